@@ -1,0 +1,11 @@
+//! From what was observed to findings.
+
+mod files;
+mod processes;
+mod rules;
+mod seen;
+
+pub use files::FileScanner;
+pub use processes::ProcessEvaluator;
+pub use rules::{Engine, RulesInForce, SourceCounts};
+pub use seen::SEEN_FILE;

@@ -1,0 +1,16 @@
+//! The endpoint agent: watches one machine, judges what it sees, and tells the server without losing anything on the way.
+//!
+//! Collectors hand records through a bounded channel to the [`spool`], the [`uplink`] sends what the spool holds and deletes what the server
+//! acknowledged. [`detect`] turns observations into findings on the way to the spool, so that detection works without the server.
+
+pub mod cli;
+pub mod collect;
+pub mod detect;
+pub mod health;
+pub mod identity;
+pub mod platform;
+mod run;
+pub mod spool;
+pub mod uplink;
+
+pub use run::{RunConfig, run};

@@ -1,0 +1,108 @@
+//! Endpoints.
+
+use anyhow::Result;
+use clap::Subcommand;
+use sg_client::Client;
+use sg_types::{AgentId, api::agents::EndpointView};
+
+use crate::output::{self, Format, optional, printable, time};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Endpoints {
+    /// List endpoints.
+    List {
+        /// Only those that are online.
+        #[arg(long, conflicts_with = "offline")]
+        online: bool,
+        /// Only those that are offline.
+        #[arg(long)]
+        offline: bool,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Show one endpoint.
+    Show { id: AgentId },
+    /// Take an endpoint out of service; its token stops working at once, its history stays.
+    Decommission { id: AgentId },
+}
+
+impl Endpoints {
+    pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
+        match self {
+            Self::List {
+                online,
+                offline,
+                limit,
+            } => {
+                let wanted = (online || offline).then_some(online);
+                let endpoints = client.list_endpoints(wanted, limit as usize).await?;
+                let headers = [
+                    "ID",
+                    "HOST",
+                    "STATE",
+                    "LAST SEEN",
+                    "CPU %",
+                    "MEMORY %",
+                    "OPEN INCIDENTS",
+                ];
+                output::list(format, &endpoints, &headers, |endpoint| {
+                    vec![
+                        endpoint.agent_id.to_string(),
+                        printable(&endpoint.hostname),
+                        state(endpoint).to_owned(),
+                        endpoint.last_seen.map(time).unwrap_or_default(),
+                        percent(endpoint.cpu_usage),
+                        percent(endpoint.memory_usage),
+                        endpoint.open_incidents.to_string(),
+                    ]
+                })
+            }
+            Self::Show { id } => show(format, &client.find_endpoint(id).await?),
+            Self::Decommission { id } => show(format, &client.decommission_endpoint(id).await?),
+        }
+    }
+}
+
+fn show(format: Format, endpoint: &EndpointView) -> Result<()> {
+    let sources: Vec<String> = endpoint
+        .sources
+        .iter()
+        .map(|source| match &source.gap {
+            Some(gap) => format!("{}: {} ({gap})", source.area, source.source),
+            None => format!("{}: {}", source.area, source.source),
+        })
+        .collect();
+    output::record(
+        format,
+        endpoint,
+        &[
+            ("id", endpoint.agent_id.to_string()),
+            ("host", endpoint.hostname.clone()),
+            ("name", optional(endpoint.device_name.as_deref())),
+            ("state", state(endpoint).to_owned()),
+            ("last seen", endpoint.last_seen.map(time).unwrap_or_default()),
+            ("address", optional(endpoint.ip_address.as_deref())),
+            ("system", optional(endpoint.os_info.as_deref())),
+            ("agent", optional(endpoint.version.as_deref())),
+            ("owner", optional(endpoint.username.as_deref())),
+            ("cpu %", percent(endpoint.cpu_usage)),
+            ("memory %", percent(endpoint.memory_usage)),
+            ("disk %", percent(endpoint.disk_usage)),
+            ("open incidents", endpoint.open_incidents.to_string()),
+            ("sources", sources.join("; ")),
+        ],
+    )
+}
+
+fn state(endpoint: &EndpointView) -> &'static str {
+    match (endpoint.status, endpoint.online) {
+        (sg_types::EndpointStatus::Decommissioned, _) => "decommissioned",
+        (_, true) => "online",
+        (_, false) => "offline",
+    }
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map(|value| format!("{value:.1}")).unwrap_or_default()
+}

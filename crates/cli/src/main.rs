@@ -1,0 +1,99 @@
+//! `sgctl`: the operator's command line over the public API. One file for each noun.
+
+mod agents;
+mod audit;
+mod login;
+mod output;
+mod profile;
+mod threats;
+mod users;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::output::Format;
+
+/// Work SecureGuard's incidents and endpoints from a terminal or a pipeline.
+#[derive(Debug, Parser)]
+#[command(name = "sgctl", version, propagate_version = true)]
+struct Arguments {
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where sign-ins are kept [default: $XDG_CONFIG_HOME/sgctl/config.json, else ~/.config/sgctl/config.json].
+    #[arg(long, global = true, env = "SGCTL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keep a server's address and an API key for the commands that follow.
+    Login(login::Login),
+    /// Forget the kept address and key.
+    Logout,
+    /// Show whose key it is and where it works.
+    Whoami,
+    /// List, show and work incidents.
+    #[command(subcommand)]
+    Incidents(threats::Incidents),
+    /// List the detection rules in force.
+    Rules,
+    /// List, show and decommission endpoints.
+    #[command(subcommand)]
+    Endpoints(agents::Endpoints),
+    /// List, make and revoke API keys.
+    #[command(subcommand)]
+    ApiKeys(users::ApiKeys),
+    /// List and create people.
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Read the audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        Format::Table
+    };
+    let path = profile::path(arguments.config)?;
+    match arguments.command {
+        Command::Login(login) => login.run(&path, format).await,
+        Command::Logout => login::logout(&path),
+        Command::Whoami => login::whoami(&profile::client(&path)?, format).await,
+        Command::Incidents(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Rules => threats::rules(&profile::client(&path)?, format).await,
+        Command::Endpoints(command) => command.run(&profile::client(&path)?, format).await,
+        Command::ApiKeys(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Users(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Audit(command) => command.run(&profile::client(&path)?, format).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,109 @@
+//! Tables for people, JSON for programs. The only place that prints.
+
+use std::io::Write;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
+use serde::Serialize;
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+/// Prints a list: a table with `headers` and one row for each item, or the items as JSON.
+pub(crate) fn list<T: Serialize>(
+    format: Format,
+    items: &[T],
+    headers: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> Result<()> {
+    match format {
+        Format::Json => json(items),
+        Format::Table if items.is_empty() => line("nothing found"),
+        Format::Table => {
+            let mut table = Table::new();
+            table
+                .load_style(UTF8_BORDERS_ONLY)
+                .set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(headers.to_vec());
+            for item in items {
+                table.add_row(row(item));
+            }
+            line(&table.to_string())
+        }
+    }
+}
+
+/// Prints one thing: its fields by name, or JSON.
+pub(crate) fn record<T: Serialize>(format: Format, item: &T, fields: &[(&str, String)]) -> Result<()> {
+    match format {
+        Format::Json => json(item),
+        Format::Table => {
+            let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+                line(&format!("{name:width$}  {}", printable(value)))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Prints a JSON value.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints one line. A reader that went away (`sgctl … | head`) is not an error.
+pub(crate) fn line(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Says on standard error what went wrong.
+pub(crate) fn error(error: &anyhow::Error) {
+    drop(writeln!(std::io::stderr().lock(), "sgctl: {error:#}"));
+}
+
+/// Asks a question on standard error, so that standard output stays for answers.
+pub(crate) fn ask(question: &str) -> Result<()> {
+    let mut out = std::io::stderr().lock();
+    write!(out, "{question}")?;
+    Ok(out.flush()?)
+}
+
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+pub(crate) fn optional<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Text of an endpoint, without the control characters that could drive the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_cannot_drive_the_terminal() {
+        assert_eq!(printable("a\u{1b}]0;owned\u{7}b"), "a\u{fffd}]0;owned\u{fffd}b");
+    }
+}

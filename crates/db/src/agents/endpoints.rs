@@ -1,0 +1,264 @@
+//! Endpoints as they are shown and managed.
+
+use chrono::{DateTime, Duration, Utc};
+use sg_types::{
+    AgentId, EndpointStatus, TenantId, UserId, agent::TelemetrySource, api::agents::EndpointView,
+};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::{DbError, Reads, WriteTx, threats::like_pattern, tx::Connection};
+
+/// How old the latest sample may be to be shown as the present state.
+const LATEST_SAMPLE: Duration = Duration::days(1);
+
+/// Which endpoints to list.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointFilter {
+    /// Only these statuses; all when empty.
+    pub statuses: Vec<EndpointStatus>,
+    /// Only those that are, or are not, online.
+    pub online: Option<bool>,
+    /// Only those with this text in host name, given name, address or operating system, in any case.
+    pub search: Option<String>,
+}
+
+/// An endpoint that nobody else changes until the transaction ends.
+#[derive(Debug, Clone)]
+pub struct LockedEndpoint {
+    /// The endpoint.
+    pub agent_id: AgentId,
+    /// Its tenant.
+    pub tenant_id: TenantId,
+    /// What an administrator decided.
+    pub status: EndpointStatus,
+    /// Name given by people.
+    pub device_name: Option<String>,
+    /// Whose it is.
+    pub user_id: Option<UserId>,
+}
+
+const COLUMNS: &str = "e.agent_id, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
+    e.version, e.status, e.heartbeat_interval, e.user_id, u.username, e.created_at,
+    greatest(h.last_seen_at, e.last_seen) as last_seen, coalesce(h.sources, '[]'::jsonb) as sources,
+    (select count(*) from threats.incidents i
+        where i.tenant_id = e.tenant_id and i.agent_id = e.agent_id and i.status in ('new', 'investigating')) as open_incidents,
+    s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage, ";
+const JOINS: &str = " from agents.endpoints e
+    left join agents.heartbeats h on h.agent_id = e.agent_id
+    left join users.users u on u.user_id = e.user_id ";
+
+/// The endpoints of the caller's tenant (and scope) by host name, at most `limit` after `after`.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn list_endpoints(
+    tx: &mut impl Reads,
+    filter: &EndpointFilter,
+    after: Option<(String, AgentId)>,
+    limit: u32,
+    at: DateTime<Utc>,
+) -> Result<Vec<EndpointView>, DbError> {
+    let mut query = select_endpoints(at);
+    query.push(" where true");
+    if !filter.statuses.is_empty() {
+        let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
+        query.push(" and e.status = any(").push_bind(words).push(")");
+    }
+    if let Some(online) = filter.online {
+        query.push(" and (");
+        push_online(&mut query, at);
+        query.push(") = ").push_bind(online);
+    }
+    if let Some(text) = &filter.search {
+        query
+            .push(" and concat_ws(chr(10), e.hostname, e.device_name, host(e.ip_address), e.os_info) ilike ");
+        query.push_bind(like_pattern(text));
+    }
+    if let Some((hostname, agent_id)) = after {
+        query
+            .push(" and (lower(e.hostname), e.agent_id) > (lower(")
+            .push_bind(hostname)
+            .push("), ");
+        query.push_bind(Uuid::from(agent_id)).push(")");
+    }
+    query
+        .push(" order by lower(e.hostname), e.agent_id limit ")
+        .push_bind(i64::from(limit));
+    query
+        .build()
+        .fetch_all(tx.conn())
+        .await?
+        .iter()
+        .map(read_endpoint)
+        .collect()
+}
+
+/// One endpoint; none when the caller's tenant (and scope) has no such one.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn find_endpoint(
+    tx: &mut impl Reads,
+    agent_id: AgentId,
+    at: DateTime<Utc>,
+) -> Result<Option<EndpointView>, DbError> {
+    let mut query = select_endpoints(at);
+    query.push(" where e.agent_id = ").push_bind(Uuid::from(agent_id));
+    query
+        .build()
+        .fetch_optional(tx.conn())
+        .await?
+        .as_ref()
+        .map(read_endpoint)
+        .transpose()
+}
+
+/// Locks an endpoint; none when the caller's tenant (and scope) has no such one.
+///
+/// # Errors
+/// [`DbError::Busy`] when somebody else holds it for too long.
+pub async fn lock_endpoint(tx: &mut WriteTx, agent_id: AgentId) -> Result<Option<LockedEndpoint>, DbError> {
+    let row = sqlx::query(
+        "select agent_id, tenant_id, status, device_name, user_id from agents.endpoints where agent_id = $1 for no key update",
+    )
+    .bind(Uuid::from(agent_id))
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| {
+        Ok(LockedEndpoint {
+            agent_id: AgentId(row.try_get("agent_id")?),
+            tenant_id: TenantId(row.try_get("tenant_id")?),
+            status: row.try_get::<String, _>("status")?.parse()?,
+            device_name: row.try_get("device_name")?,
+            user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
+        })
+    })
+    .transpose()
+}
+
+/// Stores what people decide about an endpoint.
+///
+/// # Errors
+/// [`DbError::MissingReference`] when the person is no member of the tenant.
+pub async fn update_endpoint(
+    tx: &mut WriteTx,
+    agent_id: AgentId,
+    device_name: Option<&str>,
+    user_id: Option<UserId>,
+) -> Result<(), DbError> {
+    sqlx::query("update agents.endpoints set device_name = $2, user_id = $3 where agent_id = $1")
+        .bind(Uuid::from(agent_id))
+        .bind(device_name)
+        .bind(user_id.map(Uuid::from))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Takes an endpoint out of service: from the commit on its tokens open nothing.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn decommission_endpoint(
+    tx: &mut WriteTx,
+    agent_id: AgentId,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    take_out_of_service(tx.conn(), agent_id, "decommissioned", at).await
+}
+
+/// Whether a person may work in the caller's tenant at this time.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn is_live_member(
+    tx: &mut impl Reads,
+    user_id: UserId,
+    at: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (
+            select 1 from users.memberships m
+            join users.users u on u.user_id = m.user_id and u.is_active
+            where m.tenant_id = (select users.current_tenant()) and m.user_id = $1 and (m.expires_at is null or m.expires_at > $2))",
+    )
+    .bind(Uuid::from(user_id))
+    .bind(at)
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+pub(super) async fn take_out_of_service(
+    conn: &mut PgConnection,
+    agent_id: AgentId,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query("update agents.endpoints set status = 'decommissioned', decommissioned_at = $2 where agent_id = $1 and status <> 'decommissioned'")
+        .bind(Uuid::from(agent_id))
+        .bind(at)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("update agents.agent_tokens set revoked_at = $2, revoke_reason = $3 where agent_id = $1 and revoked_at is null")
+        .bind(Uuid::from(agent_id))
+        .bind(at)
+        .bind(reason)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn select_endpoints(at: DateTime<Utc>) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new("select ");
+    query.push(COLUMNS);
+    push_online(&mut query, at);
+    // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
+    query.push(" as online").push(JOINS).push(
+        "left join lateral (
+            select s.cpu_usage, s.memory_usage, s.disk_usage
+            from agents.system_info s
+            where s.agent_id = e.agent_id
+                and s.retention_class = (select t.retention_class from users.tenants t where t.tenant_id = (select users.current_tenant()))
+                and s.collected_at > ",
+    );
+    query
+        .push_bind(at - LATEST_SAMPLE)
+        .push(" and s.collected_at < ")
+        .push_bind(at + Duration::hours(1));
+    query.push(" order by s.collected_at desc limit 1) s on true");
+    query
+}
+
+/// An endpoint is online when it has checked in within twice its interval.
+fn push_online(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
+    query.push("e.status <> 'decommissioned' and coalesce(h.last_seen_at, e.last_seen, '-infinity') >= ");
+    query
+        .push_bind(at)
+        .push("::timestamptz - make_interval(secs => 2 * e.heartbeat_interval)");
+}
+
+fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
+    let sources: serde_json::Value = row.try_get("sources")?;
+    Ok(EndpointView {
+        agent_id: AgentId(row.try_get("agent_id")?),
+        hostname: row.try_get("hostname")?,
+        device_name: row.try_get("device_name")?,
+        ip_address: row.try_get("ip_address")?,
+        mac_address: row.try_get("mac_address")?,
+        os_info: row.try_get("os_info")?,
+        version: row.try_get("version")?,
+        status: row.try_get::<String, _>("status")?.parse()?,
+        online: row.try_get("online")?,
+        last_seen: row.try_get("last_seen")?,
+        heartbeat_interval: row.try_get("heartbeat_interval")?,
+        user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
+        username: row.try_get("username")?,
+        open_incidents: row.try_get("open_incidents")?,
+        cpu_usage: row.try_get("cpu_usage")?,
+        memory_usage: row.try_get("memory_usage")?,
+        disk_usage: row.try_get("disk_usage")?,
+        sources: serde_json::from_value::<Vec<TelemetrySource>>(sources).unwrap_or_default(),
+        created_at: row.try_get("created_at")?,
+    })
+}

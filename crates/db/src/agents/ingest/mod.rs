@@ -1,0 +1,189 @@
+//! Storing check-ins: many in one transaction, each acknowledged only when that transaction has committed.
+//!
+//! [`store`] resolves the tokens, locks the endpoints in the order of their ids (so that two groups never wait for each other in a circle),
+//! decides in memory what each check-in adds ([`plan`]), and writes each table with one statement.
+
+mod plan;
+mod read;
+mod write;
+
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+use serde_json::Value;
+use sg_types::{AgentId, FindingId, Ids, TenantId, agent::Finding};
+use uuid::Uuid;
+
+use crate::{
+    DbError, SystemTx, TokenHash,
+    monitoring::{Change, announce},
+    threats::record_findings,
+    tx::Connection,
+};
+
+/// Days that events are kept (`agents.partition_schemes`); what claims to be older is dated to its receipt.
+pub(crate) const EVENT_DAYS: i64 = 30;
+
+/// A check-in, checked and cleaned: no text has NUL characters or is too long for its column, no number is out of range.
+#[derive(Debug, Clone)]
+pub struct NewCheckIn {
+    /// Hash of the agent's token.
+    pub token: TokenHash,
+    /// The stream.
+    pub epoch: Uuid,
+    /// The turn of the last reply; nil at a stream's begin.
+    pub turn: Uuid,
+    /// Whether the reply carries a new turn. False while one check-in is stored in pieces.
+    pub moves_turn: bool,
+    /// Number of the first record, 1 or more.
+    pub first_seq: i64,
+    /// The records.
+    pub records: Vec<NewRecord>,
+    /// The agent's own time.
+    pub sent_at: DateTime<Utc>,
+    /// The agent's version.
+    pub version: String,
+    /// Version of its rule set.
+    pub rules_version: i64,
+    /// Its hardware fingerprint.
+    pub hardware_fingerprint: String,
+    /// The active telemetry sources, as JSON.
+    pub sources: Value,
+    /// Records that still wait on its side.
+    pub backlog_records: i64,
+}
+
+/// One record of a check-in.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// The record's id; a record that is stored already is stored once.
+    pub id: Uuid,
+    /// When it happened, by the agent's clock.
+    pub at: DateTime<Utc>,
+    /// What it tells.
+    pub body: NewBody,
+}
+
+/// What a record tells.
+#[derive(Debug, Clone)]
+pub enum NewBody {
+    /// A sample, for `agents.system_info`.
+    Metrics(Box<NewMetrics>),
+    /// Something observed, for `agents.events`.
+    Event {
+        /// `process_started`, `file_written`, …
+        kind: &'static str,
+        /// Everything that was observed.
+        detail: Value,
+    },
+    /// A rule matched.
+    Finding(Box<Finding>),
+    /// A hole in the stream.
+    Gap(NewGap),
+}
+
+/// A sample; what was no valid number is none.
+#[derive(Debug, Clone, Default)]
+pub struct NewMetrics {
+    /// Processor use, 0–1,000,000 %.
+    pub cpu_usage: Option<f64>,
+    /// Memory use, 0–100 %.
+    pub memory_usage: Option<f64>,
+    /// Disk use, 0–100 %.
+    pub disk_usage: Option<f64>,
+    /// `{rx_bytes_per_second, tx_bytes_per_second, interfaces: […]}`.
+    pub network_usage: Option<Value>,
+    /// Seconds since the machine started, 0 or more.
+    pub uptime: Option<i64>,
+    /// Processes, 0 or more.
+    pub process_count: Option<i32>,
+    /// State of services.
+    pub service_status: Option<Value>,
+}
+
+/// A hole in a stream.
+#[derive(Debug, Clone)]
+pub struct NewGap {
+    /// `agent` or `server`.
+    pub noticed_by: &'static str,
+    /// Why.
+    pub reason: String,
+    /// How many records are missing, where it is known.
+    pub lost_records: Option<i64>,
+    /// Begin.
+    pub from_at: DateTime<Utc>,
+    /// End.
+    pub to_at: DateTime<Utc>,
+    /// More in words.
+    pub detail: Option<String>,
+}
+
+/// How one check-in of a group ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored, as soon as the transaction commits.
+    Stored {
+        /// The endpoint that it came from.
+        agent_id: AgentId,
+        /// Every record up to this number is stored.
+        acknowledged_through: i64,
+        /// To be sent with the next check-in.
+        turn: Uuid,
+        /// Seconds until it is due.
+        check_in_seconds: i32,
+    },
+    /// The token stands for nobody, or for nobody any more.
+    UnknownToken,
+    /// The turn is not one of the stream's last two: another holder of the same state has checked in, or the stream is unknown.
+    Conflict,
+}
+
+/// How findings become incidents.
+#[derive(Debug, Clone, Copy)]
+pub struct IngestSettings {
+    /// How long after its last finding an incident takes in another one about the same subject.
+    pub incident_window: Duration,
+}
+
+/// Stores a group of check-ins; answers each in its place. Nothing counts before the transaction has committed.
+///
+/// # Errors
+/// When one check-in's data is refused by a table, nothing of the group is stored: the caller tries each alone.
+pub async fn store(
+    tx: &mut SystemTx,
+    group: &[NewCheckIn],
+    at: DateTime<Utc>,
+    settings: IngestSettings,
+    ids: &dyn Ids,
+) -> Result<Vec<Outcome>, DbError> {
+    // PostgreSQL keeps microseconds; whatever is finer would be rounded here and cut there.
+    let at = at.trunc_subsecs(6);
+    let agents = read::lock_agents(tx.conn(), group).await?;
+    let streams = read::load_streams(tx.conn(), &agents, group).await?;
+    let plan = plan::plan(group, &agents, streams, at, ids);
+    write::write_streams(tx.conn(), &plan.streams, at).await?;
+    write::write_heartbeats(tx.conn(), &plan.heartbeats, at).await?;
+    write::write_endpoints(tx.conn(), &plan.endpoints, at).await?;
+    write::insert_metrics(tx.conn(), &plan.metrics, at).await?;
+    write::insert_events(tx.conn(), &plan.events, at).await?;
+    write::insert_gaps(tx.conn(), &plan.gaps, at).await?;
+    let mut changes = record_findings(tx.conn(), &plan.findings, at, settings.incident_window, ids).await?;
+    changes.extend(plan.changes);
+    announce(tx, &changes).await?;
+    Ok(plan.outcomes)
+}
+
+/// A finding together with what the server knows about where it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct PlacedFinding {
+    pub(crate) occurrence_id: FindingId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) agent_id: AgentId,
+    pub(crate) owner: Option<sg_types::UserId>,
+    /// When it happened, clamped.
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) finding: Finding,
+}
+
+/// A change of an endpoint's liveness or version.
+pub(crate) fn endpoint_change(agent: &read::Agent) -> Change {
+    Change::endpoint(agent.tenant_id, agent.agent_id, agent.owner)
+}

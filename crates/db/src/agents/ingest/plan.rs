@@ -1,0 +1,564 @@
+//! What a group of check-ins adds to each table. Pure: everything that can go wrong here is tested without a database.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+use serde_json::{Value, json};
+use sg_types::{
+    DetectionEngine, FindingId, Ids, Severity,
+    agent::{Finding, Subject},
+};
+use uuid::Uuid;
+
+use super::{
+    EVENT_DAYS, NewBody, NewCheckIn, NewGap, NewMetrics, NewRecord, Outcome, PlacedFinding, endpoint_change,
+    read::{Agent, Stream, StreamKey},
+};
+use crate::monitoring::Change;
+
+/// How far ahead of the server a record may be dated.
+const FUTURE: Duration = Duration::minutes(1);
+/// How old the documented `last_seen` may grow while an endpoint is online.
+const LAST_SEEN_LAG: Duration = Duration::hours(1);
+
+/// Rows to write.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) streams: Vec<(StreamKey, Uuid, Stream)>,
+    pub(crate) heartbeats: Vec<Heartbeat>,
+    pub(crate) endpoints: Vec<(Uuid, String)>,
+    pub(crate) metrics: Vec<MetricsRow>,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) gaps: Vec<GapRow>,
+    pub(crate) findings: Vec<PlacedFinding>,
+    pub(crate) changes: Vec<Change>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    pub(crate) agent_id: Uuid,
+    pub(crate) rules_version: i64,
+    pub(crate) backlog_records: i64,
+    pub(crate) clock_offset_ms: i64,
+    pub(crate) hardware_fingerprint: String,
+    pub(crate) sources: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct MetricsRow {
+    pub(crate) id: Uuid,
+    pub(crate) agent_id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) retention_class: i16,
+    pub(crate) at: DateTime<Utc>,
+    /// Whether `at` is the server's time: a repeat would then not meet the same key.
+    pub(crate) clamped: bool,
+    pub(crate) values: NewMetrics,
+}
+
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) id: Uuid,
+    pub(crate) agent_id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) kind: &'static str,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) clamped: bool,
+    pub(crate) detail: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct GapRow {
+    pub(crate) id: Uuid,
+    pub(crate) agent_id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) gap: NewGap,
+}
+
+/// Decides what is new in each check-in and what each is answered.
+pub(crate) fn plan(
+    group: &[NewCheckIn],
+    agents: &HashMap<Vec<u8>, Agent>,
+    streams: HashMap<StreamKey, Stream>,
+    at: DateTime<Utc>,
+    ids: &dyn Ids,
+) -> Plan {
+    let mut planner = Planner {
+        at,
+        ids,
+        plan: Plan::default(),
+        streams,
+        moved: BTreeMap::new(),
+        heartbeats: BTreeMap::new(),
+        changes: BTreeSet::new(),
+    };
+    for check_in in group {
+        let outcome = match agents.get(check_in.token.as_bytes()) {
+            Some(agent) => planner.take(check_in, agent),
+            None => Outcome::UnknownToken,
+        };
+        planner.plan.outcomes.push(outcome);
+    }
+    planner.finish()
+}
+
+struct Planner<'a> {
+    at: DateTime<Utc>,
+    ids: &'a dyn Ids,
+    plan: Plan,
+    streams: HashMap<StreamKey, Stream>,
+    moved: BTreeMap<StreamKey, (Uuid, Stream)>,
+    heartbeats: BTreeMap<Uuid, Heartbeat>,
+    changes: BTreeSet<Change>,
+}
+
+impl Planner<'_> {
+    fn take(&mut self, check_in: &NewCheckIn, agent: &Agent) -> Outcome {
+        let key = (agent.agent_id, check_in.epoch);
+        let stream = match self.streams.get(&key) {
+            Some(stream) if check_in.turn == stream.turn || check_in.turn == stream.previous_turn => *stream,
+            None if check_in.turn.is_nil() => Stream {
+                acknowledged_through: 0,
+                turn: Uuid::nil(),
+                previous_turn: Uuid::nil(),
+            },
+            known => return self.refuse(agent, known.is_some()),
+        };
+        let moved = self.move_stream(stream, check_in, agent);
+        self.streams.insert(key, moved);
+        self.moved.insert(key, (agent.tenant_id.into(), moved));
+        self.note_liveness(check_in, agent);
+        let repeated = stream.acknowledged_through.saturating_sub(check_in.first_seq - 1);
+        for record in check_in
+            .records
+            .iter()
+            .skip(usize::try_from(repeated).unwrap_or(0))
+        {
+            self.take_record(record, agent);
+        }
+        Outcome::Stored {
+            agent_id: agent.agent_id,
+            acknowledged_through: moved.acknowledged_through,
+            turn: moved.turn,
+            check_in_seconds: agent.check_in_seconds,
+        }
+    }
+
+    /// A stream that is unknown is no proof of a copy: the server's own memory may have been restored from a backup.
+    fn refuse(&mut self, agent: &Agent, known: bool) -> Outcome {
+        if known {
+            self.find(agent, CLONED, json!({ "hostname": agent.hostname }));
+        }
+        Outcome::Conflict
+    }
+
+    fn move_stream(&mut self, stream: Stream, check_in: &NewCheckIn, agent: &Agent) -> Stream {
+        let count = i64::try_from(check_in.records.len()).unwrap_or(i64::MAX);
+        let last = check_in.first_seq.saturating_sub(1).saturating_add(count);
+        let missing = check_in.first_seq - 1 - stream.acknowledged_through;
+        if missing > 0 {
+            let from_at = check_in.records.first().map_or(self.at, |record| record.at);
+            let gap = NewGap {
+                noticed_by: "server",
+                reason: "records_missing".to_owned(),
+                lost_records: Some(missing),
+                from_at,
+                to_at: from_at,
+                detail: Some(format!(
+                    "numbers {} to {} never arrived",
+                    stream.acknowledged_through + 1,
+                    check_in.first_seq - 1
+                )),
+            };
+            let id = self.ids.next();
+            self.push_gap(id, agent, gap);
+        }
+        let acknowledged_through = stream.acknowledged_through.max(last);
+        if check_in.moves_turn {
+            Stream {
+                acknowledged_through,
+                turn: self.ids.next(),
+                previous_turn: check_in.turn,
+            }
+        } else {
+            Stream {
+                acknowledged_through,
+                ..stream
+            }
+        }
+    }
+
+    fn note_liveness(&mut self, check_in: &NewCheckIn, agent: &Agent) {
+        let agent_id = Uuid::from(agent.agent_id);
+        let reported = &check_in.hardware_fingerprint;
+        let known = [&agent.enrolled_fingerprint, &agent.reported_fingerprint];
+        if !reported.is_empty()
+            && agent.enrolled_fingerprint.is_some()
+            && known.iter().all(|k| k.as_ref() != Some(reported))
+        {
+            self.find(
+                agent,
+                MOVED,
+                json!({ "enrolled": agent.enrolled_fingerprint, "reported": reported }),
+            );
+        }
+        if !agent.online || agent.version.as_ref() != Some(&check_in.version) {
+            self.plan.endpoints.push((agent_id, check_in.version.clone()));
+            self.changes.insert(endpoint_change(agent));
+        } else if agent.last_seen.is_none_or(|seen| self.at - seen >= LAST_SEEN_LAG) {
+            self.plan.endpoints.push((agent_id, check_in.version.clone()));
+        }
+        let heartbeat = Heartbeat {
+            agent_id,
+            rules_version: check_in.rules_version,
+            backlog_records: check_in.backlog_records,
+            clock_offset_ms: (check_in.sent_at - self.at).num_milliseconds(),
+            hardware_fingerprint: reported.clone(),
+            sources: check_in.sources.clone(),
+        };
+        self.heartbeats.insert(agent_id, heartbeat);
+        self.changes
+            .insert(Change::metrics(agent.tenant_id, agent.agent_id, agent.owner));
+    }
+
+    fn take_record(&mut self, record: &NewRecord, agent: &Agent) {
+        let (id, agent_id, tenant_id) = (record.id, agent.agent_id.into(), agent.tenant_id.into());
+        match &record.body {
+            NewBody::Metrics(values) => {
+                let retention_class = agent.retention_class;
+                let (at, clamped) = clamp(record.at, self.at, i64::from(retention_class));
+                let values = values.as_ref().clone();
+                self.plan.metrics.push(MetricsRow {
+                    id,
+                    agent_id,
+                    tenant_id,
+                    retention_class,
+                    at,
+                    clamped,
+                    values,
+                });
+            }
+            NewBody::Event { kind, detail } => {
+                let (at, clamped) = clamp(record.at, self.at, EVENT_DAYS);
+                self.plan.events.push(EventRow {
+                    id,
+                    agent_id,
+                    tenant_id,
+                    kind,
+                    at,
+                    clamped,
+                    detail: detail.clone(),
+                });
+            }
+            NewBody::Finding(finding) => self.plan.findings.push(PlacedFinding {
+                occurrence_id: finding.finding_id,
+                tenant_id: agent.tenant_id,
+                agent_id: agent.agent_id,
+                owner: agent.owner,
+                at: clamp(record.at, self.at, EVENT_DAYS).0,
+                finding: finding.as_ref().clone(),
+            }),
+            NewBody::Gap(gap) => self.push_gap(id, agent, gap.clone()),
+        }
+    }
+
+    fn push_gap(&mut self, id: Uuid, agent: &Agent, mut gap: NewGap) {
+        let ((from_at, from_clamped), (to_at, to_clamped)) = (
+            clamp(gap.from_at, self.at, EVENT_DAYS),
+            clamp(gap.to_at, self.at, EVENT_DAYS),
+        );
+        if from_clamped || to_clamped {
+            let told = format!(
+                "dated {} to {} by the endpoint's clock",
+                gap.from_at.to_rfc3339(),
+                gap.to_at.to_rfc3339()
+            );
+            gap.detail = Some(
+                gap.detail
+                    .map_or(told.clone(), |detail| format!("{detail}; {told}")),
+            );
+        }
+        (gap.from_at, gap.to_at) = (from_at.min(to_at), to_at.max(from_at));
+        self.plan.gaps.push(GapRow {
+            id,
+            agent_id: agent.agent_id.into(),
+            tenant_id: agent.tenant_id.into(),
+            gap,
+        });
+    }
+
+    /// Adds what the server itself has noticed about an endpoint.
+    fn find(&mut self, agent: &Agent, rule: OwnRule, evidence: Value) {
+        let finding_id = FindingId(self.ids.next());
+        self.plan.findings.push(PlacedFinding {
+            occurrence_id: finding_id,
+            tenant_id: agent.tenant_id,
+            agent_id: agent.agent_id,
+            owner: agent.owner,
+            at: self.at,
+            finding: Finding {
+                finding_id,
+                rule_id: rule.id.to_owned(),
+                rule_name: rule.name.to_owned(),
+                engine: DetectionEngine::Server,
+                severity: rule.severity,
+                confidence: rule.confidence,
+                threat_type: rule.threat_type.to_owned(),
+                tags: Vec::new(),
+                explanation: rule.explanation.to_owned(),
+                evidence,
+                subject: Subject::Endpoint,
+            },
+        });
+    }
+
+    fn finish(mut self) -> Plan {
+        self.plan.streams = self
+            .moved
+            .into_iter()
+            .map(|(key, (tenant, stream))| (key, tenant, stream))
+            .collect();
+        self.plan.heartbeats = self.heartbeats.into_values().collect();
+        self.plan.changes = self.changes.into_iter().collect();
+        self.plan
+    }
+}
+
+/// A rule that the server holds over agents themselves.
+struct OwnRule {
+    id: &'static str,
+    name: &'static str,
+    threat_type: &'static str,
+    severity: Severity,
+    confidence: f64,
+    explanation: &'static str,
+}
+
+const CLONED: OwnRule = OwnRule {
+    id: "secureguard.agent_identity_cloned",
+    name: "Agent identity cloned",
+    threat_type: "cloned_identity",
+    severity: Severity::High,
+    confidence: 0.8,
+    explanation: "A check-in repeated a turn that was over: two machines use the state of one agent. Enrol the copy anew, or decommission \
+        the endpoint when the token was stolen.",
+};
+
+const MOVED: OwnRule = OwnRule {
+    id: "secureguard.agent_hardware_changed",
+    name: "Agent runs on other hardware",
+    threat_type: "cloned_identity",
+    severity: Severity::Medium,
+    confidence: 0.5,
+    explanation: "The hardware fingerprint is not the one of the enrolment: the agent's state was moved or copied to another machine, or the \
+        machine was rebuilt. Enrol it anew when that was intended.",
+};
+
+/// A time that the tables can keep: in microseconds, and what lies ahead of the server or beyond the retention becomes the time of receipt.
+fn clamp(at: DateTime<Utc>, received_at: DateTime<Utc>, keep_days: i64) -> (DateTime<Utc>, bool) {
+    if at > received_at + FUTURE || at < received_at - Duration::days(keep_days) {
+        (received_at, true)
+    } else {
+        (at.trunc_subsecs(6), false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use sg_types::{AgentId, TenantId};
+
+    use super::*;
+    use crate::TokenHash;
+
+    /// Ids that count up, so that a test can name them.
+    #[derive(Default)]
+    struct Counted(AtomicU64);
+
+    impl Ids for Counted {
+        fn next(&self) -> Uuid {
+            Uuid::from_u64_pair(7, self.0.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+
+    const EPOCH: Uuid = Uuid::from_u128(5);
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap()
+    }
+
+    fn agent() -> Agent {
+        Agent {
+            agent_id: AgentId(Uuid::from_u128(1)),
+            tenant_id: TenantId(Uuid::from_u128(2)),
+            owner: None,
+            hostname: "web-1".to_owned(),
+            enrolled_fingerprint: Some("aa".to_owned()),
+            reported_fingerprint: Some("aa".to_owned()),
+            version: Some("1".to_owned()),
+            check_in_seconds: 300,
+            retention_class: 90,
+            online: true,
+            last_seen: Some(now()),
+        }
+    }
+
+    fn check_in(turn: Uuid, first_seq: i64, times: &[DateTime<Utc>]) -> NewCheckIn {
+        let record = |at: &DateTime<Utc>| NewRecord {
+            id: Uuid::from_u128(9),
+            at: *at,
+            body: NewBody::Metrics(Box::default()),
+        };
+        NewCheckIn {
+            token: TokenHash::of("token"),
+            epoch: EPOCH,
+            turn,
+            moves_turn: true,
+            first_seq,
+            records: times.iter().map(record).collect(),
+            sent_at: now(),
+            version: "1".to_owned(),
+            rules_version: 0,
+            hardware_fingerprint: "aa".to_owned(),
+            sources: json!([]),
+            backlog_records: 0,
+        }
+    }
+
+    fn run(group: &[NewCheckIn], stream: Option<Stream>) -> Plan {
+        let agents = HashMap::from([(TokenHash::of("token").as_bytes().to_vec(), agent())]);
+        let streams = stream
+            .into_iter()
+            .map(|stream| ((agent().agent_id, EPOCH), stream))
+            .collect();
+        plan(group, &agents, streams, now(), &Counted::default())
+    }
+
+    fn stream(acknowledged_through: i64) -> Stream {
+        Stream {
+            acknowledged_through,
+            turn: Uuid::from_u128(20),
+            previous_turn: Uuid::from_u128(10),
+        }
+    }
+
+    #[test]
+    fn only_the_last_two_turns_go_on_and_a_new_stream_begins_with_none() {
+        let nil = Uuid::nil();
+        for (turn, known, stored, found) in [
+            (nil, None, true, 0),
+            (Uuid::from_u128(20), Some(stream(0)), true, 0),
+            (Uuid::from_u128(10), Some(stream(0)), true, 0),
+            (Uuid::from_u128(9), Some(stream(0)), false, 1),
+            (nil, Some(stream(0)), false, 1),
+            (Uuid::from_u128(9), None, false, 0),
+        ] {
+            let plan = run(&[check_in(turn, 1, &[now()])], known);
+            assert_eq!(
+                matches!(plan.outcomes[0], Outcome::Stored { .. }),
+                stored,
+                "{turn} {known:?}"
+            );
+            assert_eq!(
+                (plan.metrics.len(), plan.findings.len()),
+                (usize::from(stored), found),
+                "{turn} {known:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn repeats_and_gaps_are_told_by_their_numbers() {
+        let turn = Uuid::from_u128(20);
+        for (first_seq, records, through, stored, missing) in [
+            (1, 3, 5, 0, None),
+            (4, 4, 7, 2, None),
+            (6, 1, 6, 1, None),
+            (9, 1, 9, 1, Some(3)),
+            (6, 0, 5, 0, None),
+            (9, 0, 8, 0, Some(3)),
+        ] {
+            let plan = run(
+                &[check_in(turn, first_seq, &vec![now(); records])],
+                Some(stream(5)),
+            );
+            let Outcome::Stored {
+                acknowledged_through, ..
+            } = plan.outcomes[0]
+            else {
+                panic!("refused")
+            };
+            assert_eq!(
+                (acknowledged_through, plan.metrics.len()),
+                (through, stored),
+                "{first_seq}+{records}"
+            );
+            assert_eq!(
+                plan.gaps.first().and_then(|row| row.gap.lost_records),
+                missing,
+                "{first_seq}+{records}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_group_with_one_agent_twice_is_taken_in_order() {
+        let first = check_in(Uuid::from_u128(20), 6, &[now()]);
+        let repeat = check_in(Uuid::from_u128(20), 6, &[now(), now()]);
+        let plan = run(&[first, repeat], Some(stream(5)));
+        assert_eq!(
+            (plan.metrics.len(), plan.streams.len(), plan.heartbeats.len()),
+            (2, 1, 1)
+        );
+        assert_eq!(plan.streams[0].2.acknowledged_through, 7);
+    }
+
+    #[test]
+    fn a_piece_leaves_the_turns_as_they_are() {
+        let piece = NewCheckIn {
+            moves_turn: false,
+            ..check_in(Uuid::from_u128(10), 6, &[now()])
+        };
+        let plan = run(&[piece], Some(stream(5)));
+        assert_eq!(
+            plan.streams[0].2,
+            Stream {
+                acknowledged_through: 6,
+                ..stream(5)
+            }
+        );
+    }
+
+    #[test]
+    fn wrong_clocks_are_dated_to_the_receipt() {
+        let good = now() - Duration::days(89);
+        let times = [
+            good,
+            now() - Duration::days(91),
+            now() + Duration::minutes(2),
+            DateTime::<Utc>::MAX_UTC,
+            DateTime::<Utc>::MIN_UTC,
+        ];
+        let plan = run(&[check_in(Uuid::from_u128(20), 6, &times)], Some(stream(5)));
+        let dated: Vec<_> = plan.metrics.iter().map(|row| (row.at, row.clamped)).collect();
+        let receipt = (now(), true);
+        assert_eq!(dated, [(good, false), receipt, receipt, receipt, receipt]);
+    }
+
+    #[test]
+    fn the_highest_numbers_do_not_overflow() {
+        let plan = run(
+            &[check_in(Uuid::from_u128(20), i64::MAX, &[now(), now()])],
+            Some(stream(5)),
+        );
+        assert!(matches!(
+            plan.outcomes[0],
+            Outcome::Stored {
+                acknowledged_through: i64::MAX,
+                ..
+            }
+        ));
+    }
+}

@@ -1,0 +1,90 @@
+//! What can go wrong at the database, sorted by what the caller can do about it.
+
+use sqlx::error::ErrorKind;
+
+/// A failure of the database or of what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// A unique constraint refused: something of that name exists.
+    #[error("a row with this value exists already (constraint {constraint})")]
+    AlreadyExists {
+        /// The constraint's name.
+        constraint: String,
+    },
+    /// A foreign key refused: what was pointed at does not exist in this tenant.
+    #[error("a referenced row does not exist (constraint {constraint})")]
+    MissingReference {
+        /// The constraint's name.
+        constraint: String,
+    },
+    /// A check or not-null constraint refused the value.
+    #[error("a value is outside what the table allows (constraint {constraint})")]
+    InvalidValue {
+        /// The constraint's name; empty where PostgreSQL names none.
+        constraint: String,
+    },
+    /// Row security or a missing privilege refused.
+    #[error("the database refused access")]
+    Denied,
+    /// The proof of the caller no longer holds: the session ended, the key was revoked, the membership expired.
+    #[error("the session, key or membership is no longer valid")]
+    ContextRefused,
+    /// A lock was not to be had in time, or two transactions stood in each other's way; trying again may help.
+    #[error("the database was busy with a conflicting change")]
+    Busy,
+    /// The database cannot be reached, is starting up, or its pool is exhausted.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// The migrations failed.
+    #[error("the database could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A value of the database that the program does not understand.
+    #[error("the database holds an unexpected value: {0}")]
+    Inconsistent(String),
+    /// Anything else; a fault of the program.
+    #[error("the database refused a statement")]
+    Other(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(failure) => {
+                let constraint = failure.constraint().unwrap_or_default().to_owned();
+                match (failure.kind(), failure.code().as_deref()) {
+                    (ErrorKind::UniqueViolation, _) => Self::AlreadyExists { constraint },
+                    (ErrorKind::ForeignKeyViolation, _) => Self::MissingReference { constraint },
+                    (ErrorKind::CheckViolation | ErrorKind::NotNullViolation, _) => {
+                        Self::InvalidValue { constraint }
+                    }
+                    // Class 22: data exceptions, such as a text too long or a number out of range.
+                    (_, Some(code)) if code.starts_with("22") => Self::InvalidValue { constraint },
+                    (_, Some("42501")) => Self::Denied,
+                    // Serialization failure, deadlock, lock not available, statement timeout.
+                    (_, Some("40001" | "40P01" | "55P03" | "57014")) => Self::Busy,
+                    // Class 08: connection; 57P: shutdown and start-up; 53: out of resources.
+                    (_, Some(code))
+                        if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") =>
+                    {
+                        Self::Unavailable(error)
+                    }
+                    _ => Self::Other(error),
+                }
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            _ => Self::Other(error),
+        }
+    }
+}
+
+impl From<sg_types::UnknownValue> for DbError {
+    fn from(error: sg_types::UnknownValue) -> Self {
+        Self::Inconsistent(error.to_string())
+    }
+}

@@ -1,0 +1,126 @@
+//! Notifications of changes. They are sent with the transaction that makes the change, so that nobody hears of what did not happen.
+//!
+//! PostgreSQL lets every role listen on every channel, so a notification says only that an object of some kind changed, by an id that means
+//! nothing to whoever may not read the object; whose it is, [`find_changes`] looks up.
+
+use serde::{Deserialize, Serialize};
+use sg_types::{AgentId, TenantId, ThreatId, UserId};
+use sqlx::Row;
+use uuid::Uuid;
+
+use crate::{DbError, SystemTx, Writes, tx::Connection};
+
+/// The channel that [`crate::Db::listen`] is called with.
+pub const LIVE_CHANNEL: &str = "sg_live";
+
+/// What a notification carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// `incident`, `endpoint` or `metrics`.
+    kind: String,
+    /// The id of what changed.
+    id: Uuid,
+}
+
+/// Something that changed, and who may hear of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Change {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The owner of the endpoint that it hangs on; callers who see only their own endpoints hear of theirs.
+    pub owner: Option<UserId>,
+    /// `incident`, `endpoint` or `metrics`.
+    pub kind: String,
+    /// The id of what changed.
+    pub id: Uuid,
+}
+
+impl Change {
+    /// An endpoint was changed.
+    pub fn endpoint(tenant: TenantId, agent_id: AgentId, owner: Option<UserId>) -> Self {
+        Self {
+            tenant,
+            owner,
+            kind: "endpoint".to_owned(),
+            id: agent_id.into(),
+        }
+    }
+
+    /// An endpoint has sent metrics or events.
+    pub fn metrics(tenant: TenantId, agent_id: AgentId, owner: Option<UserId>) -> Self {
+        Self {
+            tenant,
+            owner,
+            kind: "metrics".to_owned(),
+            id: agent_id.into(),
+        }
+    }
+
+    /// An incident was opened or changed.
+    pub fn incident(tenant: TenantId, threat_id: ThreatId, owner: Option<UserId>) -> Self {
+        Self {
+            tenant,
+            owner,
+            kind: "incident".to_owned(),
+            id: threat_id.into(),
+        }
+    }
+}
+
+/// Tells every server process of the changes once this transaction commits.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn announce(tx: &mut impl Writes, changes: &[Change]) -> Result<(), DbError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let payloads: Vec<String> = changes
+        .iter()
+        .filter_map(|change| {
+            serde_json::to_string(&Notice {
+                kind: change.kind.clone(),
+                id: change.id,
+            })
+            .ok()
+        })
+        .collect();
+    sqlx::query("select pg_notify($1, p.payload) from unnest($2::text[]) as p (payload)")
+        .bind(LIVE_CHANNEL)
+        .bind(payloads)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Whose the objects of the notices are; those that exist no longer are left out.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn find_changes(tx: &mut SystemTx, notices: &[Notice]) -> Result<Vec<Change>, DbError> {
+    let (kinds, ids): (Vec<&str>, Vec<Uuid>) = notices
+        .iter()
+        .map(|notice| (notice.kind.as_str(), notice.id))
+        .unzip();
+    sqlx::query(
+        "select n.kind, n.id, coalesce(i.tenant_id, e.tenant_id) as tenant_id, e.user_id
+         from unnest($1::text[], $2::uuid[]) as n (kind, id)
+         left join threats.incidents i on n.kind = 'incident' and i.threat_id = n.id
+         left join agents.endpoints e on e.agent_id = case when n.kind = 'incident' then i.agent_id else n.id end
+         where i.tenant_id is not null or e.tenant_id is not null",
+    )
+    .bind(kinds)
+    .bind(ids)
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(Change {
+            tenant: TenantId(row.try_get("tenant_id")?),
+            owner: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
+            kind: row.try_get("kind")?,
+            id: row.try_get("id")?,
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,14 @@
+//! Findings, the incidents that they become, and the work on them.
+
+mod incidents;
+mod merge;
+mod rules;
+mod work;
+
+pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_JOINS, like_pattern, read_incident};
+pub use incidents::{IncidentFilter, find_incident, list_incidents};
+pub(crate) use merge::record_findings;
+pub use rules::{RulesVersion, publish_rules};
+pub use work::{
+    Change as IncidentChange, LockedIncident, TimelineKind, add_entry, lock_incident, update_incident,
+};

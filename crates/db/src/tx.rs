@@ -1,0 +1,119 @@
+//! The three kinds of transaction. Dropping any of them rolls back.
+
+use sg_types::TenantId;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use crate::{
+    DbError,
+    audit::{self, AuditEvent},
+};
+
+mod sealed {
+    use sqlx::PgConnection;
+
+    pub trait Connection: Send {
+        fn conn(&mut self) -> &mut PgConnection;
+    }
+}
+pub(crate) use sealed::Connection;
+
+/// A transaction that queries can read in.
+pub trait Reads: sealed::Connection {}
+
+/// A transaction that queries can write in.
+pub trait Writes: Reads {}
+
+/// A read-only snapshot of one tenant.
+#[derive(Debug)]
+pub struct ReadTx(Transaction<'static, Postgres>);
+
+/// A change within one tenant; ends with [`WriteTx::commit`].
+#[derive(Debug)]
+pub struct WriteTx {
+    transaction: Transaction<'static, Postgres>,
+    tenant_id: TenantId,
+}
+
+/// Work that crosses tenants: sign-in, ingest, jobs.
+#[derive(Debug)]
+pub struct SystemTx(Transaction<'static, Postgres>);
+
+impl ReadTx {
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>) -> Self {
+        Self(transaction)
+    }
+}
+
+impl WriteTx {
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>, tenant_id: TenantId) -> Self {
+        Self {
+            transaction,
+            tenant_id,
+        }
+    }
+
+    /// Commits together with the event that says who did what.
+    ///
+    /// # Errors
+    /// Those of the insert and of the commit; nothing is stored then.
+    pub async fn commit(mut self, event: AuditEvent) -> Result<(), DbError> {
+        let tenant_id = self.tenant_id;
+        audit::insert_event(self.conn(), tenant_id, &event).await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl SystemTx {
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>) -> Self {
+        Self(transaction)
+    }
+
+    /// Commits together with the event that says who did what, in the tenant that it concerns ([`TenantId::SYSTEM`] for none).
+    ///
+    /// # Errors
+    /// Those of the insert and of the commit; nothing is stored then.
+    pub async fn commit(mut self, tenant_id: TenantId, event: AuditEvent) -> Result<(), DbError> {
+        audit::insert_event(self.conn(), tenant_id, &event).await?;
+        Ok(self.0.commit().await?)
+    }
+
+    /// Adds an audit event without ending the transaction, where one transaction concerns several tenants.
+    ///
+    /// # Errors
+    /// Those of the insert.
+    pub async fn record(&mut self, tenant_id: TenantId, event: &AuditEvent) -> Result<(), DbError> {
+        audit::insert_event(self.conn(), tenant_id, event).await
+    }
+
+    /// Commits telemetry or upkeep, which carries no audit event: what machines report and what jobs keep true is nobody's act.
+    ///
+    /// # Errors
+    /// Those of the commit; nothing is stored then.
+    pub async fn commit_upkeep(self) -> Result<(), DbError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Connection for ReadTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+impl Connection for WriteTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}
+
+impl Connection for SystemTx {
+    fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+impl Reads for ReadTx {}
+impl Reads for WriteTx {}
+impl Reads for SystemTx {}
+impl Writes for WriteTx {}
+impl Writes for SystemTx {}

@@ -1,0 +1,129 @@
+//! Signed-in sessions.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use ipnetwork::IpNetwork;
+use secrecy::{ExposeSecret, SecretString};
+use sg_types::{SessionId, UserId};
+
+use crate::{DbError, SystemTx, TokenHash, Writes};
+
+/// A session to be.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// The session's id.
+    pub session_id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Hash of its token.
+    pub token_hash: TokenHash,
+    /// The hash that the password was verified against: a session never follows from a password that is gone already.
+    pub verified_hash: &'a SecretString,
+    /// Its begin.
+    pub at: DateTime<Utc>,
+    /// Seconds without a request after which it ends, 1 or more.
+    pub idle_seconds: i32,
+    /// Its end at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// From where.
+    pub address: IpAddr,
+    /// With which program.
+    pub user_agent: Option<&'a str>,
+}
+
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The user signed out.
+    SignedOut,
+    /// The password was changed.
+    PasswordChanged,
+    /// An administrator reset the password.
+    PasswordReset,
+    /// An administrator changed the role or switched the account off.
+    AccessChanged,
+}
+
+impl EndReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::AccessChanged => "access_changed",
+        }
+    }
+}
+
+/// Starts a session. False when the user is not active any more or has another password by now; nothing is stored then.
+///
+/// # Errors
+/// As every query.
+pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Result<bool, DbError> {
+    use crate::tx::Connection;
+    let result = sqlx::query(
+        "insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at,
+            address, user_agent)
+         select $1, u.tenant_id, u.user_id, $3, $4, $4, $5, $6, $7, $8
+         from users.users u
+         where u.user_id = $2 and u.is_active and u.password_hash = $9",
+    )
+    .bind(session.session_id.0)
+    .bind(session.user_id.0)
+    .bind(session.token_hash.as_bytes())
+    .bind(session.at)
+    .bind(session.idle_seconds)
+    .bind(session.expires_at)
+    .bind(IpNetwork::from(session.address))
+    .bind(session.user_agent)
+    .bind(session.verified_hash.expose_secret())
+    .execute(tx.conn())
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Ends a session; a session that has ended already stays as it is.
+///
+/// # Errors
+/// As every query.
+pub async fn end_session(
+    tx: &mut impl Writes,
+    session_id: SessionId,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update users.sessions set ended_at = $2, end_reason = $3 where session_id = $1 and ended_at is null",
+    )
+    .bind(session_id.0)
+    .bind(at)
+    .bind(reason.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Ends every session of a user but `except`. Returns how many.
+///
+/// # Errors
+/// As every query.
+pub async fn end_user_sessions(
+    tx: &mut impl Writes,
+    user_id: UserId,
+    except: Option<SessionId>,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<u64, DbError> {
+    let result = sqlx::query(
+        "update users.sessions set ended_at = $3, end_reason = $4
+         where user_id = $1 and ended_at is null and session_id is distinct from $2",
+    )
+    .bind(user_id.0)
+    .bind(except.map(|id| id.0))
+    .bind(at)
+    .bind(reason.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(result.rows_affected())
+}

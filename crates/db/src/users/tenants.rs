@@ -1,0 +1,103 @@
+//! Tenants.
+
+use chrono::{DateTime, Utc};
+use sg_types::{
+    TenantId,
+    api::users::{TenantRef, TenantView},
+};
+use sqlx::{Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::After;
+use crate::{DbError, Reads, SystemTx, tx::Connection};
+
+/// Every tenant but the reserved one, oldest first.
+///
+/// # Errors
+/// As every query.
+pub async fn list_tenants(
+    tx: &mut SystemTx,
+    after: Option<After>,
+    limit: u32,
+) -> Result<Vec<TenantView>, DbError> {
+    sqlx::query(
+        "select tenant_id, name, slug, status, created_at
+         from users.tenants
+         where tenant_id <> $1 and ($2::timestamptz is null or (created_at, tenant_id) > ($2, $3))
+         order by created_at, tenant_id
+         limit $4",
+    )
+    .bind(TenantId::SYSTEM.0)
+    .bind(after.map(|a| a.at))
+    .bind(after.map(|a| a.id))
+    .bind(i64::from(limit))
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(view)
+    .collect()
+}
+
+/// Creates a tenant with the default password policy.
+///
+/// # Errors
+/// [`DbError::AlreadyExists`] when the short name is taken.
+pub async fn insert_tenant(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    name: &str,
+    slug: &str,
+) -> Result<TenantView, DbError> {
+    let row = sqlx::query(
+        "insert into users.tenants (tenant_id, name, slug) values ($1, $2, $3)
+         returning tenant_id, name, slug, status, created_at",
+    )
+    .bind(tenant_id.0)
+    .bind(name)
+    .bind(slug)
+    .fetch_one(tx.conn())
+    .await?;
+    view(&row)
+}
+
+/// A tenant's name. None when the transaction does not see it.
+///
+/// # Errors
+/// As every query.
+pub async fn find_tenant_name(tx: &mut impl Reads, tenant_id: TenantId) -> Result<Option<String>, DbError> {
+    Ok(
+        sqlx::query_scalar("select name from users.tenants where tenant_id = $1")
+            .bind(tenant_id.0)
+            .fetch_optional(tx.conn())
+            .await?,
+    )
+}
+
+/// The tenants that the caller of this transaction may work in.
+///
+/// # Errors
+/// As every query.
+pub async fn list_own_tenants(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<Vec<TenantRef>, DbError> {
+    sqlx::query("select tenant_id, name from users.list_own_tenants($1)")
+        .bind(at)
+        .fetch_all(tx.conn())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(TenantRef {
+                tenant_id: row.try_get::<Uuid, _>("tenant_id")?.into(),
+                name: row.try_get("name")?,
+            })
+        })
+        .collect()
+}
+
+fn view(row: &PgRow) -> Result<TenantView, DbError> {
+    Ok(TenantView {
+        tenant_id: row.try_get::<Uuid, _>("tenant_id")?.into(),
+        name: row.try_get("name")?,
+        slug: row.try_get("slug")?,
+        status: row.try_get("status")?,
+        created_at: row.try_get("created_at")?,
+    })
+}

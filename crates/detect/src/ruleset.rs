@@ -1,0 +1,184 @@
+//! Compiling rule files, and what a compiled rule set answers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sg_types::RuleKind;
+
+use crate::diagnostic::{Code, Diagnostic, Problem, shorten};
+use crate::event::Event;
+use crate::indicator::{FileFacts, Indicator, IndicatorSet};
+use crate::limits::ScanLimits;
+use crate::rule::{Explanation, Match, RuleInfo};
+use crate::sigma::{self, SigmaBuilder, SigmaSet};
+use crate::yara::{ScanReport, YaraSet};
+use crate::{Placeholders, RuleSource};
+
+/// Compiled rules. Immutable; evaluating never fails.
+#[derive(Debug)]
+pub struct RuleSet {
+    infos: Vec<Arc<RuleInfo>>,
+    sigma: SigmaSet,
+    sigma_by_id: HashMap<String, usize>,
+    yara: Option<YaraSet>,
+    indicators: IndicatorSet,
+    scan_limits: ScanLimits,
+}
+
+/// Compiles rule files. Never fails as a whole: what cannot be used is refused with a diagnostic, everything
+/// else is in force.
+pub fn compile(sources: &[RuleSource]) -> (RuleSet, Vec<Diagnostic>) {
+    compile_with(sources, &Placeholders::new())
+}
+
+/// The same as [`compile`], with values for the placeholders of `expand`.
+pub fn compile_with(sources: &[RuleSource], placeholders: &Placeholders) -> (RuleSet, Vec<Diagnostic>) {
+    let mut compiler = Compiler::default();
+    for source in sources {
+        match source.kind {
+            RuleKind::Sigma => compiler.add_sigma(source, placeholders),
+            RuleKind::Indicator => compiler.indicators.add(source, &mut compiler.diagnostics),
+            RuleKind::Yara => {}
+        }
+    }
+    let yara_sources: Vec<_> = sources
+        .iter()
+        .filter(|source| source.kind == RuleKind::Yara)
+        .collect();
+    compiler.finish(&yara_sources)
+}
+
+impl RuleSet {
+    /// The Sigma rules that match an event, in the order of the sources.
+    pub fn evaluate(&self, event: &Event<'_>) -> Vec<Match> {
+        self.sigma.evaluate(event)
+    }
+
+    /// The same answer as [`Self::evaluate`] gives, found without the index by asking every pattern of every
+    /// rule. Hundreds of times slower; it is what the index is measured against.
+    pub fn evaluate_full_scan(&self, event: &Event<'_>) -> Vec<Match> {
+        self.sigma.evaluate_full_scan(event)
+    }
+
+    /// The YARA rules that match a content. `name` is what the report's diagnostics call it, usually the
+    /// path.
+    ///
+    /// A content beyond the limits is not scanned to its end, and the report's diagnostics say so
+    /// ([`Code::FileTooLarge`], [`Code::ScanTimeout`]).
+    pub fn scan(&self, content: &[u8], path: &str) -> ScanReport {
+        match &self.yara {
+            Some(yara) => yara.scan(content, path, &self.scan_limits),
+            None => ScanReport::default(),
+        }
+    }
+
+    /// The indicators that know a file by a hash or by its name and that have not expired at `now`.
+    pub fn check_file(&self, facts: &FileFacts<'_>, now: DateTime<Utc>) -> Vec<Match> {
+        self.indicators.check_file(facts, now)
+    }
+
+    /// The indicator that knows a domain or one above it.
+    pub fn check_domain(&self, domain: &str, now: DateTime<Utc>) -> Option<Match> {
+        self.indicators.check_domain(domain, now)
+    }
+
+    /// The indicator that knows an address.
+    pub fn check_address(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Match> {
+        self.indicators.check_address(address, now)
+    }
+
+    /// Why a Sigma rule does or does not match an event; none when there is no such Sigma rule.
+    pub fn explain(&self, rule_id: &str, event: &Event<'_>) -> Option<Explanation> {
+        let rule = &self.sigma.rules[*self.sigma_by_id.get(rule_id)?];
+        Some(sigma::explain(&self.sigma, rule, event))
+    }
+
+    /// Every Sigma and YARA rule in force, Sigma first. Indicators are not among them, see
+    /// [`Self::indicators`].
+    pub fn rules(&self) -> &[Arc<RuleInfo>] {
+        &self.infos
+    }
+
+    /// Every indicator, expired ones too.
+    pub fn indicators(&self) -> &[Indicator] {
+        &self.indicators.entries
+    }
+
+    /// The limits of a YARA scan.
+    pub fn scan_limits(&self) -> ScanLimits {
+        self.scan_limits
+    }
+
+    /// Changes the limits of YARA scans.
+    pub fn set_scan_limits(&mut self, limits: ScanLimits) {
+        self.scan_limits = limits;
+    }
+}
+
+#[derive(Default)]
+struct Compiler {
+    infos: Vec<Arc<RuleInfo>>,
+    /// The source that each id came from.
+    ids: HashMap<String, String>,
+    sigma: SigmaBuilder,
+    indicators: IndicatorSet,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler {
+    fn add_sigma(&mut self, source: &RuleSource, placeholders: &Placeholders) {
+        let (rules, diagnostics) = sigma::parse_source(source, placeholders);
+        self.diagnostics.extend(diagnostics);
+        for rule in rules {
+            let info = rule.info.clone();
+            let added = claim_id(&mut self.ids, &info).and_then(|()| self.sigma.add(rule));
+            if let Err(problem) = added {
+                self.diagnostics
+                    .push(problem.into_diagnostic(RuleKind::Sigma, &source.name, Some(info.id)));
+            }
+        }
+    }
+
+    fn finish(mut self, yara_sources: &[&RuleSource]) -> (RuleSet, Vec<Diagnostic>) {
+        let sigma = self.sigma.build();
+        let sigma_by_id = sigma
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(number, rule)| (rule.info.id.clone(), number))
+            .collect();
+        self.infos
+            .extend(sigma.rules.iter().map(|rule| rule.info.clone()));
+        let (infos, ids) = (&mut self.infos, &mut self.ids);
+        let yara = YaraSet::compile(yara_sources, &mut self.diagnostics, &mut |info| {
+            claim_id(ids, info)?;
+            infos.push(info.clone());
+            Ok(())
+        });
+        let scan_limits = ScanLimits::default();
+        let rules = RuleSet {
+            infos: self.infos,
+            sigma,
+            sigma_by_id,
+            yara,
+            indicators: self.indicators,
+            scan_limits,
+        };
+        (rules, self.diagnostics)
+    }
+}
+
+fn claim_id(ids: &mut HashMap<String, String>, info: &RuleInfo) -> Result<(), Problem> {
+    if let Some(other) = ids.get(&info.id) {
+        let detail = format!(
+            "the id `{}` is also that of a rule in {}",
+            shorten(&info.id, 80),
+            shorten(other, 80)
+        );
+        return Err(Problem::new(Code::DuplicateId, detail));
+    }
+    ids.insert(info.id.clone(), info.source.clone());
+    Ok(())
+}

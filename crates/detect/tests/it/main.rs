@@ -1,0 +1,12 @@
+//! Tests of the engine through its public interface.
+
+mod diagnostics;
+mod differential;
+#[cfg(test)]
+mod files;
+mod modifiers;
+#[cfg(test)]
+mod pack;
+mod robustness;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,47 @@
+//! One check-in, from its body to its acknowledgement.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use sg_db::TokenHash;
+use sg_db::agents::ingest::Outcome;
+use sg_types::agent::CheckInReply;
+
+use crate::AppState;
+use crate::error::{ApiError, ApiResult};
+use crate::http::CallerId;
+use crate::ingest::{parse_check_in, read_body};
+
+pub(super) async fn take(
+    state: &AppState,
+    token: TokenHash,
+    headers: &HeaderMap,
+    body: Body,
+    caller_id: &CallerId,
+) -> ApiResult<CheckInReply> {
+    state.ingest.admit(&state.db, token).await?;
+    let (text, _memory) = read_body(&state.ingest, &state.config.ingest, headers, body).await?;
+    let check_in = parse_check_in(&text, token, state.ids.as_ref())?;
+    drop(text);
+    let rules_version = state.rules.current(state).await?.version;
+    match state.ingest.submit(check_in).await? {
+        Outcome::Stored {
+            agent_id,
+            acknowledged_through,
+            turn,
+            check_in_seconds,
+        } => {
+            caller_id.set(format!("agent:{agent_id}"));
+            Ok(CheckInReply {
+                acknowledged_through: u64::try_from(acknowledged_through).unwrap_or(0),
+                turn,
+                rules_version,
+                check_in_seconds: u32::try_from(check_in_seconds).unwrap_or(u32::MAX),
+            })
+        }
+        Outcome::UnknownToken => Err(ApiError::unauthenticated()),
+        Outcome::Conflict => Err(ApiError::conflict(
+            "stream_conflict",
+            "this stream went on without this turn: begin a new epoch with the records that are not acknowledged",
+        )),
+    }
+}

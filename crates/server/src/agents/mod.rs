@@ -1,0 +1,12 @@
+//! Endpoints: the API over them, and the protocol of the agents on them.
+
+mod check_in;
+mod decommission;
+mod enrol;
+mod metrics;
+mod protocol;
+mod routes;
+mod update_endpoint;
+
+pub use protocol::routes as protocol_routes;
+pub use routes::routes;

@@ -1,0 +1,110 @@
+//! The agents' own operations, below `/agent/v1/`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use sg_db::TokenHash;
+use sg_db::agents::{AgentIdentity, find_agent};
+use sg_types::agent::{CheckIn, CheckInReply, EnrolReply, EnrolRequest, SignedRules};
+use sg_types::{Problem, TokenKind};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{check_in, decommission, enrol};
+use crate::AppState;
+use crate::auth::bearer;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::JsonBody;
+use crate::http::{CallerId, RequestContext};
+
+/// The operations of agents.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(post_enrol))
+        .routes(routes!(post_check_in))
+        .routes(routes!(fetch_rules))
+        .routes(routes!(post_unenrol))
+}
+
+/// Enrols a host, or knows it again.
+#[utoipa::path(post, path = "/agent/v1/enrol", tag = "agent", request_body = EnrolRequest, security(("bearer" = [])), responses(
+    (status = 201, description = "A new endpoint.", body = EnrolReply),
+    (status = 200, description = "An endpoint that was known; its earlier tokens no longer work.", body = EnrolReply),
+    (status = "4XX", description = "Refused; the bearer token is an API key with the scope `enrol`.", body = Problem),
+))]
+async fn post_enrol(
+    State(state): State<AppState>,
+    key: enrol::EnrolKey,
+    JsonBody(body): JsonBody<EnrolRequest>,
+) -> ApiResult<(StatusCode, Json<EnrolReply>)> {
+    let reply = enrol::enrol(&state, key, body).await?;
+    Ok((
+        if reply.reenrolled {
+            StatusCode::OK
+        } else {
+            StatusCode::CREATED
+        },
+        Json(reply),
+    ))
+}
+
+/// Takes what happened since the last check-in. The answer comes after everything is stored.
+#[utoipa::path(post, path = "/agent/v1/check-in", tag = "agent", request_body = CheckIn, security(("bearer" = [])), responses(
+    (status = 200, description = "Stored.", body = CheckInReply),
+    (status = 401, description = "The token does not work (any more).", body = Problem),
+    (status = 409, description = "`stream_conflict`: another holder of this agent's state has checked in; begin a new epoch.", body = Problem),
+    (status = 413, description = "Too many bytes or records.", body = Problem),
+    (status = 503, description = "Not now; see Retry-After.", body = Problem),
+))]
+async fn post_check_in(
+    State(state): State<AppState>,
+    axum::Extension(caller_id): axum::Extension<CallerId>,
+    headers: HeaderMap,
+    body: Body,
+) -> ApiResult<Json<CheckInReply>> {
+    let token = agent_token(&headers)?;
+    check_in::take(&state, token, &headers, body, &caller_id)
+        .await
+        .map(Json)
+}
+
+/// Gives the rule set in force, with its signature.
+#[utoipa::path(get, path = "/agent/v1/rules", tag = "agent", security(("bearer" = [])), responses(
+    (status = 200, description = "The rule set.", body = SignedRules),
+    (status = 401, description = "The token does not work (any more).", body = Problem),
+))]
+async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Json<SignedRules>> {
+    authenticate(&state, &headers).await?;
+    Ok(Json(state.rules.current(&state).await?.signed.clone()))
+}
+
+/// Takes the agent's endpoint out of service.
+#[utoipa::path(post, path = "/agent/v1/unenrol", tag = "agent", security(("bearer" = [])), responses(
+    (status = 204, description = "The endpoint is decommissioned and the token no longer works."),
+    (status = 401, description = "The token does not work (any more).", body = Problem),
+))]
+async fn post_unenrol(
+    State(state): State<AppState>,
+    request: RequestContext,
+    headers: HeaderMap,
+) -> ApiResult<StatusCode> {
+    let agent = authenticate(&state, &headers).await?;
+    decommission::unenrol(&state, &request, &agent).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn authenticate(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentIdentity> {
+    let token = agent_token(headers)?;
+    let mut tx = state.db.system("agent's token").await?;
+    find_agent(&mut tx, token)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)
+}
+
+fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {
+    let credential = bearer(headers)?.filter(|credential| credential.kind == TokenKind::Agent);
+    credential
+        .map(|credential| credential.hash)
+        .ok_or_else(ApiError::unauthenticated)
+}

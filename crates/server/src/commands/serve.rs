@@ -1,0 +1,81 @@
+//! `secureguard serve`: a stateless node with a database of its administrator's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sg_db::{Db, DbError};
+use sg_types::{SystemClock, TimeOrderedIds};
+
+use crate::config::Config;
+use crate::listen::Port;
+use crate::signing::RulesSigner;
+use crate::supervisor::Supervisor;
+use crate::up::{connect, refuse_powerful_roles};
+use crate::{AppParts, AppState, metrics, serve as serving};
+
+/// How long a database may take to come up beside the server.
+const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let missing = config.database.missing_urls();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "`serve` needs {}; `secureguard up` brings a database of its own",
+        missing.join(" and ")
+    );
+    let port = Port::bind(config.http.listen).await?;
+    let clock = Arc::new(SystemClock);
+    let db = connect(&config, &config.database.url, &config.database.system_url)?;
+    wait_for_database(&db).await?;
+    refuse_powerful_roles(&db).await?;
+    refuse_other_schema(&db).await?;
+    let listener = port.secure(&config, clock.as_ref())?;
+    let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    metrics::install();
+    let (public_url, tls) = (listener.url().to_owned(), listener.is_tls());
+    tracing::info!(http.url = public_url, http.address = %listener.address(), "serving");
+    let state = AppState::new(AppParts {
+        config,
+        db,
+        clock,
+        ids: Arc::new(TimeOrderedIds),
+        rules_signer,
+        supervisor: Supervisor::new(),
+        public_url,
+        tls,
+    });
+    serving::start(&state, listener);
+    serving::run_until_stopped(&state).await
+}
+
+async fn wait_for_database(db: &Db) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        match db.schema_versions().await {
+            Err(error @ DbError::Unavailable(_)) if started.elapsed() < PATIENCE => {
+                tracing::warn!(error = %anyhow::Error::from(error), "waiting for the database");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error @ DbError::Unavailable(_)) => {
+                return Err(anyhow::Error::from(error).context("the database does not answer"));
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn refuse_other_schema(db: &Db) -> anyhow::Result<()> {
+    let (applied, needed) = db.schema_versions().await.map_err(|error| {
+        anyhow::Error::from(error).context("the schema cannot be read; run `secureguard migrate` first")
+    })?;
+    anyhow::ensure!(
+        applied >= needed,
+        "the schema is version {applied}, this program needs {needed}: run `secureguard migrate` first"
+    );
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Settings: the documented defaults, below a file, below the environment. Unknown names are errors.
+
+mod database;
+mod http;
+mod ingest;
+mod load;
+mod log;
+mod passwords;
+mod rate_limits;
+mod rules;
+mod sessions;
+mod tls;
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use database::DatabaseConfig;
+pub use http::{HttpConfig, PublicUrl};
+pub use ingest::IngestConfig;
+pub use load::{ConfigError, DEFAULTS, Verb, load};
+pub use log::{LogConfig, LogFormat};
+pub use passwords::PasswordsConfig;
+pub use rate_limits::RateLimitsConfig;
+pub use rules::RulesConfig;
+pub use sessions::SessionsConfig;
+pub use tls::{TlsConfig, TlsMode};
+
+/// Everything that can be set. `secureguard.default.toml` documents each value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where keys, certificates and `up`'s database live.
+    pub data_dir: PathBuf,
+    /// The listener and what it accepts.
+    pub http: HttpConfig,
+    /// Certificates.
+    pub tls: TlsConfig,
+    /// Connections to PostgreSQL.
+    pub database: DatabaseConfig,
+    /// Life of sessions.
+    pub sessions: SessionsConfig,
+    /// Cost of password hashing.
+    pub passwords: PasswordsConfig,
+    /// Limits for callers who have proved nothing.
+    pub rate_limits: RateLimitsConfig,
+    /// What agents may send.
+    pub ingest: IngestConfig,
+    /// Rule sets and their signature.
+    pub rules: RulesConfig,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Bearer token for `GET /metrics`; empty: loopback clients only.
+    pub token: SecretString,
+}

@@ -1,0 +1,132 @@
+//! From a check-in's body to its acknowledgement: bounded memory, cleaned records, many check-ins in one transaction.
+
+mod body;
+mod check_in;
+mod clean;
+mod known_tokens;
+mod record;
+mod worker;
+
+use std::sync::Arc;
+
+use sg_db::agents::find_agent;
+use sg_db::agents::ingest::{NewCheckIn, Outcome};
+use sg_db::{Db, DbError, TokenHash};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use self::known_tokens::KnownTokens;
+use crate::config::IngestConfig;
+use crate::error::ApiError;
+
+pub use body::read_body;
+pub use check_in::parse_check_in;
+pub use worker::spawn;
+
+/// Bodies of the largest size that may be in memory at the same time.
+const LARGEST_BODIES: usize = 32;
+/// The unit of the memory budget.
+const BLOCK_BYTES: usize = 1024;
+/// Seconds after which a refused agent may come back.
+const RETRY_SECONDS: u64 = 5;
+
+/// The queue in front of the group commit.
+#[derive(Debug)]
+pub struct Ingest {
+    sender: mpsc::Sender<Job>,
+    receiver: Mutex<mpsc::Receiver<Job>>,
+    memory: Arc<Semaphore>,
+    known_tokens: KnownTokens,
+}
+
+/// A check-in that waits for its transaction.
+#[derive(Debug)]
+struct Job {
+    check_in: NewCheckIn,
+    reply: oneshot::Sender<Result<Outcome, Failure>>,
+}
+
+/// Why a check-in was not stored.
+#[derive(Debug)]
+enum Failure {
+    /// Nothing is wrong with it: it may come again.
+    Unavailable,
+    /// The database refuses its data, however it is cut.
+    Refused(DbError),
+}
+
+impl Ingest {
+    /// An empty queue of the configured size.
+    pub fn new(config: &IngestConfig) -> Self {
+        let (sender, receiver) = mpsc::channel(config.concurrency.max(1));
+        let blocks = (config.max_decompressed_bytes / BLOCK_BYTES + 1)
+            .saturating_mul(LARGEST_BODIES)
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            sender,
+            receiver: Mutex::new(receiver),
+            memory: Arc::new(Semaphore::new(blocks)),
+            known_tokens: KnownTokens::default(),
+        }
+    }
+
+    /// Sets memory aside for a body.
+    ///
+    /// # Errors
+    /// 503 when there is none left.
+    pub fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        let blocks = u32::try_from(bytes.div_ceil(BLOCK_BYTES).max(1)).unwrap_or(u32::MAX);
+        self.memory
+            .clone()
+            .try_acquire_many_owned(blocks)
+            .map_err(|_| refuse("memory"))
+    }
+
+    /// Refuses a token that stands for nobody before anything is read. A token that was good before passes; the transaction that stores its
+    /// check-in looks again.
+    ///
+    /// # Errors
+    /// 401.
+    pub async fn admit(&self, db: &Db, token: TokenHash) -> Result<(), ApiError> {
+        if self.known_tokens.contains(token) {
+            return Ok(());
+        }
+        let mut tx = db.system("agent's token").await?;
+        find_agent(&mut tx, token)
+            .await?
+            .ok_or_else(ApiError::unauthenticated)?;
+        self.known_tokens.add(token);
+        Ok(())
+    }
+
+    /// Stores a check-in together with others that arrive at the same time; returns after the commit.
+    ///
+    /// # Errors
+    /// 503 when the queue is full or the database not available; 422 when the database refuses the data.
+    pub async fn submit(&self, check_in: NewCheckIn) -> Result<Outcome, ApiError> {
+        let token = check_in.token;
+        let (reply, answer) = oneshot::channel();
+        self.sender
+            .try_send(Job { check_in, reply })
+            .map_err(|_| refuse("queue"))?;
+        match answer.await {
+            Ok(Ok(outcome)) => {
+                if outcome == Outcome::UnknownToken {
+                    self.known_tokens.remove(token);
+                }
+                Ok(outcome)
+            }
+            Ok(Err(Failure::Refused(error))) => Err(ApiError::new(
+                axum::http::StatusCode::UNPROCESSABLE_ENTITY,
+                "refused_check_in",
+                "the check-in cannot be stored",
+            )
+            .because(error)),
+            Ok(Err(Failure::Unavailable)) | Err(_) => Err(refuse("database")),
+        }
+    }
+}
+
+fn refuse(reason: &'static str) -> ApiError {
+    metrics::counter!("sg_ingest_refused_total", "reason" => reason).increment(1);
+    ApiError::unavailable(RETRY_SECONDS)
+}

@@ -1,0 +1,32 @@
+//! The server of SecureGuard: the API, the console, the ingest of what agents send, and the jobs behind them.
+
+pub mod agents;
+pub mod audit;
+pub mod auth;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod error;
+pub mod extract;
+pub mod files;
+pub mod health;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
+pub mod listen;
+pub mod logging;
+pub mod metrics;
+pub mod monitoring;
+pub mod passwords;
+pub mod rate_limit;
+pub mod router;
+pub mod serve;
+pub mod signing;
+pub mod state;
+pub mod supervisor;
+pub mod threats;
+pub mod tokens;
+pub mod up;
+pub mod users;
+
+pub use state::{AppParts, AppState};

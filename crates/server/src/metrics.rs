@@ -1,0 +1,65 @@
+//! Metrics in Prometheus' text form. Names are `sg_<area>_<noun>_<unit>`; labels come from closed sets.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of the duration buckets in seconds.
+const DURATION_BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Installs the process' recorder once; later calls change nothing.
+pub fn install() {
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS);
+        let handle = builder.and_then(PrometheusBuilder::install_recorder);
+        match handle {
+            Ok(handle) => {
+                describe();
+                Some(handle)
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "metrics are not recorded");
+                None
+            }
+        }
+    });
+}
+
+/// The metrics as text.
+pub fn render() -> String {
+    HANDLE
+        .get()
+        .and_then(Option::as_ref)
+        .map(PrometheusHandle::render)
+        .unwrap_or_default()
+}
+
+/// Folds recorded samples together; to be called every few seconds.
+pub fn upkeep() {
+    if let Some(handle) = HANDLE.get().and_then(Option::as_ref) {
+        handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!("sg_http_requests_total", "Requests by method, route and status.");
+    metrics::describe_histogram!(
+        "sg_http_request_duration_seconds",
+        "Time from a request's head to its answer's head."
+    );
+    metrics::describe_gauge!("sg_http_connections_count", "Open connections.");
+    metrics::describe_counter!("sg_users_sign_ins_total", "Sign-ins by outcome.");
+    metrics::describe_counter!(
+        "sg_http_rate_limited_total",
+        "Requests refused with 429 by limit."
+    );
+    metrics::describe_counter!(
+        "sg_postgres_restarts_total",
+        "Restarts of the database that `up` keeps."
+    );
+}

@@ -1,0 +1,84 @@
+//! Every operation of the server in one list, and the OpenAPI document that follows from it.
+
+use std::sync::OnceLock;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::{AllowedHosts, wrap};
+use crate::{AppState, agents, audit, console, health, monitoring, threats, users};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "SecureGuard", description = "The API of a SecureGuard server. See docs/api/README.md for its common rules."),
+    modifiers(&SecuritySchemes),
+    components(schemas(sg_types::Problem))
+)]
+struct Api;
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("a session's token or an API key"))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme(
+            "cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-sg_session"))),
+        );
+    }
+}
+
+/// Every documented operation, by area.
+fn operations() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(users::routes())
+        .merge(agents::routes())
+        .merge(threats::routes())
+        .merge(audit::routes())
+        .merge(monitoring::routes())
+        .merge(agents::protocol_routes())
+        .routes(routes!(openapi))
+}
+
+/// The OpenAPI document.
+pub fn document() -> Document {
+    operations().into_openapi()
+}
+
+/// The whole server: operations, health, console, and the layers around them.
+pub fn build(state: AppState, hosts: AllowedHosts) -> Router {
+    let (config, tls, ids) = (state.config.http.clone(), state.tls, state.ids.clone());
+    let (router, _) = operations().split_for_parts();
+    let router = router
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(console::serve)
+        .method_not_allowed_fallback(console::method_not_allowed)
+        .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .with_state(state);
+    wrap(router, &config, hosts, tls, ids)
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "monitoring", responses((status = 200, description = "The OpenAPI document.")))]
+async fn openapi() -> impl IntoResponse {
+    static TEXT: OnceLock<Document> = OnceLock::new();
+    (
+        [(header::CACHE_CONTROL, "no-store")],
+        Json(TEXT.get_or_init(document)),
+    )
+}

@@ -1,0 +1,113 @@
+//! What every request can reach.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sg_db::Db;
+use sg_types::{Clock, Ids};
+
+use crate::auth::KeyUsage;
+use crate::config::Config;
+use crate::ingest::Ingest;
+use crate::monitoring::Live;
+use crate::passwords::PasswordHasher;
+use crate::rate_limit::RateLimits;
+use crate::signing::RulesSigner;
+use crate::supervisor::Supervisor;
+use crate::threats::rules::Rules;
+
+/// The one state of the server. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts of [`AppState`]; reached through it by their names.
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// Password hashing.
+    pub passwords: PasswordHasher,
+    /// Limits for callers who have proved nothing.
+    pub rate_limits: RateLimits,
+    /// Uses of API keys that are not written yet.
+    pub key_usage: KeyUsage,
+    /// The signature under rule sets.
+    pub rules_signer: RulesSigner,
+    /// The rule set in force.
+    pub rules: Rules,
+    /// The queue in front of the group commit.
+    pub ingest: Ingest,
+    /// Hands changes to the open event streams.
+    pub live: Live,
+    /// Starts tasks; its stop token ends event streams.
+    pub supervisor: Supervisor,
+    /// The server's own URL, for commands shown to people.
+    pub public_url: String,
+    /// Whether clients come by TLS, which decides the cookie's form.
+    pub tls: bool,
+}
+
+/// What a state is made of.
+pub struct AppParts {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// The signature under rule sets.
+    pub rules_signer: RulesSigner,
+    /// Starts tasks.
+    pub supervisor: Supervisor,
+    /// The server's own URL.
+    pub public_url: String,
+    /// Whether clients come by TLS.
+    pub tls: bool,
+}
+
+impl AppState {
+    /// Puts the parts together. Starts no task: [`crate::serve::spawn_background`] does.
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(Shared {
+            passwords: PasswordHasher::new(&parts.config.passwords),
+            rate_limits: RateLimits::new(&parts.config.rate_limits),
+            key_usage: KeyUsage::default(),
+            rules: Rules::default(),
+            ingest: Ingest::new(&parts.config.ingest),
+            live: Live::default(),
+            config: parts.config,
+            db: parts.db,
+            clock: parts.clock,
+            ids: parts.ids,
+            rules_signer: parts.rules_signer,
+            supervisor: parts.supervisor,
+            public_url: parts.public_url,
+            tls: parts.tls,
+        }))
+    }
+
+    /// The current time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A new id of the asked kind.
+    pub fn next_id<T: From<uuid::Uuid>>(&self) -> T {
+        self.ids.next().into()
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

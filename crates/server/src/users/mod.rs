@@ -1,0 +1,17 @@
+//! Sign-in, people, tenants and API keys.
+
+mod change_password;
+mod create_api_key;
+mod create_tenant;
+mod create_user;
+mod current_session;
+pub mod reset_password;
+mod revoke_api_key;
+mod routes;
+pub mod seed;
+mod sign_in;
+mod sign_out;
+mod update_user;
+mod validate;
+
+pub use routes::routes;

@@ -1,0 +1,245 @@
+//! The operations of this area.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sg_db::users as db;
+use sg_types::api::Page;
+use sg_types::api::users::{
+    ApiKeyCreated, ApiKeyView, ChangePassword, CreateApiKey, CreateTenant, CreateUser, CurrentSession,
+    SessionCreated, SignIn, TenantView, UpdateUser, UserCreated, UserView,
+};
+use sg_types::{KeyId, Problem, UserId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{
+    change_password, create_api_key, create_tenant, create_user, current_session, revoke_api_key, sign_in,
+    sign_out, update_user,
+};
+use crate::AppState;
+use crate::auth::{
+    AnyCaller, AnySession, ApiKeysOwn, Can, TenantsManage, UsersManage, UsersRead, clear_session_cookie,
+    session_cookie,
+};
+use crate::error::ApiResult;
+use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of};
+use crate::http::RequestContext;
+
+/// The operations of this area.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(post_session))
+        .routes(routes!(show_current_session, delete_current_session))
+        .routes(routes!(post_own_password))
+        .routes(routes!(list_tenants, post_tenant))
+        .routes(routes!(list_users, post_user))
+        .routes(routes!(patch_user))
+        .routes(routes!(list_api_keys, post_api_key))
+        .routes(routes!(delete_api_key))
+}
+
+/// Signs in with a password.
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "users", request_body = SignIn, responses(
+    (status = 201, description = "Signed in; the cookie is set too.", body = SessionCreated),
+    (status = 401, description = "`invalid_credentials`: one answer for unknown, wrong, locked and inactive.", body = Problem),
+    (status = 429, description = "Too many attempts from this address; see Retry-After.", body = Problem),
+))]
+async fn post_session(
+    State(state): State<AppState>,
+    request: RequestContext,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<SignIn>,
+) -> ApiResult<Response> {
+    let user_agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    let session = sign_in::sign_in(&state, &request, user_agent, body).await?;
+    let cookie = session_cookie(&session.token, state.tls);
+    let mut response = (StatusCode::CREATED, Json(session)).into_response();
+    response
+        .headers_mut()
+        .extend(cookie.map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+/// Tells who calls.
+#[utoipa::path(get, path = "/api/v1/sessions/current", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "The caller.", body = CurrentSession),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn show_current_session(
+    State(state): State<AppState>,
+    AnyCaller(acting): AnyCaller,
+) -> ApiResult<Json<CurrentSession>> {
+    Ok(Json(current_session::describe(&state, &acting).await?))
+}
+
+/// Signs out.
+#[utoipa::path(delete, path = "/api/v1/sessions/current", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Signed out; the cookie is cleared."),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn delete_current_session(
+    State(state): State<AppState>,
+    AnySession(acting): AnySession,
+) -> ApiResult<Response> {
+    sign_out::sign_out(&state, &acting).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response
+        .headers_mut()
+        .extend(clear_session_cookie(state.tls).map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+/// Changes the caller's password.
+#[utoipa::path(post, path = "/api/v1/users/me/password", tag = "users", request_body = ChangePassword,
+    security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Changed; every other session of the caller has ended."),
+    (status = 422, description = "`password_refused`, with every reason in `errors`.", body = Problem),
+))]
+async fn post_own_password(
+    State(state): State<AppState>,
+    AnySession(acting): AnySession,
+    JsonBody(body): JsonBody<ChangePassword>,
+) -> ApiResult<StatusCode> {
+    change_password::change_password(&state, &acting, body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the tenants of the installation.
+#[utoipa::path(get, path = "/api/v1/users/tenants", tag = "users", params(PageParams), security(("bearer" = []), ("cookie" = [])),
+    responses(
+    (status = 200, description = "Tenants, oldest first.", body = Page<TenantView>),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn list_tenants(
+    State(state): State<AppState>,
+    _can: Can<TenantsManage>,
+    QueryParams(params): QueryParams<PageParams>,
+) -> ApiResult<Json<Page<TenantView>>> {
+    let limit = params.limit()?;
+    let after = decode_cursor(params.cursor.as_deref())?;
+    let mut tx = state.db.system("list of tenants").await?;
+    let rows = db::list_tenants(&mut tx, after, limit + 1).await?;
+    Ok(Json(page_of(rows, limit, |row| {
+        (row.created_at, row.tenant_id.0)
+    })))
+}
+
+/// Creates a tenant.
+#[utoipa::path(post, path = "/api/v1/users/tenants", tag = "users", request_body = CreateTenant,
+    security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 201, description = "Created.", body = TenantView),
+    (status = 409, description = "`already_exists`: the short name is taken.", body = Problem),
+))]
+async fn post_tenant(
+    State(state): State<AppState>,
+    can: Can<TenantsManage>,
+    JsonBody(body): JsonBody<CreateTenant>,
+) -> ApiResult<(StatusCode, Json<TenantView>)> {
+    Ok((
+        StatusCode::CREATED,
+        Json(create_tenant::create_tenant(&state, &can, body).await?),
+    ))
+}
+
+/// Lists the people of the tenant.
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", params(PageParams), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "People, oldest first.", body = Page<UserView>),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn list_users(
+    State(state): State<AppState>,
+    can: Can<UsersRead>,
+    QueryParams(params): QueryParams<PageParams>,
+) -> ApiResult<Json<Page<UserView>>> {
+    let limit = params.limit()?;
+    let after = decode_cursor(params.cursor.as_deref())?;
+    let mut tx = state.db.read(&can.caller, state.now()).await?;
+    let rows = db::list_users(&mut tx, can.caller.tenant_id, after, limit + 1).await?;
+    Ok(Json(page_of(rows, limit, |row| (row.created_at, row.user_id.0))))
+}
+
+/// Creates a person.
+#[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = CreateUser, security(("bearer" = []), ("cookie" = [])),
+    responses(
+    (status = 201, description = "Created, with an initial password that works until it is changed.", body = UserCreated),
+    (status = 409, description = "`already_exists`: user name or e-mail address are not available.", body = Problem),
+))]
+async fn post_user(
+    State(state): State<AppState>,
+    can: Can<UsersManage>,
+    JsonBody(body): JsonBody<CreateUser>,
+) -> ApiResult<(StatusCode, Json<UserCreated>)> {
+    Ok((
+        StatusCode::CREATED,
+        Json(create_user::create_user(&state, &can, body).await?),
+    ))
+}
+
+/// Changes somebody's role, or switches their account on or off.
+#[utoipa::path(patch, path = "/api/v1/users/{user_id}", tag = "users", request_body = UpdateUser,
+    params(("user_id" = UserId, Path, description = "The person's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "Changed; their sessions have ended.", body = UserView),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn patch_user(
+    State(state): State<AppState>,
+    can: Can<UsersManage>,
+    PathParams(user_id): PathParams<UserId>,
+    JsonBody(body): JsonBody<UpdateUser>,
+) -> ApiResult<Json<UserView>> {
+    Ok(Json(update_user::update_user(&state, &can, user_id, body).await?))
+}
+
+/// Lists API keys: the caller's own, or all of the tenant for whom `api_keys_manage` allows it.
+#[utoipa::path(get, path = "/api/v1/users/api-keys", tag = "users", params(PageParams), security(("bearer" = []), ("cookie" = [])),
+    responses(
+    (status = 200, description = "Keys without their secrets, newest first.", body = Page<ApiKeyView>),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn list_api_keys(
+    State(state): State<AppState>,
+    can: Can<ApiKeysOwn>,
+    QueryParams(params): QueryParams<PageParams>,
+) -> ApiResult<Json<Page<ApiKeyView>>> {
+    let limit = params.limit()?;
+    let after = decode_cursor(params.cursor.as_deref())?;
+    let mut tx = state.db.read(&can.caller, state.now()).await?;
+    let rows = db::list_api_keys(&mut tx, revoke_api_key::visible_keys(&can), after, limit + 1).await?;
+    Ok(Json(page_of(rows, limit, |row| (row.created_at, row.key_id.0))))
+}
+
+/// Makes an API key.
+#[utoipa::path(post, path = "/api/v1/users/api-keys", tag = "users", request_body = CreateApiKey,
+    security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 201, description = "Made; the secret is shown this once.", body = ApiKeyCreated),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn post_api_key(
+    State(state): State<AppState>,
+    can: Can<ApiKeysOwn>,
+    JsonBody(body): JsonBody<CreateApiKey>,
+) -> ApiResult<(StatusCode, Json<ApiKeyCreated>)> {
+    Ok((
+        StatusCode::CREATED,
+        Json(create_api_key::create_api_key(&state, &can, body).await?),
+    ))
+}
+
+/// Revokes an API key.
+#[utoipa::path(delete, path = "/api/v1/users/api-keys/{key_id}", tag = "users",
+    params(("key_id" = KeyId, Path, description = "The key's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Revoked; it opens nothing from now on."),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn delete_api_key(
+    State(state): State<AppState>,
+    can: Can<ApiKeysOwn>,
+    PathParams(key_id): PathParams<KeyId>,
+) -> ApiResult<StatusCode> {
+    revoke_api_key::revoke_api_key(&state, &can, key_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

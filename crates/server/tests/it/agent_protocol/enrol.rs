@@ -1,0 +1,236 @@
+use chrono::Duration;
+use serde_json::{Value, json};
+use sg_types::agent::{EnrolReply, RulePackage, SignedRules};
+use sg_types::api::agents::EndpointView;
+use sg_types::api::users::KeyScope;
+use sg_types::{Role, TenantId};
+
+use crate::fleet::{TestAgent, TestCaller, TestServer, enrol_body, metrics};
+
+async fn enrol(server: &TestServer, caller: &TestCaller, body: Value) -> (u16, EnrolReply) {
+    let response = server.post(caller, "/agent/v1/enrol", body).await;
+    let status = response.status.as_u16();
+    (status, response.expect(status))
+}
+
+#[tokio::test]
+async fn a_host_that_comes_again_is_the_same_endpoint_with_a_new_token() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut first = TestAgent::enrol(&server, &admin, "web-1").await;
+    first.send(&server, &[metrics(server.state.now(), 1.0)]).await;
+
+    let (status, reply) = enrol(&server, &admin, enrol_body("web-1-rebuilt", &first.fingerprint)).await;
+    assert_eq!(
+        (status, reply.reenrolled, reply.agent_id),
+        (200, true, first.agent_id)
+    );
+    first.try_send(&server, &[]).await.refused(401, "unauthenticated");
+    let mut again = TestAgent::from_reply(&reply, first.fingerprint.clone());
+    again.send(&server, &[metrics(server.state.now(), 2.0)]).await;
+    assert_eq!(server.count("select count(*) from agents.system_info").await, 2);
+    let endpoint: EndpointView = server
+        .get(&admin, &format!("/api/v1/agents/endpoints/{}", first.agent_id))
+        .await
+        .expect(200);
+    assert_eq!(
+        (endpoint.hostname.as_str(), endpoint.username),
+        ("web-1-rebuilt", Some(admin.username.clone()))
+    );
+    assert_eq!(
+        server
+            .count("select count(*) from audit.events where action in ('endpoint.enrol', 'endpoint.reenrol')")
+            .await,
+        2
+    );
+    assert_eq!(
+        server.count("select max(usage_count) from users.api_keys").await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_decommissioned_host_that_enrols_is_active_again() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    let path = format!("/api/v1/agents/endpoints/{}", agent.agent_id);
+    assert_eq!(
+        server
+            .send("POST", "/agent/v1/unenrol", &agent.token, None)
+            .await
+            .status,
+        204
+    );
+    agent.try_send(&server, &[]).await.refused(401, "unauthenticated");
+    server
+        .send("GET", "/agent/v1/rules", &agent.token, None)
+        .await
+        .refused(401, "unauthenticated");
+    assert_eq!(server.get(&admin, &path).await.body["status"], "decommissioned");
+    let (_, reply) = enrol(&server, &admin, enrol_body("web-1", &agent.fingerprint)).await;
+    assert_eq!(reply.agent_id, agent.agent_id);
+    assert_eq!(server.get(&admin, &path).await.body["status"], "active");
+}
+
+#[tokio::test]
+async fn a_former_id_on_other_hardware_counts_only_when_its_endpoint_is_silent() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut original = TestAgent::enrol(&server, &admin, "web-1").await;
+    original.send(&server, &[]).await;
+    let mut body = enrol_body("web-1", &"cd".repeat(32));
+    body["previous_agent_id"] = json!(original.agent_id);
+    let (status, copy) = enrol(&server, &admin, body.clone()).await;
+    assert_eq!(
+        (status, copy.agent_id == original.agent_id),
+        (201, false),
+        "the original still checks in: this is a copy"
+    );
+
+    server.clock.advance(Duration::days(1));
+    body["host"]["hardware_fingerprint"] = json!("ef".repeat(32));
+    let (status, moved) = enrol(&server, &admin, body).await;
+    assert_eq!(
+        (status, moved.agent_id),
+        (200, original.agent_id),
+        "the disk was put into another machine"
+    );
+}
+
+#[tokio::test]
+async fn nobody_takes_over_what_is_not_theirs() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    let user = server.caller(TenantId::DEFAULT, Role::User).await;
+    let other_tenant = server.tenant("other").await;
+    let stranger = server.caller(other_tenant, Role::Admin).await;
+    server.clock.advance(Duration::days(1));
+    for caller in [&user, &stranger] {
+        let mut body = enrol_body("web-1", &agent.fingerprint);
+        body["previous_agent_id"] = json!(agent.agent_id);
+        let (status, reply) = enrol(&server, caller, body).await;
+        assert_eq!((status, reply.agent_id == agent.agent_id), (201, false));
+    }
+    agent.try_send(&server, &[]).await.expect::<Value>(200);
+}
+
+#[tokio::test]
+async fn only_a_living_key_with_the_scope_enrols() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let body = enrol_body("web-1", &"ab".repeat(32));
+    let (_, api_only) = server
+        .key(TenantId::DEFAULT, admin.user_id, &[KeyScope::Api])
+        .await;
+    server
+        .send("POST", "/agent/v1/enrol", &api_only, Some(body.clone()))
+        .await
+        .refused(403, "key_scope");
+    for token in [
+        "",
+        "sg_short",
+        &format!("sg_{}", "A".repeat(43)),
+        &format!("sga_{}", "A".repeat(43)),
+        &format!("sgs_{}", "A".repeat(43)),
+    ] {
+        server
+            .send("POST", "/agent/v1/enrol", token, Some(body.clone()))
+            .await
+            .refused(401, "unauthenticated");
+    }
+    let mut nul = body.clone();
+    nul["host"]["hostname"] = json!("a\0b");
+    server
+        .post(&admin, "/agent/v1/enrol", nul)
+        .await
+        .refused(422, "invalid_body");
+    let mut no_address = body.clone();
+    no_address["host"]["ip_address"] = json!("300.0.0.1");
+    server
+        .post(&admin, "/agent/v1/enrol", no_address)
+        .await
+        .refused(422, "invalid_body");
+    assert_eq!(server.count("select count(*) from agents.endpoints").await, 0);
+}
+
+#[tokio::test]
+async fn enrolments_from_one_address_are_limited() {
+    let server = TestServer::start_with(|config| {
+        config.rate_limits.enrol_per_address_burst = 2.try_into().unwrap();
+        config.rate_limits.enrol_per_address_per_minute = 1.try_into().unwrap();
+    })
+    .await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut refused = 0;
+    for n in 0..4 {
+        let response = server
+            .post(&admin, "/agent/v1/enrol", enrol_body("web", &format!("{n:064x}")))
+            .await;
+        refused += usize::from(response.status == 429 && response.headers.contains_key("retry-after"));
+    }
+    assert_eq!(refused, 2);
+}
+
+#[tokio::test]
+async fn one_host_that_enrols_many_times_at_once_is_one_endpoint() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let attempts =
+        (0..8).map(|_| server.post(&admin, "/agent/v1/enrol", enrol_body("web-1", &"ab".repeat(32))));
+    let created = futures_util::future::join_all(attempts)
+        .await
+        .iter()
+        .filter(|r| r.status == 201)
+        .count();
+    assert_eq!(
+        (
+            created,
+            server.count("select count(*) from agents.endpoints").await
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        server
+            .count("select count(*) from agents.agent_tokens where revoked_at is null")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn agents_get_the_signed_rules_that_people_see() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    let announced = agent.send(&server, &[]).await.rules_version;
+    let signed: SignedRules = server
+        .send("GET", "/agent/v1/rules", &agent.token, None)
+        .await
+        .expect(200);
+    let package: RulePackage = serde_json::from_str(&signed.package).unwrap();
+    assert_eq!(
+        (package.version, package.rules),
+        (announced, sg_detect::default_pack())
+    );
+    server
+        .send("GET", "/agent/v1/rules", &admin.token, None)
+        .await
+        .refused(401, "unauthenticated");
+
+    let shown = server.get(&admin, "/api/v1/threats/rules?limit=500").await;
+    assert_eq!(shown.status, 200);
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/threats/rules?limit=1".to_owned();
+    loop {
+        let page = server.get(&admin, &path).await;
+        seen.extend(page.body["items"].as_array().unwrap().clone());
+        let Some(cursor) = page.body["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/threats/rules?limit=1&cursor={cursor}");
+    }
+    assert_eq!(json!(seen), shown.body["items"]);
+    assert!(seen.iter().any(|rule| rule["kind"] == "yara") && seen.len() >= 3);
+}

@@ -1,0 +1,102 @@
+//! `/api/v1/audit/events`.
+
+use serde_json::{Value, json};
+use sg_types::Role;
+
+use super::app::App;
+
+fn actions(list: &Value) -> Vec<&str> {
+    list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["action"].as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn who_did_what_is_told_with_the_rows() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let key = app
+        .post("/api/v1/users/api-keys", &admin.token, json!({"key_name": "k"}))
+        .await;
+    let created = app
+        .post(
+            "/api/v1/users",
+            &admin.token,
+            json!({"username": "new", "email": "n@x", "role": "user"}),
+        )
+        .await;
+    let events = app.get("/api/v1/audit/events", &admin.token).await;
+    assert_eq!(actions(&events.body), ["user.create", "api_key.create"]);
+    let event = &events.body["items"][0];
+    assert_eq!(event["actor_name"], "admin");
+    assert_eq!(event["address"], "127.0.0.1");
+    assert_eq!(event["object_id"], created.body["user_id"]);
+    assert_eq!(event["request_id"], created.header("x-request-id"));
+    let tables: Vec<&str> = event["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|c| c["table"].as_str())
+        .collect();
+    assert!(
+        tables.contains(&"users.users") && tables.contains(&"users.memberships"),
+        "{tables:?}"
+    );
+    let text = events.body.to_string();
+    assert!(
+        !text.contains("argon2") && !text.contains(key.body["key"].as_str().unwrap()),
+        "no secret is kept"
+    );
+
+    for (query, expected) in [
+        ("actor=admin", 2),
+        ("actor=nobody", 0),
+        ("action=api_key", 1),
+        ("action=user.create", 1),
+        ("object_kind=user", 1),
+        ("from=2100-01-01T00:00:00Z", 0),
+        ("to=2100-01-01T00:00:00Z&limit=1", 1),
+    ] {
+        let list = app
+            .get(&format!("/api/v1/audit/events?{query}"), &admin.token)
+            .await;
+        assert_eq!(
+            list.body["items"].as_array().unwrap().len(),
+            expected,
+            "{query}: {:?}",
+            list.body
+        );
+    }
+    let first = app.get("/api/v1/audit/events?limit=1", &admin.token).await;
+    let cursor = first.body["next_cursor"].as_str().unwrap();
+    let second = app
+        .get(
+            &format!("/api/v1/audit/events?limit=1&cursor={cursor}"),
+            &admin.token,
+        )
+        .await;
+    assert_eq!(actions(&second.body), ["api_key.create"]);
+}
+
+#[tokio::test]
+async fn failed_sign_ins_are_told_and_other_tenants_are_not() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let stranger = app
+        .person(app.new_tenant("south").await, "stranger", Role::Admin)
+        .await;
+    app.sign_in("admin", "wrong").await;
+    let events = app.get("/api/v1/audit/events", &admin.token).await;
+    let event = &events.body["items"][0];
+    assert_eq!(
+        (&event["outcome"], &event["reason"], &event["actor_kind"]),
+        (&json!("failure"), &json!("wrong_password"), &json!("anonymous"))
+    );
+    assert_eq!(
+        app.get("/api/v1/audit/events", &stranger.token).await.body["items"],
+        json!([])
+    );
+}

@@ -1,0 +1,36 @@
+//! The server over HTTP, on a real PostgreSQL.
+
+#[cfg(test)]
+mod agent_protocol;
+#[cfg(test)]
+mod agents;
+#[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod app;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod authz;
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
+mod password;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod tenants;
+#[cfg(test)]
+mod threats;
+#[cfg(test)]
+mod up;

@@ -1,0 +1,5 @@
+//! `/api/v1/monitoring/`, and the jobs behind what it shows.
+
+mod events;
+mod jobs;
+mod overview;

@@ -1,0 +1,5 @@
+//! `/api/v1/threats/`.
+
+mod list;
+mod merge;
+mod work;

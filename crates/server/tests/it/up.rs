@@ -1,0 +1,326 @@
+//! The built program: `secureguard up` and the verbs beside it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Up {
+    child: Child,
+    ready: Value,
+}
+
+impl Up {
+    fn start(dir: &Path) -> Self {
+        let ready_file = dir.join("ready.json");
+        let log = std::fs::File::create(dir.join("up.log")).unwrap();
+        let child = program()
+            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.join("data"))
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut this = Self {
+            child,
+            ready: Value::Null,
+        };
+        let began = Instant::now();
+        while !ready_file.exists() {
+            let log = || std::fs::read_to_string(dir.join("up.log")).unwrap_or_default();
+            assert!(this.child.try_wait().unwrap().is_none(), "it ended: {}", log());
+            assert!(began.elapsed() < Duration::from_secs(60), "not ready: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(
+            std::fs::metadata(&ready_file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        this.ready = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
+        std::fs::remove_file(&ready_file).unwrap();
+        this
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.ready["url"].as_str().unwrap())
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    fn stop(mut self) {
+        self.signal(rustix::process::Signal::INT);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_secureguard"));
+    for name in ["DATABASE_URL", "DATABASE_SYSTEM_URL", "DATABASE_MIGRATE_URL"] {
+        command.env_remove(name);
+    }
+    command.stdout(Stdio::null());
+    command
+}
+
+fn output(arguments: &[&str], data_dir: &Path) -> Output {
+    program()
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap()
+}
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("sg-up-").tempdir().unwrap()
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(Duration::from_secs(20))
+        .build()
+        .unwrap()
+}
+
+async fn sign_in(up: &Up, username: &str, password: &str) -> (u16, Value) {
+    let body = json!({"username": username, "password": password});
+    let answer = client()
+        .post(up.url("/api/v1/sessions"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn one_command_gives_a_server_and_the_next_start_finds_it_again() {
+    let dir = folder();
+    let up = Up::start(dir.path());
+    let ready = up.ready.clone();
+    assert!(
+        ready["url"].as_str().unwrap().starts_with("http://localhost:"),
+        "{ready}"
+    );
+    assert!(
+        ready["database_url"]
+            .as_str()
+            .unwrap()
+            .starts_with("postgresql://sg_admin:")
+    );
+    assert!(ready["enrolment_key"].as_str().unwrap().starts_with("sg_"));
+    assert_eq!(ready["ca_file"], Value::Null);
+    let password = ready["admin"]["password"].as_str().unwrap().to_owned();
+    let (status, session) = sign_in(&up, "admin", &password).await;
+    assert_eq!((status, &session["must_change_password"]), (201, &json!(true)));
+    assert_eq!(
+        client().get(up.url("/readyz")).send().await.unwrap().status(),
+        200
+    );
+
+    let second = output(&["up", "--listen", "127.0.0.1:0"], &dir.path().join("data"));
+    assert!(!second.status.success());
+    assert!(
+        String::from_utf8_lossy(&second.stderr).contains("another SecureGuard uses"),
+        "{second:?}"
+    );
+    up.stop();
+
+    let again = Up::start(dir.path());
+    assert_eq!(
+        (&again.ready["admin"], &again.ready["enrolment_key"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(sign_in(&again, "admin", &password).await.0, 201, "the same data");
+    again.stop();
+    let log = std::fs::read_to_string(dir.path().join("up.log")).unwrap();
+    assert!(!log.contains(&password), "no secret in the log");
+}
+
+#[tokio::test]
+async fn a_killed_database_comes_back_with_its_data() {
+    let dir = folder();
+    let up = Up::start(dir.path());
+    let password = up.ready["admin"]["password"].as_str().unwrap().to_owned();
+    let pid_file = dir.path().join("data/postgres/postmaster.pid");
+    let postmaster = || {
+        std::fs::read_to_string(&pid_file)
+            .ok()
+            .and_then(|t| t.lines().next()?.parse::<i32>().ok())
+    };
+    let old = postmaster().unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(old).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    let began = Instant::now();
+    loop {
+        let (status, body) = sign_in(&up, "admin", &password).await;
+        if status == 201 {
+            break;
+        }
+        assert_eq!(
+            (status, &body["code"]),
+            (503, &json!("unavailable")),
+            "nothing else meanwhile"
+        );
+        assert!(began.elapsed() < Duration::from_secs(60), "it did not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_ne!(postmaster(), Some(old));
+    up.stop();
+}
+
+#[tokio::test]
+async fn a_killed_server_takes_its_database_along_and_starts_again() {
+    let dir = folder();
+    let up = Up::start(dir.path());
+    let password = up.ready["admin"]["password"].as_str().unwrap().to_owned();
+    up.signal(rustix::process::Signal::KILL);
+    drop(up);
+    let again = Up::start(dir.path());
+    assert_eq!(sign_in(&again, "admin", &password).await.0, 201);
+    again.stop();
+}
+
+#[tokio::test]
+async fn whoever_holds_the_host_lets_the_last_administrator_back_in() {
+    let dir = folder();
+    let up = Up::start(dir.path());
+    let data_dir = dir.path().join("data");
+    for _ in 0..6 {
+        assert_eq!(sign_in(&up, "admin", "wrong").await.0, 401);
+    }
+    let first = up.ready["admin"]["password"].as_str().unwrap().to_owned();
+    assert_eq!(sign_in(&up, "admin", &first).await.0, 401, "locked");
+    let reset = |name: &str| {
+        let output = program()
+            .args(["admin", "reset-password", name, "--data-dir"])
+            .arg(&data_dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let password = text
+            .split(": ")
+            .nth(1)
+            .map(|rest| rest.split(' ').next().unwrap().to_owned());
+        (output.status.success(), password)
+    };
+    assert_eq!(reset("nobody"), (false, None));
+    let (_, password) = reset("ADMIN");
+    let (status, session) = sign_in(&up, "admin", &password.unwrap()).await;
+    assert_eq!((status, &session["must_change_password"]), (201, &json!(true)));
+    up.stop();
+
+    let (worked, password) = reset("admin");
+    assert!(worked, "the database is started for it");
+    let up = Up::start(dir.path());
+    assert_eq!(sign_in(&up, "admin", &password.unwrap()).await.0, 201);
+    up.stop();
+}
+
+#[tokio::test]
+async fn a_taken_port_and_a_foreign_folder_are_refused_untouched() {
+    let dir = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = output(&["up", "--listen", &address], &dir.path().join("data"));
+    assert!(
+        !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("is in use"),
+        "{refused:?}"
+    );
+    assert!(!dir.path().join("data").exists());
+
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir_all(foreign.join("photos")).unwrap();
+    let refused = output(&["up", "--listen", "127.0.0.1:0"], &foreign);
+    assert!(
+        !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("nothing was changed"),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn outside_loopback_it_speaks_tls_with_an_authority_of_its_own() {
+    let dir = folder();
+    let log = std::fs::File::create(dir.path().join("up.log")).unwrap();
+    let ready_file = dir.path().join("ready.json");
+    let child = program()
+        .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir.path().join("data"))
+        .arg("--ready-file")
+        .arg(&ready_file)
+        .env("SECUREGUARD_TLS__MODE", "on")
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut up = Up {
+        child,
+        ready: Value::Null,
+    };
+    let began = Instant::now();
+    while !ready_file.exists() {
+        assert!(began.elapsed() < Duration::from_secs(60) && up.child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    up.ready = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
+    let ca = std::fs::read(up.ready["ca_file"].as_str().unwrap()).unwrap();
+    let trusting = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
+        .build()
+        .unwrap();
+    let answer = trusting.get(up.url("/livez")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(
+        answer.headers()["strict-transport-security"]
+            .to_str()
+            .unwrap()
+            .starts_with("max-age=")
+    );
+    assert!(
+        client().get(up.url("/livez")).send().await.is_err(),
+        "nobody else trusts it"
+    );
+    let password = up.ready["admin"]["password"].as_str().unwrap();
+    let body = json!({"username": "admin", "password": password});
+    let session = trusting
+        .post(up.url("/api/v1/sessions"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let cookie = session.headers()["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.starts_with("__Host-sg_session=") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
+    up.stop();
+}
+
+#[test]
+fn the_document_is_printed_without_a_database() {
+    let printed = program().arg("openapi").stdout(Stdio::piped()).output().unwrap();
+    let document: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert!(document["paths"]["/api/v1/sessions"]["post"].is_object());
+}

@@ -1,0 +1,150 @@
+//! One PostgreSQL for many tests, with a migrated template database.
+
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result};
+use secrecy::{ExposeSecret, SecretString};
+use sg_db::RoleVerifiers;
+use sg_postgres::{Cluster, ClusterOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+/// Names the variable by which a test run hands its cluster to the test processes.
+pub const SUPERUSER_URL_VARIABLE: &str = "SECUREGUARD_TEST_SUPERUSER_URL";
+/// Names the variable with the password that all roles of that cluster share.
+pub const ROLE_PASSWORD_VARIABLE: &str = "SECUREGUARD_TEST_ROLE_PASSWORD";
+/// The migrated database that each test's own is a copy of.
+pub(crate) const TEMPLATE: &str = "sg_template";
+const ROLES: [&str; 3] = ["sg_app", "sg_system", "sg_admin"];
+
+/// A PostgreSQL for tests.
+#[derive(Debug)]
+pub struct TestCluster {
+    superuser_url: String,
+    role_password: String,
+    // Fields drop in order: PostgreSQL stops before its folder goes.
+    _cluster: Option<Cluster>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl TestCluster {
+    /// Starts a cluster in a temporary folder and migrates its template.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not start.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test run's own switches; random password of a throw-away cluster"
+    )]
+    pub async fn start() -> Result<Self> {
+        let explicit = std::env::var_os("PG_BIN").map(std::path::PathBuf::from);
+        let binaries = sg_postgres::find(explicit.as_deref())?;
+        let directory = tempfile::Builder::new().prefix("sg-test-").tempdir()?;
+        let mut options = ClusterOptions::new(directory.path());
+        options.durable = false;
+        options.settings = vec![
+            ("max_connections".into(), "400".into()),
+            ("shared_buffers".into(), "128MB".into()),
+        ];
+        let cluster = Cluster::start(&binaries, &options)?;
+        let superuser_url = libpq_url(
+            cluster.superuser(),
+            cluster.superuser_password().expose_secret(),
+            &cluster.socket_dir().to_string_lossy(),
+            cluster.port(),
+            "postgres",
+        );
+        let test_cluster = Self {
+            superuser_url,
+            role_password: uuid::Uuid::new_v4().simple().to_string(),
+            _cluster: Some(cluster),
+            _directory: Some(directory),
+        };
+        test_cluster.make_template().await?;
+        Ok(test_cluster)
+    }
+
+    /// The cluster of this test run, else one of this process's own.
+    ///
+    /// # Errors
+    /// When there is none and none starts.
+    #[expect(clippy::disallowed_methods, reason = "the test run's own switches")]
+    pub(crate) async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceLock<TestCluster> = OnceLock::new();
+        static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let _one_at_a_time = STARTING.lock().await;
+        if let Some(cluster) = SHARED.get() {
+            return Ok(cluster);
+        }
+        let cluster = match (
+            std::env::var(SUPERUSER_URL_VARIABLE),
+            std::env::var(ROLE_PASSWORD_VARIABLE),
+        ) {
+            (Ok(superuser_url), Ok(role_password)) => Self {
+                superuser_url,
+                role_password,
+                _cluster: None,
+                _directory: None,
+            },
+            _ => Self::start().await?,
+        };
+        Ok(SHARED.get_or_init(|| cluster))
+    }
+
+    /// The variables that hand this cluster to another process.
+    pub fn variables(&self) -> [(&'static str, &str); 2] {
+        [
+            (SUPERUSER_URL_VARIABLE, &self.superuser_url),
+            (ROLE_PASSWORD_VARIABLE, &self.role_password),
+        ]
+    }
+
+    /// libpq URI of `database` as the superuser.
+    pub fn superuser_url(&self, database: &str) -> SecretString {
+        SecretString::from(
+            self.superuser_url
+                .replacen("/postgres?", &format!("/{database}?"), 1),
+        )
+    }
+
+    /// libpq URI of `database` as `role`.
+    pub fn role_url(&self, role: &str, database: &str) -> SecretString {
+        let (_, after_user) = self.superuser_url.split_once('@').unwrap_or_default();
+        let address = after_user.replacen("/postgres?", &format!("/{database}?"), 1);
+        SecretString::from(format!("postgresql://{role}:{}@{address}", self.role_password))
+    }
+
+    /// Runs SQL as the superuser in the maintenance database.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn execute(&self, sql: String) -> Result<()> {
+        let mut conn = PgConnection::connect(&self.superuser_url).await?;
+        conn.execute(AssertSqlSafe(sql)).await?;
+        conn.close().await?;
+        Ok(())
+    }
+
+    /// The verifiers that let the roles sign in to this cluster.
+    pub fn verifiers(&self) -> RoleVerifiers {
+        let password = SecretString::from(self.role_password.clone());
+        RoleVerifiers(
+            ROLES
+                .into_iter()
+                .map(|role| (role, SecretString::from(sg_postgres::scram_verifier(&password))))
+                .collect(),
+        )
+    }
+
+    async fn make_template(&self) -> Result<()> {
+        self.execute(format!("create database {TEMPLATE}")).await?;
+        sg_db::migrate(&self.superuser_url(TEMPLATE), &self.verifiers())
+            .await
+            .context("migrating the template")?;
+        Ok(())
+    }
+}
+
+fn libpq_url(user: &str, password: &str, socket_dir: &str, port: u16, database: &str) -> String {
+    let host = socket_dir.replace('%', "%25").replace('/', "%2F");
+    format!("postgresql://{user}:{password}@localhost/{database}?host={host}&port={port}")
+}

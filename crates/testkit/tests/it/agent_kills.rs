@@ -1,0 +1,140 @@
+//! kill -9 of the real agent, and a server that is away for a while.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::installation::{Installation, wait_for};
+use crate::ledger::count;
+use crate::machine::Machine;
+
+/// The test file that every scanner knows, in two parts, so that no scanner finds it here.
+fn eicar() -> String {
+    [
+        "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR",
+        "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+    ]
+    .concat()
+}
+
+async fn wait_for_rules(machine: &Machine) {
+    wait_for("the agent has rules", Duration::from_secs(20), async || {
+        (machine.status()["agent"]["rules_version"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+}
+
+/// How often each file below the watched folder was reported as written.
+async fn written(conn: &mut PgConnection, machine: &Machine) -> Vec<(String, i64)> {
+    sqlx::query_as(
+        "select v.detail ->> 'path', count(*) from agents.events v
+         where v.agent_id = $1 and v.kind = 'file_written' group by 1 order by 1",
+    )
+    .bind(Uuid::from(machine.agent_id))
+    .fetch_all(conn)
+    .await
+    .unwrap()
+}
+
+/// One incident, by the rule and the hash indicator, about the file.
+async fn verify_eicar_incident(conn: &mut PgConnection, machine: &Machine, path: &str) {
+    let incidents: Vec<(String, i64)> = sqlx::query_as(
+        "select i.file_path, count(distinct f.engine) from threats.incidents i join threats.findings f on f.threat_id = i.threat_id
+         where i.agent_id = $1 and i.file_path like '%/watched/%' group by i.threat_id",
+    )
+    .bind(Uuid::from(machine.agent_id))
+    .fetch_all(conn)
+    .await
+    .unwrap();
+    assert_eq!(incidents, [(path.to_owned(), 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
+    let installation = Installation::start().await;
+    let mut machine = Machine::enrol(&installation);
+    machine.start();
+    wait_for_rules(&machine).await;
+    let path = machine.write_file("eicar.com", &eicar());
+    let mut files = 0;
+    for round in 0..6_u64 {
+        // At another moment of the check-in each time.
+        for _ in 0..40 + 7 * round {
+            machine.write_file(&format!("file-{files}"), "x");
+            files += 1;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        machine.kill();
+        machine.start();
+    }
+    let mut conn = installation.connect().await;
+    let last = machine.write_file("last", "x");
+    wait_for("the last file is reported", Duration::from_secs(20), async || {
+        // Until the agent watches again, nobody is told of a file; so it is written again.
+        machine.write_file("last", "x");
+        written(&mut conn, &machine)
+            .await
+            .iter()
+            .any(|(path, _)| *path == last)
+            .then_some(())
+    })
+    .await;
+    machine.stop().await;
+    assert_eq!(machine.status()["agent"]["backlog_records"], 0);
+    machine.verify(&mut conn).await;
+    verify_eicar_incident(&mut conn, &machine, &path).await;
+    let reported = written(&mut conn, &machine).await;
+    assert!(
+        reported.len() > 100,
+        "check-ins ran all the time: {} files",
+        reported.len()
+    );
+    assert!(
+        reported.iter().all(|(path, times)| *times == 1 || *path == last),
+        "{reported:?}"
+    );
+    let streams = count(
+        &mut conn,
+        "select count(*) from agents.streams t where t.agent_id = $1",
+        machine.agent_id,
+    )
+    .await;
+    assert_eq!(streams, 1, "a kill is no reason for a new stream");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_while_the_server_is_away_arrives_once() {
+    let mut installation = Installation::start().await;
+    let mut machine = Machine::enrol(&installation);
+    machine.start();
+    wait_for_rules(&machine).await;
+    installation.stop_server().await;
+    let mut expected = Vec::new();
+    for number in 0..50 {
+        expected.push((machine.write_file(&format!("file-{number:02}"), "x"), 1));
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    let eicar = machine.write_file("eicar.com", &eicar());
+    expected.push((eicar.clone(), 1));
+    expected.sort();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    installation.start_server().await;
+    let mut conn = installation.connect().await;
+    wait_for("everything has arrived", Duration::from_secs(40), async || {
+        (written(&mut conn, &machine).await.len() >= expected.len()).then_some(())
+    })
+    .await;
+    machine.stop().await;
+    assert_eq!(machine.status()["agent"]["backlog_records"], 0);
+    assert_eq!(written(&mut conn, &machine).await, expected);
+    verify_eicar_incident(&mut conn, &machine, &eicar).await;
+    let matches = count(
+        &mut conn,
+        "select sum(i.occurrence_count)::bigint from threats.incidents i where i.agent_id = $1 and i.file_path like '%/watched/%'",
+        machine.agent_id,
+    )
+    .await;
+    assert_eq!(matches, 2, "each rule matched once");
+    machine.verify(&mut conn).await;
+}

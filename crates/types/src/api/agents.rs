@@ -1,0 +1,119 @@
+//! Endpoints and their metrics.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{AgentId, EndpointStatus, UserId, agent::TelemetrySource};
+
+/// A monitored endpoint.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct EndpointView {
+    /// The endpoint's id.
+    pub agent_id: AgentId,
+    /// Host name.
+    pub hostname: String,
+    /// Name given by people.
+    pub device_name: Option<String>,
+    /// Address of the interface that reaches the server.
+    pub ip_address: Option<String>,
+    /// Hardware address of that interface.
+    pub mac_address: Option<String>,
+    /// Operating system in words.
+    pub os_info: Option<String>,
+    /// The agent's version.
+    pub version: Option<String>,
+    /// What an administrator decided.
+    pub status: EndpointStatus,
+    /// Whether the endpoint has checked in within twice its interval.
+    pub online: bool,
+    /// The last check-in.
+    pub last_seen: Option<DateTime<Utc>>,
+    /// Seconds between check-ins.
+    pub heartbeat_interval: i32,
+    /// The person whose endpoint it is.
+    pub user_id: Option<UserId>,
+    /// That person's user name.
+    pub username: Option<String>,
+    /// Incidents that are not closed.
+    pub open_incidents: i64,
+    /// Latest processor use in %.
+    pub cpu_usage: Option<f64>,
+    /// Latest memory use in %.
+    pub memory_usage: Option<f64>,
+    /// Latest use of the fullest file system in %.
+    pub disk_usage: Option<f64>,
+    /// The active telemetry sources.
+    pub sources: Vec<TelemetrySource>,
+    /// When it was first enrolled.
+    pub created_at: DateTime<Utc>,
+}
+
+/// `PATCH /api/v1/agents/endpoints/{agent_id}`; absent fields stay, null clears.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateEndpoint {
+    /// Name given by people, at most 100 characters.
+    #[serde(
+        default,
+        deserialize_with = "super::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>)]
+    pub device_name: Option<Option<String>>,
+    /// The person whose endpoint it is; has to be a member of the tenant.
+    #[serde(
+        default,
+        deserialize_with = "super::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Uuid>)]
+    pub user_id: Option<Option<UserId>>,
+}
+
+/// `GET /api/v1/agents/endpoints/{agent_id}/metrics?from=&to=&points=`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct MetricSeries {
+    /// Begin of the range.
+    pub from: DateTime<Utc>,
+    /// End of the range.
+    pub to: DateTime<Utc>,
+    /// Seconds that one point stands for.
+    pub step_seconds: i64,
+    /// The points that have samples, oldest first.
+    pub points: Vec<MetricPoint>,
+}
+
+/// The average of the samples within one step.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct MetricPoint {
+    /// Begin of the step.
+    pub at: DateTime<Utc>,
+    /// Processor use in %.
+    pub cpu_usage: Option<f64>,
+    /// Memory use in %.
+    pub memory_usage: Option<f64>,
+    /// Use of the fullest file system in %.
+    pub disk_usage: Option<f64>,
+    /// Bytes received per second, all interfaces but loopback.
+    pub rx_bytes_per_second: Option<f64>,
+    /// Bytes sent per second, all interfaces but loopback.
+    pub tx_bytes_per_second: Option<f64>,
+    /// Processes.
+    pub process_count: Option<f64>,
+}
+
+/// A process execution or file change that an endpoint observed.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct EndpointEventView {
+    /// The event's id.
+    pub event_id: Uuid,
+    /// When it happened, by the endpoint's clock (clamped to the time of receipt).
+    pub occurred_at: DateTime<Utc>,
+    /// `process_started`, `file_written`, `file_renamed`, `file_deleted` or `gap`.
+    pub kind: String,
+    /// Everything that was observed.
+    #[schema(value_type = Object)]
+    pub detail: serde_json::Value,
+}

@@ -1,0 +1,23 @@
+//! The words of SecureGuard: ids, enumerations, state machines and the structures that cross the wire.
+//!
+//! Everything here is data and pure rules about data; nothing does input or output.
+
+pub mod agent;
+pub mod api;
+mod clock;
+mod ids;
+mod incident;
+mod permission;
+mod problem;
+mod token;
+mod values;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use ids::{
+    AgentId, EventId, FindingId, Ids, KeyId, RecordId, SessionId, TenantId, ThreatId, TimeOrderedIds, UserId,
+};
+pub use incident::{IncidentStatus, InvalidTransition};
+pub use permission::{Permission, Role, Scope};
+pub use problem::{FieldError, Problem};
+pub use token::{TokenError, TokenKind};
+pub use values::{DetectionEngine, EndpointStatus, RuleKind, Severity, UnknownValue};

@@ -1,0 +1,136 @@
+/** The typed HTTP client: paths, parameters, bodies and answers come from the OpenAPI document. */
+import { readProblem, unreachable } from "./problem";
+import type { paths } from "./schema";
+
+type Method = "get" | "post" | "patch" | "delete";
+
+/** Every path that has the method. */
+export type PathWith<M extends Method> = {
+  [P in keyof paths]: [paths[P][M]] extends [{ responses: unknown }] ? P : never;
+}[keyof paths];
+
+type Operation<P extends keyof paths, M extends Method> = Exclude<paths[P][M], undefined>;
+type Json<C> = C extends { content: { "application/json": infer B } } ? B : undefined;
+type Answers<O> = O extends { responses: infer R } ? R : never;
+type Success<R> = { [S in keyof R]: S extends 200 | 201 | 204 ? Json<R[S]> : never }[keyof R];
+type Query<O> = O extends { parameters: { query?: infer Q } } ? Q : never;
+/** The option `K` of type `V`: required when there is such a thing, else forbidden. */
+type Part<K extends string, V> = [V] extends [never]
+  ? Partial<Record<K, never>>
+  : [V] extends [object]
+    ? Record<K, V>
+    : Partial<Record<K, never>>;
+type PathParams<O> = O extends { parameters: { path: infer V } } ? V : undefined;
+type Body<O> = O extends { requestBody?: infer B } ? Json<Exclude<B, undefined>> : undefined;
+
+/** What a request may carry. */
+export type Options<P extends keyof paths, M extends Method> = {
+  query?: Query<Operation<P, M>>;
+  signal?: AbortSignal;
+} & Part<"path", PathParams<Operation<P, M>>> &
+  Part<"body", Body<Operation<P, M>>>;
+
+type Arguments<P extends keyof paths, M extends Method> =
+  Record<never, never> extends Options<P, M> ? [options?: Options<P, M>] : [options: Options<P, M>];
+
+/** The answer of an operation. */
+export type Answer<P extends keyof paths, M extends Method> = Success<Answers<Operation<P, M>>>;
+
+/** The header that a cross-site form cannot send; the server wants it with every change made by cookie. */
+export const CSRF_HEADER = "X-SecureGuard-CSRF";
+/** Picks the tenant that a request works in. */
+export const TENANT_HEADER = "X-SecureGuard-Tenant";
+
+/** What the rest of the console wants to know of every refused request. */
+export interface ClientEvents {
+  /** 401: the session has ended. */
+  onSignedOut?: () => void;
+  /** 403 `password_change_required`. */
+  onPasswordChangeRequired?: () => void;
+}
+
+/** One client for the application; tests make their own. */
+export class ApiClient {
+  tenant: string | undefined;
+  events: ClientEvents = {};
+  readonly #fetch: typeof fetch;
+
+  constructor(fetcher: typeof fetch = (...args) => fetch(...args)) {
+    this.#fetch = fetcher;
+  }
+
+  get<P extends PathWith<"get">>(path: P, ...args: Arguments<P, "get">): Promise<Answer<P, "get">> {
+    return this.#call("GET", path, args[0]);
+  }
+  post<P extends PathWith<"post">>(path: P, ...args: Arguments<P, "post">): Promise<Answer<P, "post">> {
+    return this.#call("POST", path, args[0]);
+  }
+  patch<P extends PathWith<"patch">>(path: P, ...args: Arguments<P, "patch">): Promise<Answer<P, "patch">> {
+    return this.#call("PATCH", path, args[0]);
+  }
+  delete<P extends PathWith<"delete">>(
+    path: P,
+    ...args: Arguments<P, "delete">
+  ): Promise<Answer<P, "delete">> {
+    return this.#call("DELETE", path, args[0]);
+  }
+
+  /** Sends a request and answers the raw response; throws `ApiError` for everything but success. */
+  async send(
+    method: string,
+    url: string,
+    init: { body?: unknown; signal?: AbortSignal; accept?: string } = {},
+  ) {
+    const headers: Record<string, string> = { Accept: init.accept ?? "application/json" };
+    if (method !== "GET") headers[CSRF_HEADER] = "1";
+    if (this.tenant) headers[TENANT_HEADER] = this.tenant;
+    if (init.body !== undefined) headers["Content-Type"] = "application/json";
+    let response: Response;
+    try {
+      response = await this.#fetch(url, {
+        method,
+        headers,
+        credentials: "same-origin",
+        cache: "no-store",
+        body: init.body === undefined ? undefined : JSON.stringify(init.body),
+        signal: init.signal,
+      });
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw unreachable();
+    }
+    if (response.ok) return response;
+    const problem = await readProblem(response);
+    if (problem.status === 401 && problem.code !== "invalid_credentials") this.events.onSignedOut?.();
+    if (problem.code === "password_change_required") this.events.onPasswordChangeRequired?.();
+    throw problem;
+  }
+
+  async #call<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.send(method, buildUrl(path, options.path, options.query), options);
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  }
+}
+
+interface RequestOptions {
+  path?: object;
+  query?: object;
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+/** Fills `{placeholders}` and appends the query; absent, null and empty values are left out. */
+export function buildUrl(path: string, params: object = {}, query: object = {}): string {
+  const values = new Map<string, unknown>(Object.entries(params));
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(values.get(name))),
+  );
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== "") search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text ? `${filled}?${text}` : filled;
+}
+
+export const api = new ApiClient();

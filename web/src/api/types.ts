@@ -1,0 +1,41 @@
+/** The API's structures under short names; `schema.d.ts` is generated from the server's OpenAPI document. */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type ApiKeyCreated = Schemas["ApiKeyCreated"];
+export type ApiKeyView = Schemas["ApiKeyView"];
+export type AuditEventView = Schemas["AuditEventView"];
+export type CurrentSession = Schemas["CurrentSession"];
+export type DetectionEngine = Schemas["DetectionEngine"];
+export type EndpointEventView = Schemas["EndpointEventView"];
+export type EndpointView = Schemas["EndpointView"];
+export type FieldError = Schemas["FieldError"];
+export type FindingView = Schemas["FindingView"];
+export type IncidentDetail = Schemas["IncidentDetail"];
+export type IncidentStatus = Schemas["IncidentStatus"];
+export type IncidentView = Schemas["IncidentView"];
+export type KeyScope = Schemas["KeyScope"];
+export type LiveEvent = Schemas["LiveEvent"];
+export type MetricPoint = Schemas["MetricPoint"];
+export type MetricSeries = Schemas["MetricSeries"];
+export type Overview = Schemas["Overview"];
+export type Permission = Schemas["Permission"];
+export type Problem = Schemas["Problem"];
+export type Role = Schemas["Role"];
+export type RowChange = Schemas["RowChange"];
+export type RuleView = Schemas["RuleView"];
+export type Severity = Schemas["Severity"];
+export type TelemetrySource = Schemas["TelemetrySource"];
+export type TenantRef = Schemas["TenantRef"];
+export type TenantView = Schemas["TenantView"];
+export type TimelineEntry = Schemas["TimelineEntry"];
+export type UpdateIncident = Schemas["UpdateIncident"];
+export type UserCreated = Schemas["UserCreated"];
+export type UserView = Schemas["UserView"];
+
+/** One page of a list; `next_cursor` is null or absent on the last. */
+export interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}

@@ -1,0 +1,100 @@
+/** Who is signed in, where, and what they may do. */
+import { api } from "../api/client";
+import { ApiError, toApiError } from "../api/problem";
+import type { CurrentSession, Permission } from "../api/types";
+
+const TENANT_KEY = "secureguard.tenant";
+
+type State = "loading" | "signed_out" | "signed_in" | "failed";
+
+class Session {
+  state = $state<State>("loading");
+  current = $state.raw<CurrentSession | undefined>();
+  error = $state.raw<ApiError | undefined>();
+  /** Said on the sign-in page after a session ended by itself. */
+  notice = $state("");
+
+  constructor() {
+    api.events = {
+      onSignedOut: () =>
+        this.#leave(this.state === "signed_in" ? "Your session has ended. Sign in again." : ""),
+      onPasswordChangeRequired: () => {
+        if (this.current) this.current = { ...this.current, must_change_password: true };
+      },
+    };
+  }
+
+  /** Asks the server who the cookie belongs to. */
+  async load(): Promise<void> {
+    api.tenant ??= remembered();
+    try {
+      this.current = await api.get("/api/v1/sessions/current");
+      this.error = undefined;
+      this.notice = "";
+      this.state = "signed_in";
+    } catch (error) {
+      const problem = toApiError(error);
+      if (problem.status === 401) return;
+      if (api.tenant && (problem.status === 403 || problem.status === 404)) {
+        // The remembered tenant is no longer ours: fall back to the home tenant.
+        this.#rememberTenant(undefined);
+        return this.load();
+      }
+      this.error = problem;
+      this.state = "failed";
+    }
+  }
+
+  async signIn(username: string, password: string): Promise<void> {
+    await api.post("/api/v1/sessions", { body: { username, password } });
+    await this.load();
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await api.delete("/api/v1/sessions/current");
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
+    }
+    this.#rememberTenant(undefined);
+    this.#leave("");
+  }
+
+  /** Works in another of the caller's tenants from now on. */
+  async switchTenant(tenantId: string): Promise<void> {
+    this.#rememberTenant(tenantId);
+    await this.load();
+  }
+
+  may(permission: Permission | Permission[] | undefined): boolean {
+    if (permission === undefined) return true;
+    const wanted = Array.isArray(permission) ? permission : [permission];
+    return wanted.some((one) => this.current?.permissions.includes(one));
+  }
+
+  #leave(notice: string): void {
+    this.current = undefined;
+    this.notice = notice;
+    this.state = "signed_out";
+  }
+
+  #rememberTenant(tenantId: string | undefined): void {
+    api.tenant = tenantId;
+    try {
+      if (tenantId) sessionStorage.setItem(TENANT_KEY, tenantId);
+      else sessionStorage.removeItem(TENANT_KEY);
+    } catch {
+      // Without storage the choice lasts until the page is reloaded.
+    }
+  }
+}
+
+export const session = new Session();
+
+function remembered(): string | undefined {
+  try {
+    return sessionStorage.getItem(TENANT_KEY) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,110 @@
+/** Every page of the console: its address, its name, and what it takes to see it. */
+import type { Permission } from "../api/types";
+import type { IconName } from "../lib/Icon.svelte";
+import type { Route } from "../lib/router.svelte";
+
+export const ROUTES: readonly Route[] = [
+  {
+    pattern: "/",
+    title: "Overview",
+    permission: "incidents_read",
+    load: () => import("./monitoring/Overview.svelte"),
+  },
+  {
+    pattern: "/threats",
+    title: "Incidents",
+    permission: "incidents_read",
+    load: () => import("./threats/IncidentList.svelte"),
+  },
+  {
+    pattern: "/threats/rules",
+    title: "Rules",
+    permission: "rules_read",
+    load: () => import("./threats/RuleList.svelte"),
+  },
+  {
+    pattern: "/threats/:threatId",
+    title: "Incident",
+    permission: "incidents_read",
+    load: () => import("./threats/IncidentDetail.svelte"),
+  },
+  {
+    pattern: "/agents",
+    title: "Endpoints",
+    permission: "endpoints_read",
+    load: () => import("./agents/EndpointList.svelte"),
+  },
+  {
+    pattern: "/agents/:agentId",
+    title: "Endpoint",
+    permission: "endpoints_read",
+    load: () => import("./agents/EndpointDetail.svelte"),
+  },
+  {
+    pattern: "/users",
+    title: "Users",
+    permission: "users_read",
+    load: () => import("./users/UserList.svelte"),
+  },
+  {
+    pattern: "/users/api-keys",
+    title: "API keys",
+    permission: ["api_keys_own", "api_keys_manage"],
+    load: () => import("./users/ApiKeyList.svelte"),
+  },
+  {
+    pattern: "/users/tenants",
+    title: "Tenants",
+    permission: "tenants_manage",
+    load: () => import("./users/TenantList.svelte"),
+  },
+  { pattern: "/users/me", title: "Your account", load: () => import("./users/Account.svelte") },
+  {
+    pattern: "/audit",
+    title: "Audit log",
+    permission: "audit_read",
+    load: () => import("./audit/AuditLog.svelte"),
+  },
+];
+
+export interface NavItem {
+  href: string;
+  label: string;
+  icon: IconName;
+  permission: Permission | Permission[];
+}
+
+export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[] = [
+  {
+    label: "Watch",
+    items: [
+      { href: "/", label: "Overview", icon: "overview", permission: "incidents_read" },
+      { href: "/threats", label: "Incidents", icon: "incident", permission: "incidents_read" },
+      { href: "/agents", label: "Endpoints", icon: "endpoint", permission: "endpoints_read" },
+      { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
+    ],
+  },
+  {
+    label: "Manage",
+    items: [
+      {
+        href: "/users/api-keys",
+        label: "API keys",
+        icon: "key",
+        permission: ["api_keys_own", "api_keys_manage"],
+      },
+      { href: "/users", label: "Users", icon: "users", permission: "users_read" },
+      { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
+      { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
+    ],
+  },
+];
+
+/** The item that an address belongs to: the longest one that it equals or hangs under. */
+export function currentItem(path: string): string | undefined {
+  if (path === "/users/me") return undefined;
+  const hrefs = NAVIGATION.flatMap((group) => group.items.map((item) => item.href));
+  return hrefs
+    .filter((href) => path === href || (href !== "/" && path.startsWith(`${href}/`)))
+    .sort((a, b) => b.length - a.length)[0];
+}

@@ -1,0 +1,65 @@
+//! The development commands: `cargo xtask help` lists them.
+
+#![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
+
+mod bench;
+mod build;
+mod check;
+mod generate;
+mod npm;
+mod paths;
+mod run;
+mod server;
+mod shell;
+mod stop;
+mod test;
+mod tools;
+mod ui;
+
+use std::process::ExitCode;
+
+/// What went wrong, in words for the person at the terminal.
+pub(crate) type Result<T = ()> = std::result::Result<T, String>;
+
+const HELP: &str = "\
+usage: cargo xtask <command>
+
+  run [--data-dir DIR] [--listen ADDR]   install what is missing, build, start the server and an agent on this machine
+  test [rust|web|e2e]...                 install what is missing, run every test (or only the named parts)
+  build [--dev]                          console and binaries, in target/release
+  check                                  formatting, lints, layering, sizes, licences, generated files
+  gen [--check]                          OpenAPI document, schema.sql, the console's types
+  bench NAME|all                         ready, console-size, agent-idle [--minutes N]
+  tools                                  only install what is missing
+  help                                   this text
+
+Tools that are missing go into one folder and nowhere else; docs/development-setup.md says which and how to remove it.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = match arguments.split_first() {
+        Some((verb, rest)) => (verb.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match verb {
+        "run" => run::run(rest),
+        "test" => test::test(rest),
+        "build" => build::command(rest),
+        "check" => check::check(rest),
+        "gen" => generate::command(rest),
+        "bench" => bench::bench(rest),
+        "tools" => tools::install_all(),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no command `{other}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            ui::fail(&message);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `cargo xtask test`: everything that can fail, and at the end what the runners themselves said.
+
+use std::process::Command;
+
+use crate::build::{self, Profile, cargo};
+use crate::tools::{self, chromium::Chromium, node::Node, postgres::Postgres};
+use crate::{Result, npm, paths, shell, ui};
+
+/// One runner's verdict.
+struct Part {
+    name: &'static str,
+    passed: bool,
+    summary: Vec<String>,
+}
+
+pub(crate) fn test(arguments: &[String]) -> Result {
+    let known = ["rust", "web", "e2e"];
+    if let Some(other) = arguments.iter().find(|a| !known.contains(&a.as_str())) {
+        return Err(format!("test knows the parts {}, not {other}", known.join(", ")));
+    }
+    let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|a| a == part);
+    tools::compiler::check()?;
+    let postgres = tools::postgres::ensure()?;
+    ui::say(&format!(
+        "PostgreSQL {} in {}",
+        postgres.version,
+        postgres.bin_dir.display()
+    ));
+    let node = tools::node::ensure()?;
+    ui::say(&format!("Node {} in {}", node.version, node.program.display()));
+    let browser = if wanted("e2e") {
+        Some(tools::chromium::ensure()?)
+    } else {
+        None
+    };
+    build::console(&node)?;
+    if wanted("rust") || wanted("e2e") {
+        compile()?;
+    }
+
+    let mut parts = Vec::new();
+    if wanted("rust") {
+        parts.push(rust(&postgres)?);
+    }
+    if wanted("web") {
+        parts.extend(web(&node)?);
+    }
+    if let Some(browser) = &browser {
+        parts.extend(end_to_end(&node, &postgres, browser)?);
+    }
+    report(&parts)
+}
+
+/// Binaries and tests with one set of features, so that nothing is compiled twice.
+fn compile() -> Result {
+    ui::step("building binaries and tests (dev profile)", || {
+        shell::run(cargo().args(["build", "--workspace", "--all-targets"]))
+    })
+}
+
+/// All test processes share one PostgreSQL, which `sg-test-cluster` starts before them and stops after them.
+fn rust(postgres: &Postgres) -> Result<Part> {
+    let mut command = Command::new(Profile::Dev.dir().join("sg-test-cluster"));
+    command.current_dir(paths::root()).arg(cargo().get_program());
+    if shell::answers("cargo-nextest", "--version") {
+        command.args(["nextest", "run", "--workspace"]);
+    } else {
+        command.args(["test", "--workspace", "--no-fail-fast"]);
+    }
+    command
+        .env("PG_BIN", &postgres.bin_dir)
+        .env("CARGO_TERM_COLOR", "never");
+    let summary = |line: &str| {
+        line.contains("tests run:")
+            || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
+    };
+    part("Rust tests", &mut command, summary)
+}
+
+fn web(node: &Node) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for (name, script) in [("console types", "check"), ("console lint", "lint")] {
+        parts.push(part(
+            name,
+            npm::npm(node, "web").args(["run", "--silent", script]),
+            |line| line.contains(" errors and ") || line.starts_with("Checked "),
+        )?);
+    }
+    parts.push(part(
+        "console tests",
+        npm::npm(node, "web").args(["run", "--silent", "test"]),
+        |line| {
+            let line = line.trim_start();
+            line.starts_with("Tests ") || line.starts_with("Test Files ")
+        },
+    )?);
+    Ok(parts)
+}
+
+fn end_to_end(node: &Node, postgres: &Postgres, browser: &Chromium) -> Result<Vec<Part>> {
+    npm::install(node, "e2e")?;
+    let mut command = npm::npm(node, "e2e");
+    command.args(["run", "--silent", "test"]);
+    command.env("PG_BIN", &postgres.bin_dir);
+    command.env("SECUREGUARD_BIN_DIR", Profile::Dev.dir());
+    command.env("SECUREGUARD_CHROMIUM", &browser.program);
+    let browser_part = part("browser tests", &mut command, |line| {
+        let line = line.trim();
+        let ends = [" passed", " failed", " flaky", " skipped", " did not run"];
+        line.starts_with(|c: char| c.is_ascii_digit())
+            && ends
+                .iter()
+                .any(|end| line.ends_with(end) || line.contains(&format!("{end} (")))
+    })?;
+    let types = part(
+        "browser test types",
+        npm::npm(node, "e2e").args(["run", "--silent", "check"]),
+        |_| false,
+    )?;
+    Ok(vec![types, browser_part])
+}
+
+fn part(name: &'static str, command: &mut Command, keep: impl Fn(&str) -> bool + Sync) -> Result<Part> {
+    let (summary, passed) = ui::step(name, || shell::tee(command, keep))?;
+    Ok(Part {
+        name,
+        passed,
+        summary,
+    })
+}
+
+fn report(parts: &[Part]) -> Result {
+    println!();
+    for part in parts {
+        ui::say(&format!(
+            "{}: {}",
+            part.name,
+            if part.passed { "passed" } else { "FAILED" }
+        ));
+        part.summary.iter().for_each(|line| println!("    {line}"));
+    }
+    let failed: Vec<&str> = parts.iter().filter(|p| !p.passed).map(|p| p.name).collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed: {}", failed.join(", ")))
+    }
+}

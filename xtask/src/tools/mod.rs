@@ -1,0 +1,47 @@
+//! Tools that a machine may lack. Everything goes into one folder per user, nothing into the system.
+
+pub(crate) mod apt;
+pub(crate) mod chromium;
+pub(crate) mod compiler;
+pub(crate) mod node;
+pub(crate) mod postgres;
+
+use std::fs::File;
+
+use crate::{Result, npm, paths, ui};
+
+/// `cargo xtask tools`: everything that the other commands may need.
+pub(crate) fn install_all() -> Result {
+    compiler::check()?;
+    let postgres = postgres::ensure()?;
+    ui::say(&format!(
+        "PostgreSQL {}: {}",
+        postgres.version,
+        postgres.bin_dir.display()
+    ));
+    let node = node::ensure()?;
+    ui::say(&format!("Node {}: {}", node.version, node.program.display()));
+    for folder in ["web", "e2e"].into_iter().filter(|folder| npm::exists(folder)) {
+        npm::install(&node, folder)?;
+    }
+    let chromium = chromium::ensure()?;
+    ui::say(&format!("{}: {}", chromium.version, chromium.program.display()));
+    Ok(())
+}
+
+/// Keeps a second installer out of the folder until it is dropped.
+pub(crate) fn lock() -> Result<File> {
+    let dir = paths::tools_dir()?;
+    paths::make_dir(&dir)?;
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|e| format!("cannot create {}: {e}", path.display()))?;
+    if file.try_lock().is_err() {
+        ui::say(&format!(
+            "waiting for another installer that uses {}",
+            dir.display()
+        ));
+        file.lock()
+            .map_err(|e| format!("cannot lock {}: {e}", path.display()))?;
+    }
+    Ok(file)
+}
