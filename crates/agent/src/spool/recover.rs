@@ -73,13 +73,16 @@ impl Spool {
             }
             let known = next_first.or_else(|| (offered + 1 > segment.end()).then_some(offered + 1));
             let lost = known.map(|bound| bound - segment.end().max(acked + 1).min(bound));
+            // Behind the last segment's good records there may have been some that nobody was offered: how many cannot be known.
             // A segment that its successor starts right behind lost nothing: its rest was written again.
             let superseded = next_first == Some(segment.end());
-            if scan.damaged && !superseded && lost != Some(0) {
+            let nothing_lost = next_first.is_some() && lost == Some(0);
+            if scan.damaged && !superseded && !nothing_lost {
                 let to = scans
                     .get(index + 1)
                     .and_then(|next| next.segment.first_at)
                     .unwrap_or_else(|| self.now());
+                let lost = lost.filter(|lost| *lost > 0);
                 gaps.push(damage_gap(lost, segment.last_at.or(last_at).unwrap_or(to), to));
             } else if next_first.is_none() && lost.is_some_and(|lost| lost > 0) {
                 let to = self.now();

@@ -324,6 +324,34 @@ fn records_of_an_unknown_kind_are_reported_once_and_skipped() {
     }
 }
 
+/// Cuts bytes off the newest segment, one more when the cut would leave whole records only: nothing could tell that from a shorter spool.
+fn cut_newest(dir: &Path, bytes: u64) {
+    let Some((first_seq, path)) = segment::list_segments(dir).unwrap().pop() else {
+        return;
+    };
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len().saturating_sub(bytes);
+    file.set_len(length).unwrap();
+    if !segment::Segment::scan(&path, first_seq).unwrap().damaged {
+        file.set_len(length - 1).unwrap();
+    }
+}
+
+#[test]
+fn damage_that_reaches_back_behind_the_acknowledged_tells_of_what_was_never_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path(), BIG, 0, 0);
+    append_all(&mut spool, (1..=10).map(|number| metrics(number, 200)));
+    drop(spool);
+    // Three were sent and acknowledged; the damage takes the third and all that follow.
+    let length = fs::metadata(newest_file(dir.path())).unwrap().len();
+    cut_newest(dir.path(), length * 3 / 4);
+    let mut spool = open(dir.path(), BIG, 3, 3);
+    let told = read_all(&mut spool, 4);
+    assert_eq!(gaps(&told).len(), 1);
+    assert_eq!(gaps(&told)[0].lost_records, None, "how many is unknown");
+}
+
 trait ReplaceKind {
     fn replace_kind(&self) -> Vec<u8>;
 }
@@ -439,11 +467,7 @@ proptest! {
                 Step::Cut(bytes) => {
                     model.cuts += 1;
                     spool = None;
-                    if let Some((_, path)) = segment::list_segments(dir.path()).unwrap().pop() {
-                        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-                        let length = file.metadata().unwrap().len();
-                        file.set_len(length.saturating_sub(bytes.into())).unwrap();
-                    }
+                    cut_newest(dir.path(), bytes.into());
                     spool.replace(open(dir.path(), MIN_SPOOL_BYTES, model.acked, model.offered));
                 }
             }

@@ -40,15 +40,26 @@ impl Stream {
         true
     }
 
-    /// The kinds and ids of what arrived, in order, once nothing more comes.
-    async fn events(&mut self) -> Vec<(String, String)> {
-        for _ in 0..20 {
-            self.read(Duration::from_millis(100)).await;
-        }
+    /// The kinds and ids of what has arrived, in order.
+    fn heard(&self) -> Vec<(String, String)> {
         let data = self.text.lines().filter_map(|line| line.strip_prefix("data: "));
         data.map(|data| serde_json::from_str::<LiveEvent>(data).unwrap())
             .map(|event| (event.kind, event.id))
             .collect()
+    }
+
+    /// Reads until `count` events of this kind and id have arrived.
+    async fn hear(&mut self, count: usize, kind: &str, id: impl ToString) {
+        let awaited = (kind.to_owned(), id.to_string());
+        let end = tokio::time::Instant::now() + Duration::from_secs(20);
+        while self.heard().iter().filter(|event| **event == awaited).count() < count {
+            assert!(
+                tokio::time::Instant::now() < end,
+                "{awaited:?} is not among {:?}",
+                self.heard()
+            );
+            self.read(Duration::from_millis(100)).await;
+        }
     }
 }
 
@@ -61,6 +72,7 @@ async fn everybody_hears_of_their_own_and_of_nothing_else() {
     let stranger = server.caller(server.tenant("other").await, Role::Admin).await;
     let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
     let mut own = TestAgent::enrol(&server, &user, "laptop").await;
+    let mut theirs = TestAgent::enrol(&server, &stranger, "elsewhere").await;
     let (mut all, mut some, mut none) = (
         Stream::open(&server, &admin).await,
         Stream::open(&server, &user).await,
@@ -71,29 +83,14 @@ async fn everybody_hears_of_their_own_and_of_nothing_else() {
         .await;
     own.send(&server, &[]).await;
 
-    let heard = all.events().await;
-    assert!(
-        heard.contains(&("metrics".to_owned(), agent.agent_id.to_string())),
-        "{heard:?}"
-    );
-    assert!(
-        heard.contains(&("metrics".to_owned(), own.agent_id.to_string())),
-        "{heard:?}"
-    );
+    all.hear(1, "metrics", agent.agent_id).await;
+    all.hear(1, "metrics", own.agent_id).await;
     let incident = server.get(&admin, "/api/v1/threats/incidents").await.body["items"][0]["threat_id"]
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(
-        heard.contains(&("incident".to_owned(), incident.clone())),
-        "{heard:?}"
-    );
-    let heard = some.events().await;
-    assert!(
-        !heard.is_empty() && heard.iter().all(|(_, id)| *id == own.agent_id.to_string()),
-        "{heard:?}"
-    );
-    assert!(none.events().await.is_empty());
+    all.hear(1, "incident", &incident).await;
+    some.hear(1, "metrics", own.agent_id).await;
 
     server
         .patch(
@@ -102,12 +99,20 @@ async fn everybody_hears_of_their_own_and_of_nothing_else() {
             json!({ "status": "resolved" }),
         )
         .await;
-    let heard = all.events().await;
-    assert_eq!(
-        heard.iter().filter(|(kind, _)| kind == "incident").count(),
-        2,
-        "{heard:?}"
-    );
+    all.hear(2, "incident", &incident).await;
+
+    // What is told last arrives last: whatever else a stream was to carry is there by then.
+    own.send(&server, &[]).await;
+    some.hear(2, "metrics", own.agent_id).await;
+    theirs.send(&server, &[]).await;
+    none.hear(1, "metrics", theirs.agent_id).await;
+    for (stream, agent) in [(&some, &own), (&none, &theirs)] {
+        let heard = stream.heard();
+        assert!(
+            heard.iter().all(|(_, id)| *id == agent.agent_id.to_string()),
+            "{heard:?}"
+        );
+    }
 }
 
 #[tokio::test]
