@@ -5,7 +5,7 @@ use sg_testkit::TestDb;
 use crate::support::*;
 
 /// Tables of the product without a tenant: what belongs to the installation. No request reads them.
-const WITHOUT_TENANT: [&str; 4] = [
+const WITHOUT_TENANT: &[&str] = &[
     "agents.partition_schemes",
     "audit.adoption_report",
     "threats.rule_packages",
@@ -13,7 +13,7 @@ const WITHOUT_TENANT: [&str; 4] = [
 ];
 
 /// Functions that run with their owner's rights, who may call them, and why they need to.
-const DEFINER_FUNCTIONS: [(&str, &[&str], &str); 22] = [
+const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     (
         "agents.drop_expired_partitions",
         &["sg_system"],
@@ -184,7 +184,8 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
          where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') order by 1",
     )
     .await?;
-    assert_eq!(functions, DEFINER_FUNCTIONS.map(|(name, _, _)| name));
+    let listed: Vec<_> = DEFINER_FUNCTIONS.iter().map(|(name, _, _)| *name).collect();
+    assert_eq!(functions, listed);
     for (name, callers, reason) in DEFINER_FUNCTIONS {
         assert!(!reason.is_empty(), "{name}");
         let actual = texts(
@@ -196,7 +197,7 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
             ),
         )
         .await?;
-        assert_eq!(actual, callers, "who may call {name}");
+        assert_eq!(actual, *callers, "who may call {name}");
     }
     let loose = texts(
         &mut root,

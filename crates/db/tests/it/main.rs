@@ -11,5 +11,6 @@ mod lockout;
 mod migration;
 mod partitions;
 mod pool;
+mod seeds;
 mod statements;
 mod support;
