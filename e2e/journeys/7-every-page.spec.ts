@@ -44,6 +44,8 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "endpoint", path: `/agents/${incident.agent_id}`, ready: heading(incident.hostname) },
     { name: "api-keys", path: "/users/api-keys", ready: heading("API keys") },
     { name: "users", path: "/users", ready: heading("Users") },
+    { name: "roles", path: "/users/roles", ready: heading("Roles") },
+    { name: "subscription", path: "/users/subscription", ready: heading("Subscription") },
     { name: "tenants", path: "/users/tenants", ready: heading("Tenants") },
     { name: "account", path: "/users/me", ready: heading("Your account") },
     { name: "audit", path: "/audit", ready: heading("Audit log") },
@@ -74,6 +76,8 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
   const dialogs = [
     { name: "create-key", path: "/users/api-keys", button: "Create key" },
     { name: "create-user", path: "/users", button: "Create user" },
+    { name: "create-role", path: "/users/roles", button: "Create role" },
+    { name: "give-access", path: "/users", button: "Give access" },
     { name: "create-tenant", path: "/users/tenants", button: "Create tenant" },
   ];
   for (const one of dialogs) {

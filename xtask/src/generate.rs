@@ -8,6 +8,7 @@ use crate::{Result, npm, paths, shell, ui};
 
 const OPENAPI: &str = "docs/api/openapi.json";
 const SCHEMA_SQL: &str = "crates/db/schema.sql";
+const REFERENCE: &str = "docs/database-reference.md";
 const TYPES: &str = "web/src/api/schema.d.ts";
 
 pub(crate) fn command(arguments: &[String]) -> Result {
@@ -43,8 +44,11 @@ pub(crate) fn generate(check: bool) -> Result {
         Ok(())
     };
     put(OPENAPI, &openapi()?)?;
-    if let Some(schema) = schema_sql()? {
+    if let Some(schema) = of_scratch_database("sg-schema-dump", SCHEMA_SQL)? {
         put(SCHEMA_SQL, &schema)?;
+    }
+    if let Some(reference) = of_scratch_database("sg-schema-reference", REFERENCE)? {
+        put(REFERENCE, &reference)?;
     }
     let node = tools::node::ensure()?;
     npm::install(&node, "web")?;
@@ -75,20 +79,20 @@ fn openapi() -> Result<String> {
     })
 }
 
-/// The dump of a freshly migrated database. Other versions of PostgreSQL write their dumps differently.
-fn schema_sql() -> Result<Option<String>> {
+/// What `program` prints of a freshly migrated database. Other versions of PostgreSQL write the same schema differently.
+fn of_scratch_database(program: &str, file: &str) -> Result<Option<String>> {
     let postgres = tools::postgres::ensure()?;
     if postgres.version != DUMP_VERSION {
         ui::say(&format!(
-            "{SCHEMA_SQL} is left alone: it is a dump by PostgreSQL {DUMP_VERSION}, here is {}",
+            "{file} is left alone: it is made by PostgreSQL {DUMP_VERSION}, here is {}",
             postgres.version
         ));
         return Ok(None);
     }
-    ui::step("migrating a scratch database and dumping its schema", || {
+    ui::step(&format!("migrating a scratch database for {file}"), || {
         let mut command = cargo();
         command
-            .args(["run", "--quiet", "-p", "sg-testkit", "--bin", "sg-schema-dump"])
+            .args(["run", "--quiet", "-p", "sg-testkit", "--bin", program])
             .env("PG_BIN", &postgres.bin_dir);
         shell::output(&mut command).map(Some)
     })

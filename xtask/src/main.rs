@@ -28,8 +28,9 @@ usage: cargo xtask <command>
   test [rust|web|e2e]...                 install what is missing, run every test (or only the named parts)
   build [--dev]                          console and binaries, in target/release
   check                                  formatting, lints, layering, sizes, licences, generated files
-  gen [--check]                          OpenAPI document, schema.sql, the console's types
-  bench NAME|all                         ready, console-size, agent-idle [--minutes N]
+  gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
+  bench NAME|all                         ready, console-size, agent-idle [--minutes N], audit-write, audit-search,
+                                         rls and series [--large|--rows N]
   tools                                  only install what is missing
   help                                   this text
 

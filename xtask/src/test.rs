@@ -33,6 +33,11 @@ pub(crate) fn test(arguments: &[String]) -> Result {
     } else {
         None
     };
+    let newest = if wanted("rust") {
+        Some(tools::postgres_18::ensure(&node)?)
+    } else {
+        None
+    };
     build::console(&node)?;
     if wanted("rust") || wanted("e2e") {
         compile()?;
@@ -40,7 +45,14 @@ pub(crate) fn test(arguments: &[String]) -> Result {
 
     let mut parts = Vec::new();
     if wanted("rust") {
-        parts.push(rust(&postgres)?);
+        parts.push(rust("Rust tests", &postgres, "--workspace")?);
+    }
+    if let Some(newest) = &newest {
+        parts.push(rust(
+            "database tests on PostgreSQL 18",
+            newest,
+            "--package=sg-db",
+        )?);
     }
     if wanted("web") {
         parts.extend(web(&node)?);
@@ -59,13 +71,13 @@ fn compile() -> Result {
 }
 
 /// All test processes share one PostgreSQL, which `sg-test-cluster` starts before them and stops after them.
-fn rust(postgres: &Postgres) -> Result<Part> {
+fn rust(name: &'static str, postgres: &Postgres, packages: &str) -> Result<Part> {
     let mut command = Command::new(Profile::Dev.dir().join("sg-test-cluster"));
     command.current_dir(paths::root()).arg(cargo().get_program());
     if shell::answers("cargo-nextest", "--version") {
-        command.args(["nextest", "run", "--workspace"]);
+        command.args(["nextest", "run", packages]);
     } else {
-        command.args(["test", "--workspace", "--no-fail-fast"]);
+        command.args(["test", packages, "--no-fail-fast"]);
     }
     command
         .env("PG_BIN", &postgres.bin_dir)
@@ -74,7 +86,7 @@ fn rust(postgres: &Postgres) -> Result<Part> {
         line.contains("tests run:")
             || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
     };
-    part("Rust tests", &mut command, summary)
+    part(name, &mut command, summary)
 }
 
 fn web(node: &Node) -> Result<Vec<Part>> {

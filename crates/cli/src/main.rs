@@ -5,6 +5,7 @@ mod audit;
 mod login;
 mod output;
 mod profile;
+mod roles;
 mod threats;
 mod users;
 
@@ -50,6 +51,15 @@ enum Command {
     /// List and create people.
     #[command(subcommand)]
     Users(users::Users),
+    /// List, make and change the tenant's roles.
+    #[command(subcommand)]
+    Roles(roles::Roles),
+    /// List, give and end access for people of other tenants.
+    #[command(subcommand)]
+    Access(roles::Access),
+    /// Show and change what a tenant has subscribed to.
+    #[command(subcommand)]
+    Subscription(roles::Subscription),
     /// Read the audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -82,6 +92,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Endpoints(command) => command.run(&profile::client(&path)?, format).await,
         Command::ApiKeys(command) => command.run(&profile::client(&path)?, format).await,
         Command::Users(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Roles(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Access(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Subscription(command) => command.run(&profile::client(&path)?, format).await,
         Command::Audit(command) => command.run(&profile::client(&path)?, format).await,
     }
 }

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use sg_client::Client;
 use sg_types::{
-    KeyId, Role,
-    api::users::{CreateApiKey, CreateUser, KeyScope},
+    KeyId, RoleName,
+    api::users::{ApiKeyCreated, CreateApiKey, CreateUser, KeyScope, RotateApiKey},
 };
 
 use crate::output::{self, Format, optional, printable, time};
@@ -23,6 +23,19 @@ pub(crate) enum ApiKeys {
         #[arg(long, value_delimiter = ',', default_value = "enrol")]
         scope: Vec<KeyScope>,
         /// When it ends, such as 2027-01-31T00:00:00Z; never when absent.
+        #[arg(long)]
+        expires: Option<String>,
+        /// How many enrolments it is good for; any number when absent.
+        #[arg(long, value_name = "N")]
+        max_enrolments: Option<i64>,
+    },
+    /// Put a new key in the place of one of yours, which goes on working for a while.
+    Rotate {
+        id: KeyId,
+        /// Hours for which the key before still works, 0 to 720.
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        overlap: i64,
+        /// When the new key ends, such as 2027-01-31T00:00:00Z; never when absent.
         #[arg(long)]
         expires: Option<String>,
     },
@@ -56,26 +69,28 @@ impl ApiKeys {
                     },
                 )
             }
-            Self::Create { name, scope, expires } => {
-                let expires_at = expires
-                    .map(|text| {
-                        text.parse::<DateTime<Utc>>()
-                            .context("--expires is no time like 2027-01-31T00:00:00Z")
-                    })
-                    .transpose()?;
+            Self::Create {
+                name,
+                scope,
+                expires,
+                max_enrolments,
+            } => {
                 let created = client
                     .create_api_key(&CreateApiKey {
                         key_name: name,
                         scopes: Some(scope),
-                        expires_at,
+                        expires_at: expires.as_deref().map(end).transpose()?,
+                        max_enrolments,
                     })
                     .await?;
-                let id = created.api_key.key_id.to_string();
-                output::record(
-                    format,
-                    &created,
-                    &[("id", id), ("key (shown this once)", created.key.clone())],
-                )
+                show_created(format, &created)
+            }
+            Self::Rotate { id, overlap, expires } => {
+                let rotation = RotateApiKey {
+                    overlap_seconds: Some(overlap.saturating_mul(3_600)),
+                    expires_at: expires.as_deref().map(end).transpose()?,
+                };
+                show_created(format, &client.rotate_api_key(id, &rotation).await?)
             }
             Self::Revoke { id } => {
                 client.revoke_api_key(id).await?;
@@ -83,6 +98,20 @@ impl ApiKeys {
             }
         }
     }
+}
+
+fn end(text: &str) -> Result<DateTime<Utc>> {
+    text.parse()
+        .context("--expires is no time like 2027-01-31T00:00:00Z")
+}
+
+fn show_created(format: Format, created: &ApiKeyCreated) -> Result<()> {
+    let id = created.api_key.key_id.to_string();
+    output::record(
+        format,
+        created,
+        &[("id", id), ("key (shown this once)", created.key.clone())],
+    )
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,9 +125,9 @@ pub(crate) enum Users {
         /// E-mail address.
         #[arg(long)]
         email: String,
-        /// user, manager, admin or system_admin.
+        /// user, manager, admin, system_admin, or a role of the tenant's own.
         #[arg(long, default_value = "user")]
-        role: Role,
+        role: RoleName,
         /// The person's name.
         #[arg(long)]
         full_name: Option<String>,

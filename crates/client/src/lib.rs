@@ -1,5 +1,6 @@
 //! A typed client of the public API.
 
+mod accounts;
 mod error;
 mod operations;
 

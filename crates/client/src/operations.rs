@@ -9,7 +9,10 @@ use sg_types::{
         audit::AuditEventView,
         monitoring::Overview,
         threats::{AddNote, IncidentDetail, IncidentView, RuleView, TimelineEntry, UpdateIncident},
-        users::{ApiKeyCreated, ApiKeyView, CreateApiKey, CreateUser, CurrentSession, UserCreated, UserView},
+        users::{
+            ApiKeyCreated, ApiKeyView, CreateApiKey, CreateUser, CurrentSession, RotateApiKey, UserCreated,
+            UserView,
+        },
     },
 };
 
@@ -193,6 +196,24 @@ impl Client {
         self.call(Method::POST, "users/api-keys", &[], Some(key)).await
     }
 
+    /// Puts a key with a new secret in the place of one of the caller's.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn rotate_api_key(
+        &self,
+        id: KeyId,
+        rotation: &RotateApiKey,
+    ) -> Result<ApiKeyCreated, ClientError> {
+        self.call(
+            Method::POST,
+            &format!("users/api-keys/{id}/rotate"),
+            &[],
+            Some(rotation),
+        )
+        .await
+    }
+
     /// Revokes an API key.
     ///
     /// # Errors
@@ -253,7 +274,7 @@ impl Client {
     }
 
     /// Follows the pages of a list until `limit` rows or its end.
-    async fn list<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn list<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
         query: Vec<(&'static str, String)>,

@@ -1,6 +1,9 @@
 //! Who calls, and the proof of it.
 
-use sg_types::{Permission, Role, TenantId, UserId, api::users::KeyScope};
+use sg_types::{
+    Permission, Role, RoleName, Scope, TenantId, UserId,
+    api::{roles::RoleView, users::KeyScope},
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -69,7 +72,13 @@ pub struct Caller {
     /// The user's name.
     pub full_name: Option<String>,
     /// The role in `tenant_id`.
-    pub role: Role,
+    pub role: RoleName,
+    /// The documented role that bounds it.
+    pub based_on: Role,
+    /// How much of the tenant it sees.
+    pub scope: Scope,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
     /// The user's home.
     pub home_tenant_id: TenantId,
     /// Id of the session or key.
@@ -83,10 +92,23 @@ pub struct Caller {
 impl Caller {
     /// Whether the role, and the key's scope where a key is used, allow `permission`.
     pub fn may(&self, permission: Permission) -> bool {
-        self.role.allows(permission)
+        self.permissions.contains(&permission)
             && self
                 .scopes
                 .as_ref()
                 .is_none_or(|scopes| scopes.contains(&KeyScope::Api))
+    }
+
+    /// Whether this caller may give or take `role`: they manage people and lack nothing of what the role may do. `users.may_grant` in the
+    /// database says the same.
+    pub fn may_grant(&self, role: &RoleView) -> bool {
+        self.may(Permission::UsersManage)
+            && self.may_define(role.based_on, role.scope)
+            && role.permissions.iter().all(|p| self.permissions.contains(p))
+    }
+
+    /// Whether this caller may make roles of this base and scope.
+    pub fn may_define(&self, based_on: Role, scope: Scope) -> bool {
+        based_on <= self.based_on && (scope == Scope::Own || self.scope == Scope::Tenant)
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong at the database, sorted by what the caller can do about it.
 
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
 
 /// A failure of the database or of what was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,22 @@ pub enum DbError {
     /// The proof of the caller no longer holds: the session ended, the key was revoked, the membership expired.
     #[error("the session, key or membership is no longer valid")]
     ContextRefused,
+    /// A limit of the tenant's subscription would have been exceeded (SQLSTATE SG001); nothing was stored.
+    #[error("the subscription allows {limit} {resource}, and {used} are in use")]
+    LimitReached {
+        /// What is limited: `endpoints` or `users`.
+        resource: String,
+        /// How many are allowed.
+        limit: i64,
+        /// How many there are without the refused ones.
+        used: i64,
+    },
+    /// The subscription is in a state in which nothing can be added (SQLSTATE SG002).
+    #[error("the subscription is {status}, so that nothing can be added")]
+    SubscriptionEnded {
+        /// The state's word.
+        status: String,
+    },
     /// A lock was not to be had in time, or two transactions stood in each other's way; trying again may help.
     #[error("the database was busy with a conflicting change")]
     Busy,
@@ -61,6 +78,10 @@ impl From<sqlx::Error> for DbError {
                     // Class 22: data exceptions, such as a text too long or a number out of range.
                     (_, Some(code)) if code.starts_with("22") => Self::InvalidValue { constraint },
                     (_, Some("42501")) => Self::Denied,
+                    (_, Some("SG001")) => read_limit(failure.as_ref()).unwrap_or_else(|| Self::Other(error)),
+                    (_, Some("SG002")) => Self::SubscriptionEnded {
+                        status: detail_of(failure.as_ref()).unwrap_or_default().to_owned(),
+                    },
                     // Serialization failure, deadlock, lock not available, statement timeout.
                     (_, Some("40001" | "40P01" | "55P03" | "57014")) => Self::Busy,
                     // Class 08: connection; 57P: shutdown and start-up; 53: out of resources.
@@ -87,4 +108,18 @@ impl From<sg_types::UnknownValue> for DbError {
     fn from(error: sg_types::UnknownValue) -> Self {
         Self::Inconsistent(error.to_string())
     }
+}
+
+fn detail_of(failure: &dyn DatabaseError) -> Option<&str> {
+    failure.try_downcast_ref::<PgDatabaseError>()?.detail()
+}
+
+/// The figures of a refusal by `users.check_subscription`.
+fn read_limit(failure: &dyn DatabaseError) -> Option<DbError> {
+    let detail: serde_json::Value = serde_json::from_str(detail_of(failure)?).ok()?;
+    Some(DbError::LimitReached {
+        resource: detail["resource"].as_str()?.to_owned(),
+        limit: detail["limit"].as_i64()?,
+        used: detail["used"].as_i64()?,
+    })
 }

@@ -11,7 +11,9 @@
 pub mod agents;
 pub mod audit;
 mod caller;
+pub mod cleanup;
 mod error;
+mod indexes;
 mod migrate;
 pub mod monitoring;
 mod pool;
@@ -22,6 +24,8 @@ pub mod users;
 
 pub use caller::{Caller, Proof, TokenHash};
 pub use error::DbError;
+#[doc(hidden)]
+pub use migrate::migrate_to;
 pub use migrate::{AdoptedRow, MigrationReport, RoleVerifiers, migrate, migration_state};
 pub use pool::{Db, DbConfig, PoolUse, RoleCheck};
 pub use provision::create_database;

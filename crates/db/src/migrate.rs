@@ -3,18 +3,21 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgConnection as Pg},
 };
 
-use crate::DbError;
+use crate::{DbError, indexes::complete_indexes};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 const ROLES: &str = include_str!("roles.sql");
+const GUARD: &str = include_str!("guard.sql");
 /// The version from which on an earlier database's rows are all in place. A migration that stopped before it reports at its next run.
 const ADOPTED_FROM: i64 = 15;
-/// Partitions made ahead at each migration, in days.
-const DAYS_AHEAD: i32 = 8;
+/// Partitions made ahead at each migration: days, weeks or months, as the table has them.
+const PERIODS_AHEAD: i32 = 8;
+/// The version from which on partitions can be made one at a time.
+const PARTITIONS_ONE_BY_ONE_FROM: i64 = 21;
 
 /// SCRAM verifiers (RFC 5803) that make the roles able to sign in; the passwords themselves never reach SQL.
 #[derive(Debug, Default, Clone)]
@@ -52,22 +55,26 @@ pub struct MigrationReport {
 /// # Errors
 /// [`DbError::Migration`] when a step fails, [`DbError::Unavailable`] when the database cannot be reached.
 pub async fn migrate(url: &SecretString, verifiers: &RoleVerifiers) -> Result<MigrationReport, DbError> {
+    migrate_to(url, verifiers, newest_version()).await
+}
+
+/// As [`migrate`], but no further than `version`: what an earlier release of the program left.
+#[doc(hidden)]
+pub async fn migrate_to(
+    url: &SecretString,
+    verifiers: &RoleVerifiers,
+    version: i64,
+) -> Result<MigrationReport, DbError> {
     let mut conn = connect(url).await?;
-    // Another migration may take longer than DDL waits for a lock.
-    sqlx::raw_sql(
-        "set lock_timeout = 0; select pg_advisory_lock(hashtextextended('secureguard.migrate', 0)); set lock_timeout = '5s'",
-    )
-    .execute(&mut conn)
-    .await?;
+    wait_for_turn(&mut conn).await?;
     let from_version = applied_version(&mut conn).await?.unwrap_or(0);
     prepare_roles(&mut conn, verifiers).await?;
+    let reported = last_report_entry(&mut conn).await?;
 
     sqlx::raw_sql("set role sg_owner").execute(&mut conn).await?;
-    MIGRATOR.run(&mut conn).await?;
-    sqlx::query("select agents.ensure_partitions(now(), $1)")
-        .bind(DAYS_AHEAD)
-        .execute(&mut conn)
-        .await?;
+    run_steps(&mut conn, version).await?;
+    complete_indexes(&mut conn).await?;
+    ensure_partitions(&mut conn, version).await?;
     sqlx::raw_sql(
         "grant select on public._sqlx_migrations to sg_app, sg_system, sg_admin, sg_backup; reset role",
     )
@@ -78,19 +85,31 @@ pub async fn migrate(url: &SecretString, verifiers: &RoleVerifiers) -> Result<Mi
             .execute(&mut conn)
             .await?;
     }
+    set_up_guard(&mut conn).await?;
 
     let to_version = applied_version(&mut conn).await?.unwrap_or(0);
-    let adopted = if from_version < ADOPTED_FROM && to_version >= ADOPTED_FROM {
-        read_report(&mut conn).await?
-    } else {
-        Vec::new()
-    };
+    let after = if from_version < ADOPTED_FROM { 0 } else { reported };
+    let adopted = read_report(&mut conn, after).await?;
     conn.close().await?;
     Ok(MigrationReport {
         from_version,
         to_version,
         adopted,
     })
+}
+
+/// Another migration may take longer than DDL waits for a lock. Asked for again and again: who waits inside a statement has a snapshot, and
+/// an index that the other one builds concurrently would wait for that.
+async fn wait_for_turn(conn: &mut PgConnection) -> Result<(), DbError> {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+    let attempt = "select pg_try_advisory_lock(hashtextextended('secureguard.migrate', 0))";
+    while !sqlx::query_scalar::<_, bool>(attempt)
+        .fetch_one(&mut *conn)
+        .await?
+    {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// The schema's version in the database and the version that this program needs.
@@ -106,6 +125,53 @@ pub async fn migration_state(url: &SecretString) -> Result<(i64, i64), DbError> 
 
 pub(crate) fn newest_version() -> i64 {
     MIGRATOR.iter().map(|step| step.version).max().unwrap_or(0)
+}
+
+/// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again.
+async fn run_steps(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
+    const ATTEMPTS: u32 = 20;
+    for attempt in 1.. {
+        match MIGRATOR.run_to(version, &mut *conn).await {
+            Err(MigrateError::ExecuteMigration(error, step)) if attempt < ATTEMPTS && is_deadlock(&error) => {
+                tracing::info!(
+                    step,
+                    attempt,
+                    "a step met running requests in a deadlock and is tried again"
+                );
+                // The step's transaction is over, and with it what it had set.
+                sqlx::raw_sql("rollback; reset role; set role sg_owner")
+                    .execute(&mut *conn)
+                    .await?;
+                tokio::time::sleep(std::time::Duration::from_millis(50 * u64::from(attempt))).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(())
+}
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|failure| failure.code())
+        .as_deref()
+        == Some("40P01")
+}
+
+/// One partition in each transaction, so that nobody who writes meanwhile waits for more than one. Schemas before the limit have all of theirs.
+async fn ensure_partitions(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
+    if version < PARTITIONS_ONE_BY_ONE_FROM {
+        return Ok(());
+    }
+    loop {
+        let made: i32 = sqlx::query_scalar("select agents.ensure_partitions(now(), $1, 1)")
+            .bind(PERIODS_AHEAD)
+            .fetch_one(&mut *conn)
+            .await?;
+        if made == 0 {
+            return Ok(());
+        }
+    }
 }
 
 async fn connect(url: &SecretString) -> Result<PgConnection, DbError> {
@@ -190,11 +256,48 @@ async fn set_role_passwords(conn: &mut PgConnection, verifiers: &RoleVerifiers) 
     Ok(())
 }
 
-async fn read_report(conn: &mut PgConnection) -> Result<Vec<AdoptedRow>, DbError> {
-    sqlx::query("select table_name, row_id, problem, repair from audit.adoption_report order by entry_id")
-        .fetch_all(conn)
-        .await?
-        .into_iter()
+/// The printed functions would take the place of the product's own; an event trigger refuses them. Only a superuser may make one: where the
+/// role that migrates is none, [`Db::has_contract_guard`](crate::Db::has_contract_guard) tells that it is missing.
+async fn set_up_guard(conn: &mut PgConnection) -> Result<(), DbError> {
+    let superuser: bool = sqlx::query_scalar("select rolsuper from pg_roles where rolname = session_user")
+        .fetch_one(&mut *conn)
+        .await?;
+    let there: bool =
+        sqlx::query_scalar("select to_regprocedure('users.refuse_loose_function()') is not null")
+            .fetch_one(&mut *conn)
+            .await?;
+    if superuser && there {
+        sqlx::raw_sql(GUARD).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// The last entry that an earlier migration has told; 0 for none.
+async fn last_report_entry(conn: &mut PgConnection) -> Result<i64, DbError> {
+    let exists: bool = sqlx::query_scalar("select to_regclass('audit.adoption_report') is not null")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !exists {
+        return Ok(0);
+    }
+    sqlx::raw_sql("set role sg_owner").execute(&mut *conn).await?;
+    let entry: i64 = sqlx::query_scalar("select coalesce(max(entry_id), 0) from audit.adoption_report")
+        .fetch_one(&mut *conn)
+        .await?;
+    sqlx::raw_sql("reset role").execute(conn).await?;
+    Ok(entry)
+}
+
+async fn read_report(conn: &mut PgConnection, after: i64) -> Result<Vec<AdoptedRow>, DbError> {
+    sqlx::raw_sql("set role sg_owner").execute(&mut *conn).await?;
+    let rows = sqlx::query(
+        "select table_name, row_id, problem, repair from audit.adoption_report where entry_id > $1 order by entry_id",
+    )
+    .bind(after)
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::raw_sql("reset role").execute(conn).await?;
+    rows.into_iter()
         .map(|row| {
             Ok(AdoptedRow {
                 table_name: row.try_get("table_name")?,

@@ -97,7 +97,8 @@ impl Db {
         at: DateTime<Utc>,
     ) -> Result<Option<Caller>, DbError> {
         let row = sqlx::query(
-            "select tenant_id, user_id, username, full_name, role, home_tenant_id, credential_id, scopes, must_change_password
+            "select tenant_id, user_id, username, full_name, role, home_tenant_id, credential_id, scopes, must_change_password, based_on,
+                scope, permissions
              from users.authenticate($1, $2, $3, $4)",
         )
         .bind(proof.kind())
@@ -108,6 +109,7 @@ impl Db {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let scopes: Option<Vec<String>> = row.try_get("scopes")?;
+        let permissions: Vec<String> = row.try_get("permissions")?;
         Ok(Some(Caller {
             proof,
             tenant_id: TenantId(row.try_get("tenant_id")?),
@@ -115,6 +117,10 @@ impl Db {
             username: row.try_get("username")?,
             full_name: row.try_get("full_name")?,
             role: row.try_get::<String, _>("role")?.parse()?,
+            based_on: row.try_get::<String, _>("based_on")?.parse()?,
+            scope: row.try_get::<String, _>("scope")?.parse()?,
+            // A word that a newer program knows allows nothing here.
+            permissions: permissions.iter().filter_map(|word| word.parse().ok()).collect(),
             home_tenant_id: TenantId(row.try_get("home_tenant_id")?),
             credential_id: row.try_get("credential_id")?,
             scopes: scopes
@@ -151,6 +157,16 @@ impl Db {
     pub async fn system(&self, reason: &'static str) -> Result<SystemTx, DbError> {
         tracing::trace!(reason, "system transaction begins");
         Ok(SystemTx::new(begin(&self.system, "begin").await?))
+    }
+
+    /// Begins a read-only snapshot that crosses tenants. `reason` says which job needs that.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and what else a query may meet.
+    pub async fn system_snapshot(&self, reason: &'static str) -> Result<SystemTx, DbError> {
+        tracing::trace!(reason, "system snapshot begins");
+        let begin_statement = "begin isolation level repeatable read read only";
+        Ok(SystemTx::new(begin(&self.system, begin_statement).await?))
     }
 
     /// Listens for notifications on `channel`. The listener holds one connection of the system pool and reconnects by itself.
@@ -204,7 +220,7 @@ impl Db {
             let row = sqlx::query(
                 "select current_user::text as role, r.rolsuper, r.rolbypassrls,
                     exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                        where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relowner = r.oid) as owns,
+                        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relowner = r.oid) as owns,
                     pg_has_role(current_user, $1, 'USAGE') as expected
                  from pg_roles r where r.rolname = current_user",
             )
@@ -228,6 +244,19 @@ impl Db {
             });
         }
         Ok(checks)
+    }
+
+    /// Whether the event trigger is on that refuses functions without a fixed search path, the printed ones among them.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and what else the query met.
+    pub async fn has_contract_guard(&self) -> Result<bool, DbError> {
+        Ok(sqlx::query_scalar(
+            "select exists (select 1 from pg_event_trigger t
+                where t.evtname = 'sg_refuse_loose_function' and t.evtenabled in ('O', 'A'))",
+        )
+        .fetch_one(&self.app)
+        .await?)
     }
 
     /// How much of the request pool and of the system pool is in use.

@@ -1,6 +1,8 @@
 -- Run at each migration, before the numbered steps, by the role that migrates. Idempotent.
 do $$
 declare
+    -- Since PostgreSQL 16 a role that makes another is its member without the right to act as it.
+    acting constant text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
     a_role text;
     an_object record;
 begin
@@ -12,9 +14,13 @@ begin
 
     -- sg_owner hands definer functions to sg_auth; sg_admin may look through the eyes of a request. Neither inherits: a policy that restricts
     -- sg_app must not restrict the administrator.
-    grant sg_auth to sg_owner;
-    grant sg_app to sg_admin;
-    if not pg_has_role(current_user, 'sg_owner', 'MEMBER') then
+    if not pg_has_role('sg_owner', 'sg_auth', acting) then
+        grant sg_auth to sg_owner;
+    end if;
+    if not pg_has_role('sg_admin', 'sg_app', acting) then
+        grant sg_app to sg_admin;
+    end if;
+    if not pg_has_role(current_user, 'sg_owner', acting) then
         execute format('grant sg_owner to %I', current_user);
     end if;
 
@@ -25,17 +31,17 @@ begin
 
     -- What an earlier database was built with belongs to whoever built it; sg_owner takes it over.
     for an_object in select n.nspname from pg_namespace n
-        where n.nspname in ('users', 'agents', 'threats', 'audit') and pg_get_userbyid(n.nspowner) <> 'sg_owner'
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and pg_get_userbyid(n.nspowner) <> 'sg_owner'
     loop
         execute format('alter schema %I owner to sg_owner', an_object.nspname);
     end loop;
     for an_object in select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relkind in ('r', 'p') and pg_get_userbyid(c.relowner) <> 'sg_owner'
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relkind in ('r', 'p') and pg_get_userbyid(c.relowner) <> 'sg_owner'
     loop
         execute format('alter table %s owner to sg_owner', an_object.name);
     end loop;
     for an_object in select p.oid::regprocedure::text as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname in ('users', 'agents', 'threats', 'audit') and pg_get_userbyid(p.proowner) not in ('sg_owner', 'sg_auth')
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and pg_get_userbyid(p.proowner) not in ('sg_owner', 'sg_auth')
     loop
         execute format('alter routine %s owner to sg_owner', an_object.name);
     end loop;

@@ -256,6 +256,22 @@ impl From<sg_db::DbError> for ApiError {
                 "a value is outside of what is allowed",
             )
             .because(error),
+            DbError::LimitReached {
+                ref resource,
+                limit,
+                used,
+            } => Self::forbidden(
+                "limit_reached",
+                format!(
+                    "the subscription allows {limit} {resource} and {used} are in use; take one out of use or have the subscription changed"
+                ),
+            )
+            .because(error),
+            DbError::SubscriptionEnded { ref status } => Self::forbidden(
+                "subscription_inactive",
+                format!("the subscription is {status}, so that nothing can be added; what is there goes on working"),
+            )
+            .because(error),
             DbError::ContextRefused => Self::unauthenticated(),
             DbError::Busy => Self::unavailable(1).because(error),
             DbError::Unavailable(_) => Self::unavailable(DATABASE_RETRY_SECONDS).because(error),

@@ -7,14 +7,18 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
+use crate::audit::describe_sink_problems;
 use crate::error::ApiError;
 use crate::http::RequestContext;
 use crate::{AppState, metrics as recorder, tokens};
 
+/// The check that does not decide whether the server is ready.
+const AUDIT_EXPORTS: &str = "audit_exports";
+
 /// One thing that has to hold for the server to do its work.
 #[derive(Debug, Serialize)]
 pub struct Check {
-    /// `database`, `schema`, `roles`.
+    /// `database`, `schema`, `roles`, `audit_exports`.
     pub name: &'static str,
     /// Whether it holds.
     pub ok: bool,
@@ -37,7 +41,8 @@ pub async fn live() -> &'static str {
 /// The process can do its work: 200, else 503 with what is wrong.
 pub async fn ready(State(state): State<AppState>) -> Response {
     let checks = run_checks(&state).await;
-    let ready = checks.iter().all(|check| check.ok);
+    // A sink that does not take the audit log is told, but nobody is turned away for it.
+    let ready = checks.iter().all(|check| check.ok || check.name == AUDIT_EXPORTS);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -111,5 +116,6 @@ async fn run_checks(state: &AppState) -> Vec<Check> {
         check("database", None),
         check("schema", schema),
         check("roles", roles),
+        check(AUDIT_EXPORTS, describe_sink_problems(state, state.now())),
     ]
 }

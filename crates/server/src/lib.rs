@@ -20,6 +20,7 @@ pub mod monitoring;
 pub mod passwords;
 pub mod rate_limit;
 pub mod router;
+pub mod secrets;
 pub mod serve;
 pub mod signing;
 pub mod state;

@@ -53,6 +53,11 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Check the audit log, or write it for somebody who checks it.
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
@@ -67,6 +72,61 @@ enum Admin {
         /// The user's sign-in name.
         username: String,
         /// The data directory of `up`.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Change the key that secrets are sealed under in the database; every secret is sealed again. A rotation that was cut short is finished.
+    RotateKeys {
+        /// Instead, remove the older keys, which has to wait until nothing is sealed under them. Backups from before need them.
+        #[arg(long)]
+        retire: bool,
+        /// The data directory of `up`.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Remove everything of a tenant from every table, for good; a signed record of it stays in the audit log.
+    EraseTenant {
+        /// The tenant's short name.
+        slug: String,
+        /// The short name again.
+        #[arg(long, value_name = "SLUG")]
+        confirm: String,
+        /// The data directory of `up`.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check export files with nothing but a public key, or else the database. Exit code 1 when something does not hold.
+    Verify {
+        /// Export files, in the order in which they were written; without any, the database is checked.
+        files: Vec<PathBuf>,
+        /// PEM file of the public key; without it, that of this server.
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+        /// Export files whose checkpoints the database has to fit.
+        #[arg(long, value_name = "FILE", conflicts_with = "files")]
+        checkpoints: Vec<PathBuf>,
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Write the chains with their rows and checkpoints into a file.
+    Export {
+        /// The file to make.
+        file: PathBuf,
+        /// One tenant only.
+        #[arg(long, value_name = "UUID")]
+        tenant: Option<uuid::Uuid>,
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Print the public key that checks the audit log.
+    PublicKey {
+        /// The data directory of the server.
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
@@ -113,6 +173,21 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             })?));
         }
         Command::Openapi => print_line(&router::document().to_pretty_json()?),
+        Command::Audit { command } => return run_audit(file, command),
+        Command::Admin {
+            command:
+                Admin::EraseTenant {
+                    slug,
+                    confirm,
+                    data_dir,
+                },
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let rows = block_on(commands::erase_tenant(&config, &slug, &confirm))?;
+            print_line(&format!(
+                "erased {slug}: {rows} rows; exports that were made before still hold its audit log"
+            ));
+        }
         Command::Admin {
             command: Admin::ResetPassword { username, data_dir },
         } => {
@@ -123,8 +198,87 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 password.expose_secret()
             ));
         }
+        Command::Admin {
+            command: Admin::RotateKeys { retire, data_dir },
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            print_rotation(&block_on(commands::rotate_keys(&config, retire))?);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_audit(file: Option<&std::path::Path>, command: Audit) -> anyhow::Result<ExitCode> {
+    match command {
+        Audit::Verify {
+            files,
+            public_key,
+            checkpoints,
+            data_dir,
+        } => {
+            let report = if files.is_empty() {
+                let config = prepare(file, Verb::Up, data_dir, None)?;
+                block_on(commands::verify_database(
+                    &config,
+                    public_key.as_deref(),
+                    &checkpoints,
+                ))?
+            } else {
+                let key = public_key.ok_or_else(|| {
+                    anyhow::anyhow!(
+                        "export files are checked with --public-key; `secureguard audit public-key` prints it"
+                    )
+                })?;
+                commands::verify_files(&files, &key)?
+            };
+            return Ok(print_report(&report));
+        }
+        Audit::Export {
+            file: out,
+            tenant,
+            data_dir,
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let lines = block_on(commands::export_file(
+                &config,
+                &out,
+                tenant.map(sg_types::TenantId),
+            ))?;
+            print_line(&format!("wrote {lines} lines to {}", out.display()));
+        }
+        Audit::PublicKey { data_dir } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            print_line(commands::public_key(&config)?.trim_end());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_report(report: &sg_server::audit::verify::Report) -> ExitCode {
+    for fault in &report.faults {
+        print_line(&format!("FAULT {fault}"));
+    }
+    for note in &report.notes {
+        print_line(&format!("note  {note}"));
+    }
+    for (tenant_id, (position, signed)) in &report.chains {
+        print_line(&format!(
+            "chain tenant {tenant_id}: {position} entries, signed through {signed}"
+        ));
+    }
+    let (entries, checkpoints) = (report.entries, report.checkpoints);
+    if report.holds() {
+        print_line(&format!(
+            "the audit log holds: {entries} entries and {checkpoints} signatures were checked"
+        ));
+        ExitCode::SUCCESS
+    } else {
+        print_line(&format!(
+            "the audit log does not hold: {} faults in {entries} entries and {checkpoints} signatures",
+            report.faults.len()
+        ));
+        ExitCode::FAILURE
+    }
 }
 
 fn prepare(
@@ -166,6 +320,30 @@ fn print_migration(report: &sg_db::MigrationReport) {
             "{} {}: {} → {}",
             row.table_name, row.row_id, row.problem, row.repair
         ));
+    }
+}
+
+fn print_rotation(rotated: &commands::Rotated) {
+    match rotated {
+        commands::Rotated::Retired(keys) if keys.is_empty() => print_line("there is no older key"),
+        commands::Rotated::Retired(keys) => print_line(&format!("removed: {}", keys.join(", "))),
+        commands::Rotated::Rotation(rotation) => {
+            let began = if rotation.resumed {
+                "finished an earlier rotation"
+            } else {
+                "made a new key"
+            };
+            print_line(&format!(
+                "{began}: key {} seals, {} secrets were sealed again",
+                rotation.key_id, rotation.resealed
+            ));
+            if !rotation.older_keys.is_empty() {
+                print_line(&format!(
+                    "still in the file: {}; remove with --retire once no backup from before is needed",
+                    rotation.older_keys.join(", ")
+                ));
+            }
+        }
     }
 }
 

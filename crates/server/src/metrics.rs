@@ -58,6 +58,32 @@ fn describe() {
         "sg_http_rate_limited_total",
         "Requests refused with 429 by limit."
     );
+    metrics::describe_gauge!(
+        "sg_jobs_last_run_timestamp_seconds",
+        "When a job last came to its end, in seconds since 1970."
+    );
+    metrics::describe_counter!("sg_jobs_rows_total", "Rows that a job was about.");
+    metrics::describe_counter!("sg_jobs_failures_total", "Runs of a job that failed.");
+    metrics::describe_gauge!(
+        "sg_monitoring_alerts_count",
+        "Figures that are beyond the threshold of their alert rule."
+    );
+    metrics::describe_counter!(
+        "sg_audit_sealed_rows_total",
+        "Audit rows that were linked into a chain."
+    );
+    metrics::describe_gauge!(
+        "sg_audit_export_waiting_seconds",
+        "Age of the oldest signed audit entry that a sink has not been told."
+    );
+    metrics::describe_counter!(
+        "sg_audit_export_failures_total",
+        "Deliveries of audit entries that failed, by sink; they are repeated."
+    );
+    metrics::describe_gauge!(
+        "sg_audit_forks_count",
+        "Chains that were found changed at the last start."
+    );
     metrics::describe_counter!(
         "sg_postgres_restarts_total",
         "Restarts of the database that `up` keeps."

@@ -46,9 +46,11 @@ fn operations() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Api::openapi())
         .merge(users::routes())
         .merge(agents::routes())
+        .merge(agents::hold_routes())
         .merge(threats::routes())
         .merge(audit::routes())
         .merge(monitoring::routes())
+        .merge(monitoring::alert_routes())
         .merge(agents::protocol_routes())
         .routes(routes!(openapi))
 }

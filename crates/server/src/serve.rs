@@ -6,10 +6,13 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{self, Listener};
-use crate::{AppState, jobs, metrics, router};
+use crate::{AppState, audit, jobs, metrics, router};
 
 /// Time that background work gets to end, on top of what running requests get.
 const STOP_GRACE: Duration = Duration::from_secs(15);
+
+/// Time that sealing what was done last may take.
+const AUDIT_GRACE: Duration = Duration::from_secs(5);
 
 /// Time between two writings of the uses of API keys.
 const KEY_USAGE: Duration = Duration::from_secs(10);
@@ -84,10 +87,24 @@ pub async fn run_until_stopped(state: &AppState) -> anyhow::Result<()> {
     if let Err(error) = state.key_usage.flush(&state.db).await {
         tracing::warn!(error = %error, "the last uses of API keys were not counted");
     }
+    finish_audit(state).await;
     state.db.close().await;
     match state.supervisor.failure() {
         Some(failure) => anyhow::bail!("stopped because of a failure: {failure}"),
         None => Ok(()),
+    }
+}
+
+/// What was done last is sealed and signed too; what cannot be now is at the next start.
+async fn finish_audit(state: &AppState) {
+    let sealing = audit::seal(state.clone(), audit::Signing::Always);
+    match tokio::time::timeout(AUDIT_GRACE, sealing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(
+            error = format!("{error:#}"),
+            "the last audit entries are not sealed yet"
+        ),
+        Err(_) => tracing::warn!("the last audit entries are not sealed yet"),
     }
 }
 

@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use sg_db::Db;
 use sg_types::{Clock, Ids};
 
+use crate::audit::AuditKeeper;
 use crate::auth::KeyUsage;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::monitoring::Live;
 use crate::passwords::PasswordHasher;
 use crate::rate_limit::RateLimits;
+use crate::secrets::{SecretBox, SignInDigest};
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
 use crate::threats::rules::Rules;
@@ -38,6 +40,12 @@ pub struct Shared {
     pub key_usage: KeyUsage,
     /// The signature under rule sets.
     pub rules_signer: RulesSigner,
+    /// Seals and opens what the server has to read again.
+    pub secrets: SecretBox,
+    /// What stands in the records for sign-in names that nobody has.
+    pub sign_in_digest: SignInDigest,
+    /// The audit log's key and what is known of its chains outside the database.
+    pub audit: AuditKeeper,
     /// The rule set in force.
     pub rules: Rules,
     /// The queue in front of the group commit.
@@ -64,6 +72,10 @@ pub struct AppParts {
     pub ids: Arc<dyn Ids>,
     /// The signature under rule sets.
     pub rules_signer: RulesSigner,
+    /// Seals and opens what the server has to read again.
+    pub secrets: SecretBox,
+    /// The audit log's key and what is known of its chains.
+    pub audit: AuditKeeper,
     /// Starts tasks.
     pub supervisor: Supervisor,
     /// The server's own URL.
@@ -87,6 +99,9 @@ impl AppState {
             clock: parts.clock,
             ids: parts.ids,
             rules_signer: parts.rules_signer,
+            secrets: parts.secrets,
+            sign_in_digest: SignInDigest::default(),
+            audit: parts.audit,
             supervisor: parts.supervisor,
             public_url: parts.public_url,
             tls: parts.tls,

@@ -13,7 +13,7 @@ pub const SUPERUSER_URL_VARIABLE: &str = "SECUREGUARD_TEST_SUPERUSER_URL";
 /// Names the variable with the password that all roles of that cluster share.
 pub const ROLE_PASSWORD_VARIABLE: &str = "SECUREGUARD_TEST_ROLE_PASSWORD";
 /// The migrated database that each test's own is a copy of.
-pub(crate) const TEMPLATE: &str = "sg_template";
+pub const TEMPLATE: &str = "sg_template";
 const ROLES: [&str; 3] = ["sg_app", "sg_system", "sg_admin"];
 
 /// A PostgreSQL for tests.
@@ -31,20 +31,44 @@ impl TestCluster {
     ///
     /// # Errors
     /// When PostgreSQL is not installed or does not start.
+    pub async fn start() -> Result<Self> {
+        let test_cluster = Self::start_empty()?;
+        test_cluster.make_template().await?;
+        Ok(test_cluster)
+    }
+
+    /// As [`Self::start`], with settings of its own and, where it has to be `durable`, with what a power cut asks for.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not start.
+    pub async fn start_with(durable: bool, settings: &[(&str, &str)]) -> Result<Self> {
+        let test_cluster = Self::start_cluster(durable, settings)?;
+        test_cluster.make_template().await?;
+        Ok(test_cluster)
+    }
+
+    /// Starts a cluster in a temporary folder that nothing of the product has seen, its roles included.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not start.
+    pub fn start_empty() -> Result<Self> {
+        Self::start_cluster(false, &[("max_connections", "400"), ("shared_buffers", "128MB")])
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the test run's own switches; random password of a throw-away cluster"
     )]
-    pub async fn start() -> Result<Self> {
+    fn start_cluster(durable: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let explicit = std::env::var_os("PG_BIN").map(std::path::PathBuf::from);
         let binaries = sg_postgres::find(explicit.as_deref())?;
         let directory = tempfile::Builder::new().prefix("sg-test-").tempdir()?;
         let mut options = ClusterOptions::new(directory.path());
-        options.durable = false;
-        options.settings = vec![
-            ("max_connections".into(), "400".into()),
-            ("shared_buffers".into(), "128MB".into()),
-        ];
+        options.durable = durable;
+        options.settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let cluster = Cluster::start(&binaries, &options)?;
         let superuser_url = libpq_url(
             cluster.superuser(),
@@ -53,14 +77,12 @@ impl TestCluster {
             cluster.port(),
             "postgres",
         );
-        let test_cluster = Self {
+        Ok(Self {
             superuser_url,
             role_password: uuid::Uuid::new_v4().simple().to_string(),
             _cluster: Some(cluster),
             _directory: Some(directory),
-        };
-        test_cluster.make_template().await?;
-        Ok(test_cluster)
+        })
     }
 
     /// The cluster of this test run, else one of this process's own.

@@ -33,6 +33,34 @@ impl TestDb {
         Self::with_template("template0").await
     }
 
+    /// A copy of what `make` makes of an empty database. The first test of a run that asks for `name` makes it, the others copy.
+    ///
+    /// # Errors
+    /// Those of `make`, and when PostgreSQL is not to be had.
+    pub async fn copy_of(name: &str, make: impl AsyncFn(&Self) -> Result<()>) -> Result<Self> {
+        let cluster = TestCluster::shared().await?;
+        let mut conn = PgConnection::connect(cluster.superuser_url("postgres").expose_secret()).await?;
+        sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))")
+            .bind(name)
+            .execute(&mut conn)
+            .await?;
+        let exists: bool = sqlx::query_scalar("select exists (select 1 from pg_database where datname = $1)")
+            .bind(name)
+            .fetch_one(&mut conn)
+            .await?;
+        if !exists {
+            let mut made = Self::unmigrated().await?;
+            make(&made).await?;
+            // Renamed when it is complete; it goes with the cluster.
+            let unfinished = std::mem::take(&mut made.name);
+            cluster
+                .execute(format!("alter database {unfinished} rename to {name}"))
+                .await?;
+        }
+        conn.close().await?;
+        Self::with_template(name).await
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
     async fn with_template(template: &str) -> Result<Self> {
         let cluster = TestCluster::shared().await?;
@@ -66,6 +94,26 @@ impl TestDb {
     /// libpq URI as the superuser: what an attacker with the whole machine has, and what migrates.
     pub fn superuser_url(&self) -> SecretString {
         self.cluster.superuser_url(&self.name)
+    }
+
+    /// The log of the server that this database is in, which all tests of a run share.
+    ///
+    /// # Errors
+    /// When the server is not one that the product has started.
+    pub fn server_log(&self) -> Result<std::path::PathBuf> {
+        let url = self.superuser_url();
+        let socket_dir = url
+            .expose_secret()
+            .split_once("host=")
+            .and_then(|(_, rest)| rest.split('&').next())
+            .map(|dir| dir.replace("%2F", "/").replace("%25", "%"));
+        let data_dir = socket_dir
+            .as_deref()
+            .and_then(|dir| std::path::Path::new(dir).parent());
+        data_dir
+            .map(|dir| dir.join("log/postgresql.log"))
+            .filter(|path| path.is_file())
+            .ok_or_else(|| anyhow::anyhow!("no log beside {socket_dir:?}"))
     }
 
     /// A connection of its own as `role`, or as the superuser when the role is `postgres`.
@@ -109,11 +157,22 @@ impl TestDb {
     pub async fn migrate(&self) -> Result<sg_db::MigrationReport> {
         Ok(sg_db::migrate(&self.superuser_url(), &self.cluster.verifiers()).await?)
     }
+
+    /// Brings this database to an earlier schema: what an earlier release left.
+    ///
+    /// # Errors
+    /// Those of [`sg_db::migrate`].
+    pub async fn migrate_to(&self, version: i64) -> Result<sg_db::MigrationReport> {
+        Ok(sg_db::migrate_to(&self.superuser_url(), &self.cluster.verifiers(), version).await?)
+    }
 }
 
 impl Drop for TestDb {
     fn drop(&mut self) {
         let (cluster, name) = (self.cluster, std::mem::take(&mut self.name));
+        if name.is_empty() {
+            return;
+        }
         // A runtime of its own: the test's may be ending. A database that stays behind goes with the cluster's folder.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -6,7 +6,11 @@
 mod cluster;
 mod database;
 mod dump;
+mod reference;
+mod statements;
 
-pub use cluster::{ROLE_PASSWORD_VARIABLE, SUPERUSER_URL_VARIABLE, TestCluster};
+pub use cluster::{ROLE_PASSWORD_VARIABLE, SUPERUSER_URL_VARIABLE, TEMPLATE, TestCluster};
 pub use database::TestDb;
-pub use dump::dump_schema;
+pub use dump::{dump, dump_schema};
+pub use reference::describe_schema;
+pub use statements::capture_statements;

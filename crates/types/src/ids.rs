@@ -55,6 +55,14 @@ define_ids! {
     ThreatId;
     /// One rule match (`threats.findings.finding_id`).
     FindingId;
+    /// A remote command (`agents.commands.command_id`).
+    CommandId;
+    /// A legal hold (`agents.legal_holds.hold_id`).
+    HoldId;
+    /// A rule over a figure (`monitoring.alert_rules.rule_id`).
+    AlertRuleId;
+    /// An alert (`monitoring.alerts.alert_id`).
+    AlertId;
     /// An entry of the audit log (`audit.events.event_id`).
     EventId;
     /// One record of an agent's stream; made by the agent, it makes a repeat recognisable.

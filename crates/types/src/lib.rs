@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod api;
 mod clock;
+mod command;
 mod ids;
 mod incident;
 mod permission;
@@ -13,11 +14,13 @@ mod token;
 mod values;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use command::CommandState;
 pub use ids::{
-    AgentId, EventId, FindingId, Ids, KeyId, RecordId, SessionId, TenantId, ThreatId, TimeOrderedIds, UserId,
+    AgentId, AlertId, AlertRuleId, CommandId, EventId, FindingId, HoldId, Ids, KeyId, RecordId, SessionId,
+    TenantId, ThreatId, TimeOrderedIds, UserId,
 };
 pub use incident::{IncidentStatus, InvalidTransition};
-pub use permission::{Permission, Role, Scope};
+pub use permission::{Permission, Role, RoleName, Scope};
 pub use problem::{FieldError, Problem};
 pub use token::{TokenError, TokenKind};
 pub use values::{DetectionEngine, EndpointStatus, RuleKind, Severity, UnknownValue};

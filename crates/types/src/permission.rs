@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::values::text_enum;
+use crate::values::{UnknownValue, text_enum};
 
 /// The four documented roles (`users.users.role`, `users.memberships.role`), from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -19,6 +19,75 @@ pub enum Role {
     SystemAdmin,
 }
 text_enum!(Role { User => "user", Manager => "manager", Admin => "admin", SystemAdmin => "system_admin" });
+
+/// The name of a role: one of the four documented ones, or one that a tenant made for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[a-z][a-z0-9_]{0,49}$", example = "manager")]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The documented role of this name.
+    pub fn documented(&self) -> Option<Role> {
+        self.0.parse().ok()
+    }
+}
+
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for RoleName {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl TryFrom<String> for RoleName {
+    type Error = UnknownValue;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if (1..=50).contains(&text.len())
+            && text.as_bytes()[0].is_ascii_lowercase()
+            && text.bytes().all(letters)
+        {
+            Ok(Self(text))
+        } else {
+            Err(UnknownValue {
+                value: text.chars().take(64).collect(),
+                expected: "names of 1–50 of a–z, 0–9 and _ that begin with a letter".to_owned(),
+            })
+        }
+    }
+}
+
+impl From<RoleName> for String {
+    fn from(name: RoleName) -> Self {
+        name.0
+    }
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        Self(role.as_str().to_owned())
+    }
+}
+
+impl PartialEq<Role> for RoleName {
+    fn eq(&self, role: &Role) -> bool {
+        self.0 == role.as_str()
+    }
+}
 
 /// How much of a tenant a caller sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -49,14 +118,20 @@ pub enum Permission {
     ApiKeysOwn,
     /// See and revoke every API key of the tenant.
     ApiKeysManage,
-    /// See the tenant's people (needed to assign work).
+    /// See the tenant's people (needed to assign work), roles and subscription.
     UsersRead,
-    /// Create, change and deactivate the tenant's people.
+    /// Manage the tenant's people, its roles, and who has access from elsewhere.
     UsersManage,
     /// See and create tenants, and people in any of them.
     TenantsManage,
     /// Read the tenant's audit log.
     AuditRead,
+    /// See the tenant's alerts and the rules behind them.
+    AlertsRead,
+    /// Change the thresholds of alert rules, and switch rules on and off.
+    AlertsManage,
+    /// See, place and release legal holds.
+    HoldsManage,
 }
 text_enum!(Permission {
     EndpointsRead => "endpoints_read",
@@ -70,14 +145,17 @@ text_enum!(Permission {
     UsersManage => "users_manage",
     TenantsManage => "tenants_manage",
     AuditRead => "audit_read",
+    AlertsRead => "alerts_read",
+    AlertsManage => "alerts_manage",
+    HoldsManage => "holds_manage",
 });
 
 impl Role {
-    /// Everything that the role may do.
+    /// Everything that the documented role may do, as `users.role_permissions` holds it.
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
-            ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead, IncidentsRead,
-            IncidentsWork, RulesRead, UsersManage, UsersRead,
+            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
+            HoldsManage, IncidentsRead, IncidentsWork, RulesRead, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -89,6 +167,7 @@ impl Role {
                 RulesRead,
                 ApiKeysOwn,
                 UsersRead,
+                AlertsRead,
             ],
             Self::Admin => &[
                 EndpointsRead,
@@ -101,6 +180,9 @@ impl Role {
                 UsersRead,
                 UsersManage,
                 AuditRead,
+                AlertsRead,
+                AlertsManage,
+                HoldsManage,
             ],
             Self::SystemAdmin => Permission::ALL,
         }
@@ -111,17 +193,12 @@ impl Role {
         self.permissions().contains(&permission)
     }
 
-    /// How much of the tenant the role sees.
+    /// How much of the tenant the documented role sees.
     pub const fn scope(self) -> Scope {
         match self {
             Self::User => Scope::Own,
             Self::Manager | Self::Admin | Self::SystemAdmin => Scope::Tenant,
         }
-    }
-
-    /// Whether somebody with this role may hand out `other`: never a role above one's own.
-    pub fn may_grant(self, other: Self) -> bool {
-        self.allows(Permission::UsersManage) && other <= self
     }
 }
 
@@ -161,9 +238,25 @@ mod tests {
     }
 
     #[test]
-    fn nobody_grants_above_themselves() {
-        assert!(Role::Admin.may_grant(Role::Admin));
-        assert!(!Role::Admin.may_grant(Role::SystemAdmin));
-        assert!(!Role::Manager.may_grant(Role::User));
+    fn names_of_roles_are_words() {
+        for good in ["user", "night_shift", "l2", &"x".repeat(50)] {
+            assert_eq!(good.parse::<RoleName>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "Night",
+            "a b",
+            "a|b",
+            "1st",
+            "_a",
+            "ä",
+            "a-b",
+            &"x".repeat(51),
+        ] {
+            assert!(bad.parse::<RoleName>().is_err(), "{bad:?}");
+        }
+        assert_eq!(RoleName::from(Role::Admin), Role::Admin);
+        assert_eq!(RoleName::from(Role::Admin).documented(), Some(Role::Admin));
+        assert_eq!("l2".parse::<RoleName>().unwrap().documented(), None);
     }
 }

@@ -158,6 +158,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/legal-holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists legal holds. */
+        get: operations["list_holds"];
+        put?: never;
+        /** Places a legal hold. */
+        post: operations["post_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/legal-holds/{hold_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Releases a legal hold. */
+        post: operations["post_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells how far the audit log is linked, signed and told elsewhere, and what is known to be wrong with it. */
+        get: operations["get_chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/events": {
         parameters: {
             query?: never;
@@ -167,6 +219,57 @@ export interface paths {
         };
         /** Lists who did what, with the rows that changed by it. */
         get: operations["get_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the rules behind alerts. */
+        get: operations["list_alert_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/alert-rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a rule. */
+        patch: operations["patch_alert_rule"];
+        trace?: never;
+    };
+    "/api/v1/monitoring/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists alerts. */
+        get: operations["list_alerts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -233,7 +336,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Lists the caller's open sessions. */
+        get: operations["list_sessions"];
         put?: never;
         /** Signs in with a password. */
         post: operations["post_session"];
@@ -256,6 +360,40 @@ export interface paths {
         post?: never;
         /** Signs out. */
         delete: operations["delete_current_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/end-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends every session of the caller's but this one. */
+        post: operations["post_sessions_end_others"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of the caller's sessions. */
+        delete: operations["delete_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -383,6 +521,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/api-keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a new key in the place of one of the caller's, which goes on working for a while. */
+        post: operations["post_api_key_rotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me/password": {
         parameters: {
             query?: never;
@@ -394,6 +549,146 @@ export interface paths {
         put?: never;
         /** Changes the caller's password. */
         post: operations["post_own_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/memberships": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the people of other tenants who have or had access to this one. */
+        get: operations["list_memberships"];
+        put?: never;
+        /** Gives somebody of another tenant access to this one. */
+        post: operations["post_membership"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/memberships/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends somebody's access. */
+        delete: operations["delete_membership"];
+        options?: never;
+        head?: never;
+        /** Changes role or end of somebody's access. */
+        patch: operations["patch_membership"];
+        trace?: never;
+    };
+    "/api/v1/users/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists everything that a role can be allowed to do. */
+        get: operations["list_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the plans of the installation. */
+        get: operations["list_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the roles of the tenant. */
+        get: operations["list_roles"];
+        put?: never;
+        /** Makes a role of the tenant's own. */
+        post: operations["post_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a role of the tenant's own that nobody has. */
+        delete: operations["delete_role"];
+        options?: never;
+        head?: never;
+        /** Changes a role of the tenant's own. */
+        patch: operations["patch_role"];
+        trace?: never;
+    };
+    "/api/v1/users/subscription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what the tenant has subscribed to, and how much of it is used. */
+        get: operations["show_own_subscription"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/subscription/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the states that the tenant's subscription was in. */
+        get: operations["list_own_subscription_changes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -412,6 +707,41 @@ export interface paths {
         put?: never;
         /** Creates a tenant. */
         post: operations["post_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/tenants/{tenant_id}/subscription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what a tenant has subscribed to, and how much of it is used. */
+        get: operations["show_subscription"];
+        /** Changes what a tenant has subscribed to. */
+        put: operations["put_subscription"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/tenants/{tenant_id}/subscription/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the states that a tenant's subscription was in. */
+        get: operations["list_subscription_changes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -468,6 +798,101 @@ export interface components {
             /** @description The agent's version. */
             version: string;
         };
+        /**
+         * Format: uuid
+         * @description An alert (`monitoring.alerts.alert_id`).
+         */
+        AlertId: string;
+        /**
+         * Format: uuid
+         * @description A rule over a figure (`monitoring.alert_rules.rule_id`).
+         */
+        AlertRuleId: string;
+        /** @description A figure that is watched. */
+        AlertRuleView: {
+            /** @description `above` or `below`: on which side of the threshold the figure is an alert. */
+            comparison: string;
+            /** @description Whether it is on. */
+            enabled: boolean;
+            /** @description Whether this server computes the figure; where not, the rule waits for something that raises it. */
+            evaluated: boolean;
+            /**
+             * Format: int32
+             * @description Seconds for which it has to hold before the alert fires.
+             */
+            for_seconds: number;
+            /** @description What it watches, such as `failed_sign_ins`. */
+            kind: string;
+            /** @description The rule's id. */
+            rule_id: components["schemas"]["AlertRuleId"];
+            /** @description How bad it is. */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Format: double
+             * @description The threshold.
+             */
+            threshold: number;
+            /**
+             * Format: int32
+             * @description Seconds over which the figure is counted; 0 for a figure of the moment.
+             */
+            window_seconds: number;
+        };
+        /**
+         * @description Where an alert stands.
+         * @enum {string}
+         */
+        AlertState: "pending" | "firing" | "resolved";
+        /** @description Something that a rule found; one open alert for each rule and subject. */
+        AlertView: {
+            /** @description The alert's id. */
+            alert_id: components["schemas"]["AlertId"];
+            /**
+             * Format: date-time
+             * @description When it began to fire.
+             */
+            fired_at?: string | null;
+            /** @description What the rule watches, such as `failed_sign_ins`. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it was found last.
+             */
+            last_seen_at: string;
+            /**
+             * Format: double
+             * @description The figure when it was found last.
+             */
+            last_value: number;
+            /**
+             * Format: int64
+             * @description How often it was found.
+             */
+            occurrence_count: number;
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            resolved_at?: string | null;
+            /** @description The rule that found it. */
+            rule_id: components["schemas"]["AlertRuleId"];
+            /** @description The rule's severity. */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Format: date-time
+             * @description When it was found first.
+             */
+            since: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["AlertState"];
+            /** @description What it is about; empty for the tenant or the installation as a whole. */
+            subject: string;
+            /**
+             * Format: double
+             * @description The rule's threshold.
+             */
+            threshold: number;
+        };
         /** @description A new API key with its secret. */
         ApiKeyCreated: components["schemas"]["ApiKeyView"] & {
             /** @description The secret, `sg_…`; shown this once. */
@@ -480,6 +905,11 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
+            /**
+             * Format: int64
+             * @description How many enrolments were made with it.
+             */
+            enrolments: number;
             /**
              * Format: date-time
              * @description When it ends.
@@ -498,6 +928,12 @@ export interface components {
              * @description Last use.
              */
             last_used?: string | null;
+            /**
+             * Format: int64
+             * @description How many enrolments it is good for; any number when null.
+             */
+            max_enrolments?: number | null;
+            replaces_key_id?: components["schemas"]["KeyId"] | null;
             /** @description What it may be used for. */
             scopes: components["schemas"]["KeyScope"][];
             /**
@@ -509,6 +945,30 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             /** @description That user's name. */
             username: string;
+        };
+        /** @description How the tenant's audit log stands: how far it is linked, signed and told elsewhere, and what is known to be wrong with it. */
+        AuditChainView: {
+            /**
+             * Format: date-time
+             * @description When it was signed.
+             */
+            checkpoint_at?: string | null;
+            /**
+             * Format: int64
+             * @description The last position under a signature; 0 for none.
+             */
+            checkpoint_position: number;
+            /** @description Which key signed it: the first 8 bytes of the SHA-256 of the public key in hex. */
+            key_id: string;
+            /**
+             * Format: int64
+             * @description The last position of the chain; 0 before it begins.
+             */
+            position: number;
+            /** @description What is known to be wrong, for people; empty when nothing is. */
+            problems: string[];
+            /** @description Each place that is told the log, in the order of their names. */
+            sinks: components["schemas"]["AuditSinkView"][];
         };
         /** @description One entry: who did what to which object, and how it ended. */
         AuditEventView: {
@@ -541,6 +1001,21 @@ export interface components {
             reason?: string | null;
             /** @description The request's id. */
             request_id?: string | null;
+        };
+        /** @description A place that is told the audit log. */
+        AuditSinkView: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            exported_at?: string | null;
+            /** @description `file`, `syslog` or `webhook`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The last position that it was told; 0 for none.
+             */
+            position: number;
         };
         /** @description `POST /api/v1/users/me/password` → 204; every other session of the user ends. */
         ChangePassword: {
@@ -618,8 +1093,25 @@ export interface components {
             expires_at?: string | null;
             /** @description A name to tell keys apart, 1–100 characters. */
             key_name: string;
+            /**
+             * Format: int64
+             * @description How many enrolments the key is good for, 1 or more; any number when absent.
+             */
+            max_enrolments?: number | null;
             /** @description What the key may be used for; both when absent. Keys that lie on endpoints should be `["enrol"]`. */
             scopes?: components["schemas"]["KeyScope"][] | null;
+        };
+        /** @description `POST /api/v1/users/roles`. */
+        CreateRole: {
+            /** @description The documented role that bounds it. */
+            based_on: components["schemas"]["Role"];
+            /** @description What it is for; up to 500 characters. */
+            description?: string;
+            /** @description What it may do: nothing that its base or the caller may not. */
+            permissions: components["schemas"]["Permission"][];
+            /** @description Its name for good: 1–50 of a–z, 0–9 and _, beginning with a letter. */
+            role: components["schemas"]["RoleName"];
+            scope?: components["schemas"]["Scope"] | null;
         };
         /** @description `POST /api/v1/users/tenants`. */
         CreateTenant: {
@@ -634,8 +1126,8 @@ export interface components {
             email: string;
             /** @description The person's name. */
             full_name?: string | null;
-            /** @description The role in the tenant; never above the caller's own. */
-            role: components["schemas"]["Role"];
+            /** @description The role in the tenant; never one that may do what the caller may not. */
+            role: components["schemas"]["RoleName"];
             tenant_id?: components["schemas"]["TenantId"] | null;
             /** @description Sign-in name, 1–50 characters without `@` and white space; unique in any case. */
             username: string;
@@ -649,7 +1141,7 @@ export interface components {
             /** @description What that role may do. */
             permissions: components["schemas"]["Permission"][];
             /** @description The caller's role in `tenant`. */
-            role: components["schemas"]["Role"];
+            role: components["schemas"]["RoleName"];
             /** @description The tenant that this call works in: the caller's home, or the one named by the header `X-SecureGuard-Tenant`. */
             tenant: components["schemas"]["TenantRef"];
             /** @description Every tenant that the caller may work in. */
@@ -918,6 +1410,25 @@ export interface components {
              */
             to: string;
         };
+        /** @description `POST /api/v1/users/memberships`: gives somebody of another tenant access to this one. */
+        GrantMembership: {
+            /**
+             * Format: date-time
+             * @description When it ends: at most 366 days ahead.
+             */
+            expires_at: string;
+            /** @description Why, for the audit log; 1–500 characters. */
+            reason: string;
+            /** @description Their role here; never one that may do what the caller may not. */
+            role: components["schemas"]["RoleName"];
+            /** @description Their exact sign-in name, in any case. */
+            username: string;
+        };
+        /**
+         * Format: uuid
+         * @description A legal hold (`agents.legal_holds.hold_id`).
+         */
+        HoldId: string;
         /** @description Facts about a host that seldom change. */
         HostFacts: {
             /** @description SHA-256 in hex over what identifies the hardware and installation; never the raw identifiers. */
@@ -1058,12 +1569,89 @@ export interface components {
          * @enum {string}
          */
         KeyScope: "enrol" | "api";
+        /** @description A legal hold: telemetry of a range of time that does not expire. */
+        LegalHoldView: {
+            agent_id?: components["schemas"]["AgentId"] | null;
+            /**
+             * Format: date-time
+             * @description Begin of the held range.
+             */
+            from_at: string;
+            /** @description The hold's id. */
+            hold_id: components["schemas"]["HoldId"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            placed_at: string;
+            /** @description Who placed it. */
+            placed_by: components["schemas"]["UserId"];
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When; what it held expires from then on.
+             */
+            released_at?: string | null;
+            released_by?: components["schemas"]["UserId"] | null;
+            /**
+             * Format: date-time
+             * @description End of the held range; null for one that stays open.
+             */
+            to_at?: string | null;
+        };
+        /** @description Limits and what they limit; null is no limit, or where it says so, as the plan. */
+        Limits: {
+            /**
+             * Format: int32
+             * @description Endpoints in service.
+             */
+            endpoints?: number | null;
+            /**
+             * Format: int32
+             * @description Days that telemetry is kept: 30, 90 or 400.
+             */
+            retention_days?: number | null;
+            /**
+             * Format: int32
+             * @description Active people at home in the tenant.
+             */
+            users?: number | null;
+        };
         /** @description What `GET /api/v1/monitoring/events` (server-sent events) sends: what kind of thing changed, so that views that show it load it anew. */
         LiveEvent: {
             /** @description The id of what changed. */
             id: string;
             /** @description `incident`, `endpoint` or `metrics`. */
             kind: string;
+        };
+        /** @description Access to this tenant for somebody whose home is another. */
+        MembershipView: {
+            /**
+             * Format: date-time
+             * @description When it was first given.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends or ended; null only where it was given by SQL.
+             */
+            expires_at?: string | null;
+            /** @description Their name. */
+            full_name?: string | null;
+            granted_by?: components["schemas"]["UserId"] | null;
+            /** @description Their home. */
+            home_tenant_id: components["schemas"]["TenantId"];
+            /** @description Whether it is in force, their account being active. */
+            is_active: boolean;
+            /** @description Why. */
+            reason?: string | null;
+            /** @description Their role here. */
+            role: components["schemas"]["RoleName"];
+            /** @description Who. */
+            user_id: components["schemas"]["UserId"];
+            /** @description Their sign-in name. */
+            username: string;
         };
         /** @description The average of the samples within one step. */
         MetricPoint: {
@@ -1172,6 +1760,96 @@ export interface components {
             recent_incidents: components["schemas"]["IncidentView"][];
         };
         /** @description One page of a list. */
+        Page_AlertRuleView: {
+            /** @description The rows. */
+            items: {
+                /** @description `above` or `below`: on which side of the threshold the figure is an alert. */
+                comparison: string;
+                /** @description Whether it is on. */
+                enabled: boolean;
+                /** @description Whether this server computes the figure; where not, the rule waits for something that raises it. */
+                evaluated: boolean;
+                /**
+                 * Format: int32
+                 * @description Seconds for which it has to hold before the alert fires.
+                 */
+                for_seconds: number;
+                /** @description What it watches, such as `failed_sign_ins`. */
+                kind: string;
+                /** @description The rule's id. */
+                rule_id: components["schemas"]["AlertRuleId"];
+                /** @description How bad it is. */
+                severity: components["schemas"]["Severity"];
+                /**
+                 * Format: double
+                 * @description The threshold.
+                 */
+                threshold: number;
+                /**
+                 * Format: int32
+                 * @description Seconds over which the figure is counted; 0 for a figure of the moment.
+                 */
+                window_seconds: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_AlertView: {
+            /** @description The rows. */
+            items: {
+                /** @description The alert's id. */
+                alert_id: components["schemas"]["AlertId"];
+                /**
+                 * Format: date-time
+                 * @description When it began to fire.
+                 */
+                fired_at?: string | null;
+                /** @description What the rule watches, such as `failed_sign_ins`. */
+                kind: string;
+                /**
+                 * Format: date-time
+                 * @description When it was found last.
+                 */
+                last_seen_at: string;
+                /**
+                 * Format: double
+                 * @description The figure when it was found last.
+                 */
+                last_value: number;
+                /**
+                 * Format: int64
+                 * @description How often it was found.
+                 */
+                occurrence_count: number;
+                /**
+                 * Format: date-time
+                 * @description When it was over.
+                 */
+                resolved_at?: string | null;
+                /** @description The rule that found it. */
+                rule_id: components["schemas"]["AlertRuleId"];
+                /** @description The rule's severity. */
+                severity: components["schemas"]["Severity"];
+                /**
+                 * Format: date-time
+                 * @description When it was found first.
+                 */
+                since: string;
+                /** @description Where it stands. */
+                state: components["schemas"]["AlertState"];
+                /** @description What it is about; empty for the tenant or the installation as a whole. */
+                subject: string;
+                /**
+                 * Format: double
+                 * @description The rule's threshold.
+                 */
+                threshold: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_ApiKeyView: {
             /** @description The rows. */
             items: {
@@ -1180,6 +1858,11 @@ export interface components {
                  * @description When it was made.
                  */
                 created_at: string;
+                /**
+                 * Format: int64
+                 * @description How many enrolments were made with it.
+                 */
+                enrolments: number;
                 /**
                  * Format: date-time
                  * @description When it ends.
@@ -1198,6 +1881,12 @@ export interface components {
                  * @description Last use.
                  */
                 last_used?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many enrolments it is good for; any number when null.
+                 */
+                max_enrolments?: number | null;
+                replaces_key_id?: components["schemas"]["KeyId"] | null;
                 /** @description What it may be used for. */
                 scopes: components["schemas"]["KeyScope"][];
                 /**
@@ -1419,6 +2108,145 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_LegalHoldView: {
+            /** @description The rows. */
+            items: {
+                agent_id?: components["schemas"]["AgentId"] | null;
+                /**
+                 * Format: date-time
+                 * @description Begin of the held range.
+                 */
+                from_at: string;
+                /** @description The hold's id. */
+                hold_id: components["schemas"]["HoldId"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                placed_at: string;
+                /** @description Who placed it. */
+                placed_by: components["schemas"]["UserId"];
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description When; what it held expires from then on.
+                 */
+                released_at?: string | null;
+                released_by?: components["schemas"]["UserId"] | null;
+                /**
+                 * Format: date-time
+                 * @description End of the held range; null for one that stays open.
+                 */
+                to_at?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_MembershipView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was first given.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it ends or ended; null only where it was given by SQL.
+                 */
+                expires_at?: string | null;
+                /** @description Their name. */
+                full_name?: string | null;
+                granted_by?: components["schemas"]["UserId"] | null;
+                /** @description Their home. */
+                home_tenant_id: components["schemas"]["TenantId"];
+                /** @description Whether it is in force, their account being active. */
+                is_active: boolean;
+                /** @description Why. */
+                reason?: string | null;
+                /** @description Their role here. */
+                role: components["schemas"]["RoleName"];
+                /** @description Who. */
+                user_id: components["schemas"]["UserId"];
+                /** @description Their sign-in name. */
+                username: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PermissionView: {
+            /** @description The rows. */
+            items: {
+                /** @description What it allows. */
+                description: string;
+                /** @description The least of the documented roles that has it. */
+                least_role: components["schemas"]["Role"];
+                /** @description Its word. */
+                permission: components["schemas"]["Permission"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PlanView: {
+            /** @description The rows. */
+            items: {
+                /** @description One sentence. */
+                description: string;
+                /** @description Whether new tenants get it. */
+                is_default: boolean;
+                /**
+                 * Format: int32
+                 * @description Endpoints in service at most.
+                 */
+                max_endpoints?: number | null;
+                /**
+                 * Format: int32
+                 * @description Active people at home in the tenant at most.
+                 */
+                max_users?: number | null;
+                /** @description Name to show. */
+                name: string;
+                /** @description Stable short name. */
+                plan: string;
+                /**
+                 * Format: int32
+                 * @description Days that telemetry is kept: 30, 90 or 400.
+                 */
+                retention_days: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_RoleView: {
+            /** @description The rows. */
+            items: {
+                /** @description The documented role that bounds it. */
+                based_on: components["schemas"]["Role"];
+                /** @description What it is for. */
+                description: string;
+                /** @description Whether it is one of the four that every tenant has and that do not change. */
+                is_documented: boolean;
+                /**
+                 * Format: int64
+                 * @description How many people have it, at home or from elsewhere, ended access included.
+                 */
+                members: number;
+                /** @description What it may do. */
+                permissions: components["schemas"]["Permission"][];
+                /** @description Its name. */
+                role: components["schemas"]["RoleName"];
+                /** @description How much of the tenant it sees. */
+                scope: components["schemas"]["Scope"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_RuleView: {
             /** @description The rows. */
             items: {
@@ -1434,6 +2262,79 @@ export interface components {
                 severity: components["schemas"]["Severity"];
                 /** @description ATT&CK techniques and other tags. */
                 tags: string[];
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SessionView: {
+            /** @description The rows. */
+            items: {
+                /** @description From where it began. */
+                address?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it ends at the latest.
+                 */
+                expires_at: string;
+                /** @description Whether this call was made with it. */
+                is_current: boolean;
+                /**
+                 * Format: date-time
+                 * @description The last request, to the minute.
+                 */
+                last_seen_at: string;
+                /** @description The session's id. */
+                session_id: components["schemas"]["SessionId"];
+                /** @description With which program it began. */
+                user_agent?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SubscriptionChange: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: uuid
+                 * @description The entry's id.
+                 */
+                change_id: string;
+                /**
+                 * Format: date-time
+                 * @description Since when.
+                 */
+                changed_at: string;
+                changed_by?: components["schemas"]["UserId"] | null;
+                /** @description The tenant's own limits; null is as the plan says. */
+                own_limits: components["schemas"]["Limits"];
+                /**
+                 * Format: date-time
+                 * @description When the period ends; null is open-ended.
+                 */
+                period_end?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the period began.
+                 */
+                period_start: string;
+                /** @description The plan's short name. */
+                plan: string;
+                /** @description Why. */
+                reason?: string | null;
+                /** @description Its state. */
+                status: components["schemas"]["SubscriptionStatus"];
+                /**
+                 * Format: date-time
+                 * @description When the trial ends or ended.
+                 */
+                trial_ends_at?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -1465,6 +2366,11 @@ export interface components {
             items: {
                 /**
                  * Format: date-time
+                 * @description When access from elsewhere ends or ended; null for people at home.
+                 */
+                access_ends_at?: string | null;
+                /**
+                 * Format: date-time
                  * @description Until when sign-in is locked, where it is.
                  */
                 account_locked_until?: string | null;
@@ -1485,7 +2391,7 @@ export interface components {
                  */
                 last_login?: string | null;
                 /** @description The role in the tenant that was asked. */
-                role: components["schemas"]["Role"];
+                role: components["schemas"]["RoleName"];
                 /** @description The home tenant. */
                 tenant_id: components["schemas"]["TenantId"];
                 /** @description The user's id. */
@@ -1500,7 +2406,58 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage";
+        /** @description Something that a caller can be allowed to do. */
+        PermissionView: {
+            /** @description What it allows. */
+            description: string;
+            /** @description The least of the documented roles that has it. */
+            least_role: components["schemas"]["Role"];
+            /** @description Its word. */
+            permission: components["schemas"]["Permission"];
+        };
+        /** @description `POST /api/v1/agents/legal-holds`. */
+        PlaceHold: {
+            agent_id?: components["schemas"]["AgentId"] | null;
+            /**
+             * Format: date-time
+             * @description Begin of the held range.
+             */
+            from_at: string;
+            /** @description Why, 1–2000 characters. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description End of the held range, later than the begin; open when absent.
+             */
+            to_at?: string | null;
+        };
+        /** @description A plan of the installation. A limit that is null is none. */
+        PlanView: {
+            /** @description One sentence. */
+            description: string;
+            /** @description Whether new tenants get it. */
+            is_default: boolean;
+            /**
+             * Format: int32
+             * @description Endpoints in service at most.
+             */
+            max_endpoints?: number | null;
+            /**
+             * Format: int32
+             * @description Active people at home in the tenant at most.
+             */
+            max_users?: number | null;
+            /** @description Name to show. */
+            name: string;
+            /** @description Stable short name. */
+            plan: string;
+            /**
+             * Format: int32
+             * @description Days that telemetry is kept: 30, 90 or 400.
+             */
+            retention_days: number;
+        };
         /** @description An error as `application/problem+json` (RFC 9457). */
         Problem: {
             /** @description A stable word for programs, such as `invalid_body` or `not_found`. */
@@ -1585,6 +2542,44 @@ export interface components {
          * @enum {string}
          */
         Role: "user" | "manager" | "admin" | "system_admin";
+        /**
+         * @description The name of a role: one of the four documented ones, or one that a tenant made for itself.
+         * @example manager
+         */
+        RoleName: string;
+        /** @description A role of the tenant. */
+        RoleView: {
+            /** @description The documented role that bounds it. */
+            based_on: components["schemas"]["Role"];
+            /** @description What it is for. */
+            description: string;
+            /** @description Whether it is one of the four that every tenant has and that do not change. */
+            is_documented: boolean;
+            /**
+             * Format: int64
+             * @description How many people have it, at home or from elsewhere, ended access included.
+             */
+            members: number;
+            /** @description What it may do. */
+            permissions: components["schemas"]["Permission"][];
+            /** @description Its name. */
+            role: components["schemas"]["RoleName"];
+            /** @description How much of the tenant it sees. */
+            scope: components["schemas"]["Scope"];
+        };
+        /** @description `POST /api/v1/users/api-keys/{key_id}/rotate`: a key with the same name and rights takes the place of this one. */
+        RotateApiKey: {
+            /**
+             * Format: date-time
+             * @description When the new key ends; never when absent.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds for which the key before still works, 0–2,592,000 (30 days); a day when absent. It never works longer than it would have.
+             */
+            overlap_seconds?: number | null;
+        };
         /** @description One row before and after, secrets and volatile columns left out. */
         RowChange: {
             /** @description The changed columns after; null for a delete. */
@@ -1618,6 +2613,11 @@ export interface components {
             /** @description ATT&CK techniques and other tags. */
             tags: string[];
         };
+        /**
+         * @description How much of a tenant a caller sees.
+         * @enum {string}
+         */
+        Scope: "own" | "tenant";
         /** @description State of one service. */
         ServiceStatus: {
             /** @description The service's name, such as `ssh.service`. */
@@ -1636,6 +2636,45 @@ export interface components {
             must_change_password: boolean;
             /** @description For programs: `Authorization: Bearer`. */
             token: string;
+        };
+        /**
+         * Format: uuid
+         * @description A signed-in session (`users.sessions.session_id`).
+         */
+        SessionId: string;
+        /** @description A session of the caller's. */
+        SessionView: {
+            /** @description From where it began. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest.
+             */
+            expires_at: string;
+            /** @description Whether this call was made with it. */
+            is_current: boolean;
+            /**
+             * Format: date-time
+             * @description The last request, to the minute.
+             */
+            last_seen_at: string;
+            /** @description The session's id. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description With which program it began. */
+            user_agent?: string | null;
+        };
+        /** @description How many sessions were ended. */
+        SessionsEnded: {
+            /**
+             * Format: int64
+             * @description That many.
+             */
+            ended: number;
         };
         /**
          * @description How bad an incident or a finding is.
@@ -1689,6 +2728,87 @@ export interface components {
         }) | {
             /** @enum {string} */
             type: "endpoint";
+        };
+        /** @description A state that a subscription was in. */
+        SubscriptionChange: {
+            /**
+             * Format: uuid
+             * @description The entry's id.
+             */
+            change_id: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            changed_at: string;
+            changed_by?: components["schemas"]["UserId"] | null;
+            /** @description The tenant's own limits; null is as the plan says. */
+            own_limits: components["schemas"]["Limits"];
+            /**
+             * Format: date-time
+             * @description When the period ends; null is open-ended.
+             */
+            period_end?: string | null;
+            /**
+             * Format: date-time
+             * @description When the period began.
+             */
+            period_start: string;
+            /** @description The plan's short name. */
+            plan: string;
+            /** @description Why. */
+            reason?: string | null;
+            /** @description Its state. */
+            status: components["schemas"]["SubscriptionStatus"];
+            /**
+             * Format: date-time
+             * @description When the trial ends or ended.
+             */
+            trial_ends_at?: string | null;
+        };
+        /**
+         * @description What state a subscription is in.
+         * @enum {string}
+         */
+        SubscriptionStatus: "trial" | "active" | "past_due" | "suspended" | "cancelled";
+        /** @description A tenant's subscription. */
+        SubscriptionView: {
+            /** @description Whether endpoints and people can be added. */
+            can_grow: boolean;
+            /** @description What holds: the plan's limits, or the tenant's own; null is no limit. */
+            limits: components["schemas"]["Limits"];
+            /** @description The tenant's own limits; null is as the plan says. */
+            own_limits: components["schemas"]["Limits"];
+            /**
+             * Format: date-time
+             * @description When the period ends; null is open-ended.
+             */
+            period_end?: string | null;
+            /**
+             * Format: date-time
+             * @description When the period began.
+             */
+            period_start: string;
+            /** @description The plan's short name. */
+            plan: string;
+            /** @description The plan's name to show. */
+            plan_name: string;
+            /** @description Its state. */
+            status: components["schemas"]["SubscriptionStatus"];
+            /** @description The tenant. */
+            tenant_id: components["schemas"]["TenantId"];
+            /**
+             * Format: date-time
+             * @description When the trial ends or ended.
+             */
+            trial_ends_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Last change.
+             */
+            updated_at: string;
+            /** @description What is used. */
+            usage: components["schemas"]["Usage"];
         };
         /** @description One active source of events. */
         TelemetrySource: {
@@ -1758,6 +2878,27 @@ export interface components {
              */
             version: number;
         };
+        /** @description `PATCH /api/v1/monitoring/alert-rules/{rule_id}`; absent fields stay. */
+        UpdateAlertRule: {
+            /** @description Whether it is on. */
+            enabled?: boolean | null;
+            /**
+             * Format: int32
+             * @description Seconds for which it has to hold, 0–86,400.
+             */
+            for_seconds?: number | null;
+            severity?: components["schemas"]["Severity"] | null;
+            /**
+             * Format: double
+             * @description The threshold, 0–1,000,000,000.
+             */
+            threshold?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds over which the figure is counted, 0–86,400.
+             */
+            window_seconds?: number | null;
+        };
         /** @description `PATCH /api/v1/agents/endpoints/{agent_id}`; absent fields stay, null clears. */
         UpdateEndpoint: {
             /** @description Name given by people, at most 100 characters. */
@@ -1779,11 +2920,69 @@ export interface components {
             resolution_notes?: string | null;
             status?: components["schemas"]["IncidentStatus"] | null;
         };
+        /** @description `PATCH /api/v1/users/memberships/{user_id}`; absent fields stay. */
+        UpdateMembership: {
+            /**
+             * Format: date-time
+             * @description Another end: in the future, at most 366 days ahead.
+             */
+            expires_at?: string | null;
+            /** @description Why. */
+            reason?: string | null;
+            role?: components["schemas"]["RoleName"] | null;
+        };
+        /** @description `PATCH /api/v1/users/roles/{role}`; absent fields stay. Takes effect at the next request of whoever has the role. */
+        UpdateRole: {
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Everything that it may do. */
+            permissions?: components["schemas"]["Permission"][] | null;
+            scope?: components["schemas"]["Scope"] | null;
+        };
+        /** @description `PUT /api/v1/users/tenants/{tenant_id}/subscription`: the whole of it; absent fields are null. */
+        UpdateSubscription: {
+            /** @description The tenant's own limits; null is as the plan says. */
+            own_limits?: components["schemas"]["Limits"];
+            /**
+             * Format: date-time
+             * @description When the period ends; null is open-ended.
+             */
+            period_end?: string | null;
+            /**
+             * Format: date-time
+             * @description When the period begins; unchanged when absent.
+             */
+            period_start?: string | null;
+            /** @description The plan's short name. */
+            plan: string;
+            /** @description Why, for the history; 1–500 characters. */
+            reason: string;
+            /** @description Its state. */
+            status: components["schemas"]["SubscriptionStatus"];
+            /**
+             * Format: date-time
+             * @description When the trial ends; needed for `trial`.
+             */
+            trial_ends_at?: string | null;
+        };
         /** @description `PATCH /api/v1/users/{user_id}`; absent fields stay. A change of role or activity ends the user's sessions. */
         UpdateUser: {
             /** @description Whether the user may sign in. */
             is_active?: boolean | null;
-            role?: components["schemas"]["Role"] | null;
+            role?: components["schemas"]["RoleName"] | null;
+        };
+        /** @description How much of a subscription is used. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Endpoints in service; decommissioned ones do not count.
+             */
+            endpoints: number;
+            /**
+             * Format: int64
+             * @description Active people at home in the tenant; members from elsewhere do not count.
+             */
+            users: number;
         };
         /** @description A new user with the password that works once. */
         UserCreated: components["schemas"]["UserView"] & {
@@ -1797,6 +2996,11 @@ export interface components {
         UserId: string;
         /** @description A person who signs in. */
         UserView: {
+            /**
+             * Format: date-time
+             * @description When access from elsewhere ends or ended; null for people at home.
+             */
+            access_ends_at?: string | null;
             /**
              * Format: date-time
              * @description Until when sign-in is locked, where it is.
@@ -1819,7 +3023,7 @@ export interface components {
              */
             last_login?: string | null;
             /** @description The role in the tenant that was asked. */
-            role: components["schemas"]["Role"];
+            role: components["schemas"]["RoleName"];
             /** @description The home tenant. */
             tenant_id: components["schemas"]["TenantId"];
             /** @description The user's id. */
@@ -2205,6 +3409,133 @@ export interface operations {
             };
         };
     };
+    list_holds: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Holds, newest first, released ones too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LegalHoldView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceHold"];
+            };
+        };
+        responses: {
+            /** @description The hold: what it covers and is still there does not expire. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegalHoldView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hold_id: components["schemas"]["HoldId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold as it is now; what it held expires as if it had never been. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegalHoldView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_chain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the tenant's chain. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChainView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_events: {
         parameters: {
             query?: {
@@ -2216,6 +3547,10 @@ export interface operations {
                 object_kind?: string;
                 /** @description The object's id. */
                 object_id?: string;
+                /** @description The request's id. */
+                request_id?: string;
+                /** @description The caller's address, IPv4 or IPv6. */
+                address?: string;
                 /** @description From this time on. */
                 from?: string;
                 /** @description Before this time. */
@@ -2238,6 +3573,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditEventView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alert_rules: {
+        parameters: {
+            query?: {
+                /** @description `true`: those of the installation instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every rule, by what it watches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertRuleView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: components["schemas"]["AlertRuleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateAlertRule"];
+            };
+        };
+        responses: {
+            /** @description The rule as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description States, separated by commas: `pending`, `firing`, `resolved`. */
+                state?: string;
+                /** @description `true`: those of the installation instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alerts, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertView"];
                 };
             };
             /** @description Refused. */
@@ -2327,6 +3767,35 @@ export interface operations {
             };
         };
     };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Open sessions, the one used last first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SessionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_session: {
         parameters: {
             query?: never;
@@ -2408,6 +3877,65 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Signed out; the cookie is cleared. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sessions_end_others: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session_id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended; its token opens nothing from now on. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2777,6 +4305,42 @@ export interface operations {
             };
         };
     };
+    post_api_key_rotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id. */
+                key_id: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateApiKey"];
+            };
+        };
+        responses: {
+            /** @description Made; the secret is shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyCreated"];
+                };
+            };
+            /** @description `key_ended`: the key is revoked, has expired or has no enrolment left. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_own_password: {
         parameters: {
             query?: never;
@@ -2799,6 +4363,424 @@ export interface operations {
             };
             /** @description `password_refused`, with every reason in `errors`. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_memberships: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Access, ended ones included, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MembershipView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_membership: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantMembership"];
+            };
+        };
+        responses: {
+            /** @description Given, from now on. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipView"];
+                };
+            };
+            /** @description `role_too_high`: the role may do what the caller may not. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_exists`: this person has access. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_membership: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person's id. */
+                user_id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended at once, their keys for this tenant revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_membership: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person's id. */
+                user_id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMembership"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipView"];
+                };
+            };
+            /** @description `role_too_high`: the role may do what the caller may not. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `own_account`, `membership_ended`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every permission. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PermissionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every plan, the smallest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlanView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every role, the documented ones first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RoleView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRole"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"];
+                };
+            };
+            /** @description `role_too_high`: it may do what the caller may not. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_exists`, `too_many_roles`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The role's name. */
+                role: components["schemas"]["RoleName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `role_in_use`, `documented_role`, `own_role`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The role's name. */
+                role: components["schemas"]["RoleName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateRole"];
+            };
+        };
+        responses: {
+            /** @description Changed, from the next request of whoever has it on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"];
+                };
+            };
+            /** @description `role_too_high`: it may do what the caller may not. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `documented_role`, `own_role`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_own_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_subscription_changes: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description States, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SubscriptionChange"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2866,6 +4848,111 @@ export interface operations {
             };
             /** @description `already_exists`: the short name is taken. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSubscription"];
+            };
+        };
+        responses: {
+            /** @description Changed, from the next enrolment and the next person on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscription_changes: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description States, newest first; none for a tenant that does not exist. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SubscriptionChange"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };

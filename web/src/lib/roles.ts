@@ -1,14 +1,20 @@
-import type { Role } from "../api/types";
+import type { Permission, RoleView } from "../api/types";
 
-/** From least to most, with a word on what each does. */
-const ROLES: readonly { role: Role; may: string }[] = [
-  { role: "user", may: "sees their own endpoints" },
-  { role: "manager", may: "works incidents and endpoints" },
-  { role: "admin", may: "also manages people and keys" },
-  { role: "system_admin", may: "also manages tenants" },
-];
-
-/** The roles that somebody may hand out: none above their own. */
-export function grantableRoles(own: Role): typeof ROLES {
-  return ROLES.slice(0, ROLES.findIndex((one) => one.role === own) + 1);
+/** The roles that somebody may hand out: none that may do what they may not. The server decides; this keeps what it would refuse out of sight. */
+export function grantableRoles(
+  roles: readonly RoleView[],
+  own: readonly Permission[],
+  ownRole: string,
+): RoleView[] {
+  const mine = roles.find((one) => one.role === ownRole);
+  const rank = (role: RoleView | undefined) => RANK.indexOf(role?.based_on ?? "user");
+  return roles.filter(
+    (one) =>
+      rank(one) <= rank(mine) &&
+      (one.scope === "own" || mine?.scope === "tenant") &&
+      one.permissions.every((permission) => own.includes(permission)),
+  );
 }
+
+/** The documented roles, from least to most. */
+export const RANK: readonly RoleView["based_on"][] = ["user", "manager", "admin", "system_admin"];

@@ -6,7 +6,6 @@ import { enrolCommand, expiryAfter, runCommand } from "./enrol";
 import { describeEvent } from "./events";
 import { evidenceTable, incidentFacts, subjectFacts } from "./evidence";
 import { parseEvent } from "./live.svelte";
-import { grantableRoles } from "./roles";
 import { slugFrom } from "./slug";
 
 describe("a row's change", () => {
@@ -124,11 +123,6 @@ describe("commands and choices", () => {
   it("of an expiry become an instant, or none", () => {
     expect(expiryAfter("30", Date.UTC(2026, 0, 1))).toBe("2026-01-31T00:00:00.000Z");
     expect(expiryAfter("", 0)).toBeUndefined();
-  });
-
-  it("of a role end at one's own", () => {
-    expect(grantableRoles("admin").map((one) => one.role)).toEqual(["user", "manager", "admin"]);
-    expect(grantableRoles("system_admin")).toHaveLength(4);
   });
 
   it("of a short name are what the server takes", () => {

@@ -53,6 +53,18 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./users/ApiKeyList.svelte"),
   },
   {
+    pattern: "/users/roles",
+    title: "Roles",
+    permission: "users_read",
+    load: () => import("./users/RoleList.svelte"),
+  },
+  {
+    pattern: "/users/subscription",
+    title: "Subscription",
+    permission: "users_read",
+    load: () => import("./users/Subscription.svelte"),
+  },
+  {
     pattern: "/users/tenants",
     title: "Tenants",
     permission: "tenants_manage",
@@ -94,6 +106,8 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
         permission: ["api_keys_own", "api_keys_manage"],
       },
       { href: "/users", label: "Users", icon: "users", permission: "users_read" },
+      { href: "/users/roles", label: "Roles", icon: "rule", permission: "users_read" },
+      { href: "/users/subscription", label: "Subscription", icon: "check", permission: "users_read" },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],

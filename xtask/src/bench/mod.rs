@@ -1,12 +1,22 @@
 //! `cargo xtask bench`: measurements, one line per result. They judge nothing; docs/benchmarks.md keeps the figures.
 
 mod agent_idle;
+mod audit;
 mod console_size;
+mod database;
 mod ready;
 
 use crate::Result;
 
-const NAMES: [&str; 3] = ["ready", "console-size", "agent-idle"];
+const NAMES: [&str; 7] = [
+    "ready",
+    "console-size",
+    "agent-idle",
+    "audit-write",
+    "audit-search",
+    "rls",
+    "series",
+];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
     let (name, rest) = arguments.split_first().ok_or_else(usage)?;
@@ -21,6 +31,10 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "ready" => ready::measure(),
         "console-size" => console_size::measure(),
         "agent-idle" => agent_idle::measure(arguments),
+        "audit-write" => audit::measure_writes(arguments),
+        "audit-search" => audit::measure_search(arguments),
+        "rls" => database::measure("rls", 10_000_000, arguments),
+        "series" => database::measure("series", 100_000_000, arguments),
         _ => Err(usage()),
     }
 }
@@ -41,7 +55,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn usage() -> String {
-    format!("usage: cargo xtask bench {}|all [--minutes N]", NAMES.join("|"))
+    format!(
+        "usage: cargo xtask bench {}|all [--minutes N] [--large|--rows N]",
+        NAMES.join("|")
+    )
 }
 
 #[cfg(test)]

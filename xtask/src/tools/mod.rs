@@ -5,6 +5,7 @@ pub(crate) mod chromium;
 pub(crate) mod compiler;
 pub(crate) mod node;
 pub(crate) mod postgres;
+pub(crate) mod postgres_18;
 
 use std::fs::File;
 
@@ -21,6 +22,12 @@ pub(crate) fn install_all() -> Result {
     ));
     let node = node::ensure()?;
     ui::say(&format!("Node {}: {}", node.version, node.program.display()));
+    let newest = postgres_18::ensure(&node)?;
+    ui::say(&format!(
+        "PostgreSQL {}: {}",
+        newest.version,
+        newest.bin_dir.display()
+    ));
     for folder in ["web", "e2e"].into_iter().filter(|folder| npm::exists(folder)) {
         npm::install(&node, folder)?;
     }

@@ -140,6 +140,9 @@ fn explain(error: &CallError, server: &str) -> anyhow::Error {
                 "the server refuses the enrolment key: {detail}; make a new one in the console under API keys"
             )
         }
+        CallError::Forbidden(detail) => anyhow::anyhow!(
+            "the server at {server} does not let this host enrol: {detail}; ask whoever administers the tenant"
+        ),
         CallError::Failed(detail) => anyhow::anyhow!(
             "cannot enrol at {server}: {detail}; check the URL, the network and, for a server with its own certificate authority, --ca FILE"
         ),

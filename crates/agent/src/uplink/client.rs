@@ -31,6 +31,9 @@ pub enum CallError {
     /// 401: the secret does not work (any more).
     #[error("the server refuses the credentials: {0}")]
     Unauthorized(String),
+    /// 403: the credentials hold, but not for this, or the tenant's subscription has no room.
+    #[error("the server forbids it: {0}")]
+    Forbidden(String),
     /// 409 `stream_conflict`: another holder of this state has checked in.
     #[error("the server knows this stream from another holder of this agent's state")]
     StreamConflict,
@@ -207,6 +210,7 @@ async fn classify(response: Response) -> CallError {
     let code = problem.map(|problem| problem.code).unwrap_or_default();
     match status {
         StatusCode::UNAUTHORIZED => CallError::Unauthorized(detail),
+        StatusCode::FORBIDDEN => CallError::Forbidden(detail),
         StatusCode::CONFLICT if code == "stream_conflict" => CallError::StreamConflict,
         StatusCode::PAYLOAD_TOO_LARGE => CallError::TooLarge,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => CallError::Refused(detail),

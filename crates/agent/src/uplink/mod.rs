@@ -208,7 +208,7 @@ impl Uplink {
                 talk.pause(pause);
                 self.tell_failure(&format!("the server is busy: {detail}"), pause);
             }
-            Err(CallError::Failed(detail)) => {
+            Err(CallError::Failed(detail) | CallError::Forbidden(detail)) => {
                 let pause = talk.pace.after_failure();
                 talk.pause(pause);
                 self.tell_failure(&detail, pause);

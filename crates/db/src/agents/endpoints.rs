@@ -59,32 +59,11 @@ pub async fn list_endpoints(
     limit: u32,
     at: DateTime<Utc>,
 ) -> Result<Vec<EndpointView>, DbError> {
-    let mut query = select_endpoints(at);
-    query.push(" where true");
-    if !filter.statuses.is_empty() {
-        let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
-        query.push(" and e.status = any(").push_bind(words).push(")");
-    }
-    if let Some(online) = filter.online {
-        query.push(" and (");
-        push_online(&mut query, at);
-        query.push(") = ").push_bind(online);
-    }
-    if let Some(text) = &filter.search {
-        query
-            .push(" and concat_ws(chr(10), e.hostname, e.device_name, host(e.ip_address), e.os_info) ilike ");
-        query.push_bind(like_pattern(text));
-    }
-    if let Some((hostname, agent_id)) = after {
-        query
-            .push(" and (lower(e.hostname), e.agent_id) > (lower(")
-            .push_bind(hostname)
-            .push("), ");
-        query.push_bind(Uuid::from(agent_id)).push(")");
-    }
-    query
-        .push(" order by lower(e.hostname), e.agent_id limit ")
-        .push_bind(i64::from(limit));
+    let mut query = QueryBuilder::new("with page as materialized (");
+    push_page(&mut query, filter, after, limit, at);
+    query.push(") ");
+    push_endpoints(&mut query, at);
+    query.push(" join page on page.agent_id = e.agent_id order by lower(e.hostname), e.agent_id");
     query
         .build()
         .fetch_all(tx.conn())
@@ -103,7 +82,8 @@ pub async fn find_endpoint(
     agent_id: AgentId,
     at: DateTime<Utc>,
 ) -> Result<Option<EndpointView>, DbError> {
-    let mut query = select_endpoints(at);
+    let mut query = QueryBuilder::new("");
+    push_endpoints(&mut query, at);
     query.push(" where e.agent_id = ").push_bind(Uuid::from(agent_id));
     query
         .build()
@@ -209,10 +189,49 @@ pub(super) async fn take_out_of_service(
     Ok(())
 }
 
-fn select_endpoints(at: DateTime<Utc>) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new("select ");
-    query.push(COLUMNS);
-    push_online(&mut query, at);
+/// The ids of a page: what is shown of an endpoint is looked up for those on it only.
+fn push_page(
+    query: &mut QueryBuilder<Postgres>,
+    filter: &EndpointFilter,
+    after: Option<(String, AgentId)>,
+    limit: u32,
+    at: DateTime<Utc>,
+) {
+    query.push("select e.agent_id from agents.endpoints e");
+    if filter.online.is_some() {
+        query.push(" left join agents.heartbeats h on h.agent_id = e.agent_id");
+    }
+    query.push(" where true");
+    if !filter.statuses.is_empty() {
+        let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
+        query.push(" and e.status = any(").push_bind(words).push(")");
+    }
+    if let Some(online) = filter.online {
+        query.push(" and (");
+        push_online(query, at);
+        query.push(") = ").push_bind(online);
+    }
+    if let Some(text) = &filter.search {
+        query
+            .push(" and concat_ws(chr(10), e.hostname, e.device_name, host(e.ip_address), e.os_info) ilike ")
+            .push_bind(like_pattern(text));
+    }
+    if let Some((hostname, agent_id)) = after {
+        query
+            .push(" and (lower(e.hostname), e.agent_id) > (lower(")
+            .push_bind(hostname)
+            .push("), ")
+            .push_bind(Uuid::from(agent_id))
+            .push(")");
+    }
+    query
+        .push(" order by lower(e.hostname), e.agent_id limit ")
+        .push_bind(i64::from(limit));
+}
+
+fn push_endpoints(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
+    query.push("select ").push(COLUMNS);
+    push_online(query, at);
     // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
     query.push(" as online").push(JOINS).push(
         "left join lateral (
@@ -227,7 +246,6 @@ fn select_endpoints(at: DateTime<Utc>) -> QueryBuilder<Postgres> {
         .push(" and s.collected_at < ")
         .push_bind(at + Duration::hours(1));
     query.push(" order by s.collected_at desc limit 1) s on true");
-    query
 }
 
 /// An endpoint is online when it has checked in within twice its interval.

@@ -58,7 +58,7 @@ pub struct AgentIdentity {
 ///
 /// # Errors
 /// [`DbError::InvalidValue`] for facts that the tables cannot keep.
-pub async fn enrol(tx: &mut SystemTx, enrolment: &Enrolment<'_>) -> Result<Enrolled, DbError> {
+pub async fn enrol(tx: &mut SystemTx, enrolment: &Enrolment<'_>) -> Result<Option<Enrolled>, DbError> {
     let conn = tx.conn();
     // Two enrolments of one host at the same time are one endpoint.
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1::text || $2::text, 0))")
@@ -66,7 +66,9 @@ pub async fn enrol(tx: &mut SystemTx, enrolment: &Enrolment<'_>) -> Result<Enrol
         .bind(&enrolment.host.hardware_fingerprint)
         .execute(&mut *conn)
         .await?;
-    let known = find_known(conn, enrolment).await?;
+    let found = find_known(conn, enrolment).await?;
+    let known = found.map(|(agent_id, _)| agent_id);
+    let repeated = found.is_some_and(|(_, by_this_key)| by_this_key);
     if let Some(agent_id) = known {
         // The heartbeat before the endpoint, as ingest and jobs lock them: nobody waits in a circle.
         sqlx::query("select 1 from agents.heartbeats where agent_id = $1 for update")
@@ -80,16 +82,15 @@ pub async fn enrol(tx: &mut SystemTx, enrolment: &Enrolment<'_>) -> Result<Enrol
         None => insert_endpoint(conn, enrolment).await?,
     };
     replace_token(conn, agent_id, enrolment).await?;
-    sqlx::query("update users.api_keys set usage_count = usage_count + 1, last_used = $2 where key_id = $1")
-        .bind(enrolment.caller.credential_id)
-        .bind(enrolment.at)
-        .execute(conn)
-        .await?;
-    Ok(Enrolled {
+    // Last, since the key's row is what enrolments at once wait for.
+    if !count_enrolment(conn, enrolment, repeated).await? {
+        return Ok(None);
+    }
+    Ok(Some(Enrolled {
         agent_id,
         reenrolled: known.is_some(),
         owner,
-    })
+    }))
 }
 
 /// Whom a token stands for; none when it was revoked, its endpoint decommissioned or its tenant suspended.
@@ -126,10 +127,34 @@ pub async fn unenrol(tx: &mut SystemTx, agent: &AgentIdentity, at: DateTime<Utc>
     super::endpoints::take_out_of_service(tx.conn(), agent.agent_id, "unenrolled by its agent", at).await
 }
 
-async fn find_known(conn: &mut PgConnection, enrolment: &Enrolment<'_>) -> Result<Option<AgentId>, DbError> {
-    let own_only = enrolment.caller.role.scope() == Scope::Own;
-    let found: Option<Uuid> = sqlx::query_scalar(
-        "select e.agent_id
+/// Counts one enrolment with the key; false when it has none left. A host that comes again with the key that enrolled it, as after a lost
+/// answer, has had its share already.
+async fn count_enrolment(
+    conn: &mut PgConnection,
+    enrolment: &Enrolment<'_>,
+    repeated: bool,
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "update users.api_keys
+         set enrolments = enrolments + case when $3 then 0 else 1 end, usage_count = usage_count + 1, last_used = greatest(last_used, $2)
+         where key_id = $1 and ($3 or max_enrolments is null or enrolments < max_enrolments)",
+    )
+    .bind(enrolment.caller.credential_id)
+    .bind(enrolment.at)
+    .bind(repeated)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The endpoint that the host is, and whether this very key enrolled it.
+async fn find_known(
+    conn: &mut PgConnection,
+    enrolment: &Enrolment<'_>,
+) -> Result<Option<(AgentId, bool)>, DbError> {
+    let own_only = enrolment.caller.scope == Scope::Own;
+    let found: Option<(Uuid, bool)> = sqlx::query_as(
+        "select e.agent_id, e.registered_via_key_id is not distinct from $7
          from agents.endpoints e
          left join agents.heartbeats h on h.agent_id = e.agent_id
          where e.tenant_id = $1 and (not $5 or e.user_id = $6)
@@ -146,9 +171,10 @@ async fn find_known(conn: &mut PgConnection, enrolment: &Enrolment<'_>) -> Resul
     .bind(enrolment.at)
     .bind(own_only)
     .bind(Uuid::from(enrolment.caller.user_id))
+    .bind(enrolment.caller.credential_id)
     .fetch_optional(conn)
     .await?;
-    Ok(found.map(AgentId))
+    Ok(found.map(|(agent_id, by_this_key)| (AgentId(agent_id), by_this_key)))
 }
 
 async fn insert_endpoint(

@@ -1,7 +1,7 @@
 //! What an endpoint observed, and where it could not look.
 
 use sg_types::{AgentId, api::agents::EndpointEventView};
-use sqlx::Row;
+use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 use crate::{DbError, Reads, users::After};
@@ -16,33 +16,38 @@ pub async fn list_events(
     after: Option<After>,
     limit: u32,
 ) -> Result<Vec<EndpointEventView>, DbError> {
-    let rows = sqlx::query(
+    let mut query = QueryBuilder::<Postgres>::new(
         "select t.event_id, t.occurred_at, t.kind, t.detail
          from (
             (select v.event_id, v.occurred_at, v.kind, v.detail
              from agents.events v
-             where v.tenant_id = (select users.current_tenant()) and v.agent_id = $1
-                and ($2::timestamptz is null or (v.occurred_at, v.event_id) < ($2, $3))
-             order by v.occurred_at desc, v.event_id desc
-             limit $4)
+             where v.tenant_id = (select users.current_tenant()) and v.agent_id = ",
+    );
+    query.push_bind(Uuid::from(agent_id));
+    push_page(&mut query, ["v.occurred_at", "v.event_id"], after, limit);
+    query.push(
+        ")
+            union all
+            (select v.event_id, v.occurred_at, v.kind, v.detail
+             from agents.events_held v
+             where v.tenant_id = (select users.current_tenant()) and v.agent_id = ",
+    );
+    query.push_bind(Uuid::from(agent_id));
+    push_page(&mut query, ["v.occurred_at", "v.event_id"], after, limit);
+    query.push(
+        ")
             union all
             (select g.gap_id, g.to_at, 'gap', jsonb_strip_nulls(jsonb_build_object('reason', g.reason, 'lost_records', g.lost_records,
                 'from', g.from_at, 'to', g.to_at, 'detail', g.detail, 'noticed_by', g.noticed_by))
              from agents.gaps g
-             where g.tenant_id = (select users.current_tenant()) and g.agent_id = $1
-                and ($2::timestamptz is null or (g.to_at, g.gap_id) < ($2, $3))
-             order by g.to_at desc, g.gap_id desc
-             limit $4)
-         ) t
-         order by t.occurred_at desc, t.event_id desc
-         limit $4",
-    )
-    .bind(Uuid::from(agent_id))
-    .bind(after.map(|after| after.at))
-    .bind(after.map(|after| after.id))
-    .bind(i64::from(limit))
-    .fetch_all(tx.conn())
-    .await?;
+             where g.tenant_id = (select users.current_tenant()) and g.agent_id = ",
+    );
+    query.push_bind(Uuid::from(agent_id));
+    push_page(&mut query, ["g.to_at", "g.gap_id"], after, limit);
+    query
+        .push(") ) t order by t.occurred_at desc, t.event_id desc limit ")
+        .push_bind(i64::from(limit));
+    let rows = query.build().fetch_all(tx.conn()).await?;
     rows.into_iter()
         .map(|row| {
             Ok(EndpointEventView {
@@ -53,4 +58,27 @@ pub async fn list_events(
             })
         })
         .collect()
+}
+
+/// The page after a row, newest first, of a list that is ordered by time and id.
+fn push_page(
+    query: &mut QueryBuilder<Postgres>,
+    [time, id]: [&'static str; 2],
+    after: Option<After>,
+    limit: u32,
+) {
+    if let Some(after) = after {
+        query
+            .push(" and (")
+            .push(time)
+            .push(", ")
+            .push(id)
+            .push(") < (")
+            .push_bind(after.at)
+            .push(", ")
+            .push_bind(after.id)
+            .push(")");
+    }
+    query.push(" order by ").push(time).push(" desc, ");
+    query.push(id).push(" desc limit ").push_bind(i64::from(limit));
 }

@@ -1,19 +1,29 @@
 //! Endpoints: who they are, what they send, and what is shown of it.
 
+mod commands;
 mod endpoints;
 mod enrol;
 mod events;
+mod holds;
 pub mod ingest;
 mod metrics;
+mod series;
 mod upkeep;
 
+pub use commands::{
+    MAX_OUTPUT_BYTES, NewCommand, NewResult, ReadyCommand, Step, approve_command, claim_commands,
+    close_command, insert_command, mark_sent, record_result, start_command,
+};
 pub use endpoints::{
     EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_member, list_endpoints,
     lock_endpoint, update_endpoint,
 };
 pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, unenrol};
 pub use events::list_events;
+pub use holds::{NewHold, list_holds, place_hold, release_hold};
 pub use metrics::{Range, read_metrics};
-pub use upkeep::{
-    delete_ended_sessions, drop_expired, ensure_partitions, forget_old_streams, mark_offline, try_job_lock,
+pub use series::{
+    StrayRows, backfill_rollups, drop_expired_partition, ensure_partition, ensure_partition_of,
+    list_stray_rows, move_held_rows, roll_up,
 };
+pub use upkeep::{mark_offline, try_job_lock};

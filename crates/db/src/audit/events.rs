@@ -1,11 +1,12 @@
 //! Reading the audit log.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use ipnetwork::IpNetwork;
 use sg_types::api::audit::{AuditEventView, RowChange};
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{DbError, Reads, users::After};
@@ -21,10 +22,22 @@ pub struct EventFilter<'a> {
     pub object_kind: Option<&'a str>,
     /// The object's id.
     pub object_id: Option<&'a str>,
+    /// The request's id.
+    pub request_id: Option<&'a str>,
+    /// The caller's address.
+    pub address: Option<IpAddr>,
     /// From this time on.
     pub from: Option<DateTime<Utc>>,
     /// Before this time.
     pub to: Option<DateTime<Utc>>,
+}
+
+impl EventFilter<'_> {
+    /// The statement that this filter becomes, for whoever wants to see its plan. The values are its parameters, in the order of the fields; the
+    /// last one is the number of rows.
+    pub fn statement(&self) -> String {
+        select_events(self, None, 1).sql().as_str().to_owned()
+    }
 }
 
 /// Events of the tenant with the rows that changed in the same transactions, newest first.
@@ -37,31 +50,10 @@ pub async fn list_events(
     after: Option<After>,
     limit: u32,
 ) -> Result<Vec<AuditEventView>, DbError> {
-    let rows = sqlx::query(
-        "select event_id, occurred_at, transaction_id::text as transaction_id, actor_kind, actor_id, actor_name, action, object_kind,
-            object_id, outcome, reason, request_id, address
-         from audit.events
-         where ($1::text is null or actor_id = $1 or actor_name = $1)
-            and ($2::text is null or action = $2 or split_part(action, '.', 1) = $2)
-            and ($3::text is null or object_kind = $3)
-            and ($4::text is null or object_id = $4)
-            and ($5::timestamptz is null or occurred_at >= $5)
-            and ($6::timestamptz is null or occurred_at < $6)
-            and ($7::timestamptz is null or (occurred_at, event_id) < ($7, $8))
-         order by occurred_at desc, event_id desc
-         limit $9",
-    )
-    .bind(filter.actor)
-    .bind(filter.action)
-    .bind(filter.object_kind)
-    .bind(filter.object_id)
-    .bind(filter.from)
-    .bind(filter.to)
-    .bind(after.map(|a| a.at))
-    .bind(after.map(|a| a.id))
-    .bind(i64::from(limit))
-    .fetch_all(tx.conn())
-    .await?;
+    let rows = select_events(filter, after, limit)
+        .build()
+        .fetch_all(tx.conn())
+        .await?;
     let transactions: Vec<String> = rows
         .iter()
         .map(|row| row.try_get("transaction_id"))
@@ -71,6 +63,64 @@ pub async fn list_events(
         .zip(&transactions)
         .map(|(row, transaction)| view(row, changes.remove(transaction).unwrap_or_default()))
         .collect()
+}
+
+/// Only the conditions that are asked for are in the statement, so that each one is answered by its index.
+fn select_events(filter: &EventFilter<'_>, after: Option<After>, limit: u32) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(
+        "select event_id, occurred_at, transaction_id::text as transaction_id, actor_kind, actor_id, actor_name, action, object_kind,
+            object_id, outcome, reason, request_id, address
+         from audit.events where true",
+    );
+    if let Some(actor) = filter.actor {
+        // Every actor's id is a UUID, so that one of the two columns is enough.
+        let column = match Uuid::parse_str(actor) {
+            Ok(_) => " and actor_id = ",
+            Err(_) => " and actor_name = ",
+        };
+        query.push(column).push_bind(actor.to_owned());
+    }
+    if let Some(action) = filter.action {
+        if action.contains('.') {
+            query
+                .push(" and action collate \"C\" = ")
+                .push_bind(action.to_owned());
+        } else {
+            // `.` and `/` follow each other in ASCII: everything that begins with the noun and a full stop.
+            query
+                .push(" and action collate \"C\" >= ")
+                .push_bind(format!("{action}."));
+            query
+                .push(" and action collate \"C\" < ")
+                .push_bind(format!("{action}/"));
+        }
+    }
+    for (column, value) in [
+        (" and object_kind = ", filter.object_kind),
+        (" and object_id = ", filter.object_id),
+        (" and request_id = ", filter.request_id),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.to_owned());
+        }
+    }
+    if let Some(address) = filter.address {
+        query.push(" and address = ").push_bind(IpNetwork::from(address));
+    }
+    if let Some(from) = filter.from {
+        query.push(" and occurred_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and occurred_at < ").push_bind(to);
+    }
+    if let Some(after) = after {
+        query.push(" and (occurred_at, event_id) < (").push_bind(after.at);
+        query.push(", ").push_bind(after.id).push(")");
+    }
+    query
+        .push(" order by occurred_at desc, event_id desc limit ")
+        .push_bind(i64::from(limit));
+    query
 }
 
 async fn list_changes(

@@ -1,6 +1,11 @@
 //! The audit log: who did what, and which rows changed by it.
 
+mod chain;
+mod doubts;
 mod events;
+mod exports;
+mod removal;
+mod tables;
 
 use std::net::IpAddr;
 
@@ -10,7 +15,20 @@ use sg_types::{EventId, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use chain::{
+    ChainEntry, ChainRecord, Checkpoint, Hash, Head, Unsealed, append_links, insert_checkpoints,
+    insert_record, list_heads, list_unsigned_heads, read_chain, read_checkpoints, take_unsealed,
+};
+pub use doubts::{count_forks, count_unsealed, list_audited_tenants, list_unchained_rows};
 pub use events::{EventFilter, list_events};
+pub use exports::{
+    ExportPosition, Unexported, list_export_positions, list_unexported, rewind_exports, store_export_position,
+};
+pub use removal::{
+    AuditPartition, count_holds, count_rows_by_tenant, delete_tenant_rows, drop_partition, erase_audit_rows,
+    find_tenant_by_slug, list_partitions_before, mark_tenant_erased,
+};
+pub use tables::{AuditTable, FieldKind, StoredRow, read_rows};
 
 use crate::{Caller, DbError, Proof};
 

@@ -1,7 +1,12 @@
-//! The state of a tenant at one glance, and the notifications that something in it has changed.
+//! The state of a tenant at one glance, the notifications that something in it has changed, and the alerts over figures.
 
+mod alerts;
 mod live;
 mod overview;
 
+pub use alerts::{
+    EVALUATED, SecurityEvent, clear_alert, evaluate_alert_rules, list_alert_rules, list_alerts, raise_alert,
+    record_security_event, update_alert_rule,
+};
 pub use live::{Change, LIVE_CHANNEL, Notice, announce, find_changes};
 pub use overview::read_overview;

@@ -6,7 +6,7 @@ use sqlx::{Postgres, QueryBuilder, Row};
 
 use crate::{
     DbError, Reads,
-    threats::{INCIDENT_COLUMNS, INCIDENT_JOINS, read_incident},
+    threats::{INCIDENT_COLUMNS, INCIDENT_TABLE, read_incident},
 };
 
 /// Hours that incidents are counted over.
@@ -22,7 +22,7 @@ pub async fn read_overview(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<Ove
     let mut recent = QueryBuilder::<Postgres>::new("select ");
     recent
         .push(INCIDENT_COLUMNS)
-        .push(INCIDENT_JOINS)
+        .push(INCIDENT_TABLE)
         .push(" order by i.detected_at desc, i.threat_id desc limit ")
         .push_bind(RECENT);
     Ok(Overview {

@@ -27,15 +27,20 @@ pub struct IncidentFilter {
     pub search: Option<String>,
 }
 
-pub(crate) const INCIDENT_COLUMNS: &str = "i.threat_id, i.agent_id, e.hostname, i.threat_type, i.severity, i.status, i.title, i.description, i.file_path,
-    i.process_name, i.command_line, i.hash, i.detection_engine, i.confidence_score::float8 as confidence_score,
-    i.false_positive_likelihood::float8 as false_positive_likelihood, i.occurrence_count, i.assigned_to, a.username as assigned_to_username,
-    i.resolved_by, r.username as resolved_by_username, i.resolution_notes, i.detected_at, i.last_detected_at, i.resolved_at, i.updated_at,
+/// What is stored of an incident, of a table or a page by the name `i`.
+const STORED_COLUMNS: &str = "i.threat_id, i.agent_id, i.threat_type, i.severity, i.status, i.title, i.description, i.file_path,
+    i.process_name, i.command_line, i.hash, i.detection_engine, i.confidence_score, i.false_positive_likelihood, i.occurrence_count,
+    i.assigned_to, i.resolved_by, i.resolution_notes, i.detected_at, i.last_detected_at, i.resolved_at, i.updated_at";
+/// What is shown. Names are looked up for each row by itself: the planner cannot know how many rows a tenant has, and joins the wrong way round.
+pub(crate) const INCIDENT_COLUMNS: &str = "i.threat_id, i.agent_id,
+    (select e.hostname from agents.endpoints e where e.agent_id = i.agent_id) as hostname, i.threat_type, i.severity, i.status, i.title,
+    i.description, i.file_path, i.process_name, i.command_line, i.hash, i.detection_engine, i.confidence_score::float8 as confidence_score,
+    i.false_positive_likelihood::float8 as false_positive_likelihood, i.occurrence_count, i.assigned_to,
+    (select a.username from users.users a where a.user_id = i.assigned_to) as assigned_to_username, i.resolved_by,
+    (select r.username from users.users r where r.user_id = i.resolved_by) as resolved_by_username, i.resolution_notes, i.detected_at,
+    i.last_detected_at, i.resolved_at, i.updated_at,
     (select count(*) from threats.findings f where f.threat_id = i.threat_id) as finding_count";
-pub(crate) const INCIDENT_JOINS: &str = " from threats.incidents i
-    join agents.endpoints e on e.agent_id = i.agent_id
-    left join users.users a on a.user_id = i.assigned_to
-    left join users.users r on r.user_id = i.resolved_by";
+pub(crate) const INCIDENT_TABLE: &str = " from threats.incidents i";
 
 /// The incidents of the caller's tenant (and scope), newest first, at most `limit` after `after`.
 ///
@@ -47,41 +52,14 @@ pub async fn list_incidents(
     after: Option<After>,
     limit: u32,
 ) -> Result<Vec<IncidentView>, DbError> {
-    let mut query = QueryBuilder::<Postgres>::new("select ");
+    let mut query = QueryBuilder::<Postgres>::new("with page as (");
+    push_page(&mut query, filter, after, limit);
     query
+        .push(") select ")
         .push(INCIDENT_COLUMNS)
-        .push(INCIDENT_JOINS)
-        .push(" where true");
-    if !filter.statuses.is_empty() {
-        let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
-        query.push(" and i.status = any(").push_bind(words).push(")");
-    }
-    if !filter.severities.is_empty() {
-        let words: Vec<String> = filter.severities.iter().map(ToString::to_string).collect();
-        query.push(" and i.severity = any(").push_bind(words).push(")");
-    }
-    if let Some(agent_id) = filter.agent_id {
-        query.push(" and i.agent_id = ").push_bind(Uuid::from(agent_id));
-    }
-    if let Some(user_id) = filter.assigned_to {
-        query.push(" and i.assigned_to = ").push_bind(Uuid::from(user_id));
-    }
-    if let Some(text) = &filter.search {
-        let pattern = like_pattern(text);
-        query.push(" and (concat_ws(chr(10), i.title, i.description, i.file_path, i.process_name, i.command_line, i.hash, e.hostname) ilike ");
-        query.push_bind(pattern).push(")");
-    }
-    if let Some(after) = after {
-        query
-            .push(" and (i.detected_at, i.threat_id) < (")
-            .push_bind(after.at)
-            .push(", ");
-        query.push_bind(after.id).push(")");
-    }
+        .push(" from page i");
     query
-        .push(" order by i.detected_at desc, i.threat_id desc limit ")
-        .push_bind(i64::from(limit));
-    query
+        .push(" order by i.detected_at desc, i.threat_id desc")
         .build()
         .fetch_all(tx.conn())
         .await?
@@ -101,7 +79,7 @@ pub async fn find_incident(
     let mut query = QueryBuilder::<Postgres>::new("select ");
     query
         .push(INCIDENT_COLUMNS)
-        .push(INCIDENT_JOINS)
+        .push(INCIDENT_TABLE)
         .push(" where i.threat_id = ")
         .push_bind(Uuid::from(threat_id));
     let Some(row) = query.build().fetch_optional(tx.conn()).await? else {
@@ -112,6 +90,83 @@ pub async fn find_incident(
         findings: list_findings(tx, threat_id).await?,
         timeline: list_timeline(tx, threat_id).await?,
     }))
+}
+
+/// The rows of a page. Each status, else each severity, is a list of its own that an index keeps in the order of time: however many incidents a
+/// tenant has closed, the open ones are found at once.
+fn push_page(query: &mut QueryBuilder<Postgres>, filter: &IncidentFilter, after: Option<After>, limit: u32) {
+    let one_index = filter.agent_id.is_some() || filter.assigned_to.is_some();
+    let statuses: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
+    let severities: Vec<String> = filter.severities.iter().map(ToString::to_string).collect();
+    let (lists, column, words) = if one_index {
+        (vec![None], "", [("status", statuses), ("severity", severities)])
+    } else if statuses.is_empty() {
+        let lists = severities.iter().cloned().map(Some).collect();
+        (
+            lists,
+            "severity",
+            [("status", Vec::new()), ("severity", Vec::new())],
+        )
+    } else {
+        let lists = statuses.iter().cloned().map(Some).collect();
+        (
+            lists,
+            "status",
+            [("status", Vec::new()), ("severity", severities)],
+        )
+    };
+    let lists: Vec<Option<String>> = if lists.is_empty() { vec![None] } else { lists };
+    let several = lists.len() > 1;
+    for (place, list) in lists.into_iter().enumerate() {
+        query.push(if place > 0 { " union all (" } else { "(" });
+        query
+            .push("select ")
+            .push(STORED_COLUMNS)
+            .push(INCIDENT_TABLE)
+            .push(" where true");
+        if let Some(word) = list {
+            query.push(" and i.").push(column).push(" = ").push_bind(word);
+        }
+        for (name, words) in &words {
+            if !words.is_empty() {
+                query.push(" and i.").push(*name).push(" = any(");
+                query.push_bind(words.clone()).push(")");
+            }
+        }
+        push_conditions(query, filter, after);
+        query.push(" order by i.detected_at desc, i.threat_id desc limit ");
+        query.push_bind(i64::from(limit)).push(")");
+    }
+    if several {
+        query
+            .push(" order by detected_at desc, threat_id desc limit ")
+            .push_bind(i64::from(limit));
+    }
+}
+
+fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &IncidentFilter, after: Option<After>) {
+    if let Some(agent_id) = filter.agent_id {
+        query.push(" and i.agent_id = ").push_bind(Uuid::from(agent_id));
+    }
+    if let Some(user_id) = filter.assigned_to {
+        query.push(" and i.assigned_to = ").push_bind(Uuid::from(user_id));
+    }
+    if let Some(text) = &filter.search {
+        let pattern = like_pattern(text);
+        query.push(
+            " and (concat_ws(chr(10), i.title, i.description, i.file_path, i.process_name, i.command_line, i.hash,
+                (select e.hostname from agents.endpoints e where e.agent_id = i.agent_id)) ilike ",
+        );
+        query.push_bind(pattern).push(")");
+    }
+    if let Some(after) = after {
+        query
+            .push(" and (i.detected_at, i.threat_id) < (")
+            .push_bind(after.at)
+            .push(", ")
+            .push_bind(after.id)
+            .push(")");
+    }
 }
 
 pub(crate) fn read_incident(row: &PgRow) -> Result<IncidentView, DbError> {

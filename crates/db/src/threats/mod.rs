@@ -5,7 +5,7 @@ mod merge;
 mod rules;
 mod work;
 
-pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_JOINS, like_pattern, read_incident};
+pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, like_pattern, read_incident};
 pub use incidents::{IncidentFilter, find_incident, list_incidents};
 pub(crate) use merge::record_findings;
 pub use rules::{RulesVersion, publish_rules};

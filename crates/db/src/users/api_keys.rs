@@ -30,6 +30,10 @@ pub struct NewApiKey<'a> {
     pub scopes: &'a [KeyScope],
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many enrolments it is good for, 1 or more.
+    pub max_enrolments: Option<i64>,
+    /// The key whose place it takes.
+    pub replaces: Option<KeyId>,
 }
 
 /// Whose keys to look at.
@@ -57,8 +61,9 @@ impl KeyOwner {
 pub async fn insert_api_key(tx: &mut impl Writes, key: &NewApiKey<'_>) -> Result<(), DbError> {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     sqlx::query(
-        "insert into users.api_keys (key_id, tenant_id, user_id, key_hash, key_prefix, key_name, scopes, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into users.api_keys (key_id, tenant_id, user_id, key_hash, key_prefix, key_name, scopes, expires_at, max_enrolments,
+            replaces_key_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(key.key_id.0)
     .bind(key.tenant_id.0)
@@ -68,6 +73,8 @@ pub async fn insert_api_key(tx: &mut impl Writes, key: &NewApiKey<'_>) -> Result
     .bind(key.name)
     .bind(scopes)
     .bind(key.expires_at)
+    .bind(key.max_enrolments)
+    .bind(key.replaces.map(|id| id.0))
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -85,7 +92,7 @@ pub async fn list_api_keys(
 ) -> Result<Vec<ApiKeyView>, DbError> {
     sqlx::query(
         "select k.key_id, k.user_id, u.username, k.key_name, k.key_prefix, k.scopes, k.is_active, k.expires_at, k.last_used,
-            k.usage_count, k.created_at
+            k.usage_count, k.created_at, k.max_enrolments, k.enrolments, k.replaces_key_id
          from users.api_keys k
          join users.users u on u.user_id = k.user_id
          where ($1::uuid is null or k.user_id = $1)
@@ -115,7 +122,7 @@ pub async fn find_api_key(
 ) -> Result<Option<ApiKeyView>, DbError> {
     sqlx::query(
         "select k.key_id, k.user_id, u.username, k.key_name, k.key_prefix, k.scopes, k.is_active, k.expires_at, k.last_used,
-            k.usage_count, k.created_at
+            k.usage_count, k.created_at, k.max_enrolments, k.enrolments, k.replaces_key_id
          from users.api_keys k
          join users.users u on u.user_id = k.user_id
          where k.key_id = $2 and ($1::uuid is null or k.user_id = $1)",
@@ -142,6 +149,21 @@ pub async fn revoke_api_key(tx: &mut impl Writes, key_id: KeyId, at: DateTime<Ut
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Brings the end of an active key forward to `at`; a key that ends sooner, or is revoked, stays as it is. False when there is no active key.
+///
+/// # Errors
+/// As every query.
+pub async fn end_api_key_by(tx: &mut impl Writes, key_id: KeyId, at: DateTime<Utc>) -> Result<bool, DbError> {
+    let result = sqlx::query(
+        "update users.api_keys set expires_at = least(expires_at, $2) where key_id = $1 and is_active",
+    )
+    .bind(key_id.0)
+    .bind(at)
+    .execute(tx.conn())
+    .await?;
+    Ok(result.rows_affected() == 1)
 }
 
 /// Uses of one key.
@@ -191,5 +213,8 @@ fn view(row: &PgRow) -> Result<ApiKeyView, DbError> {
         last_used: row.try_get("last_used")?,
         usage_count: row.try_get("usage_count")?,
         created_at: row.try_get("created_at")?,
+        max_enrolments: row.try_get("max_enrolments")?,
+        enrolments: row.try_get("enrolments")?,
+        replaces_key_id: row.try_get::<Option<Uuid>, _>("replaces_key_id")?.map(KeyId),
     })
 }

@@ -1,24 +1,44 @@
 //! Queries on the schema `users`.
 
 mod api_keys;
+mod memberships;
 mod passwords;
 mod people;
+mod roles;
+mod secrets;
 mod sessions;
 mod sign_in;
+mod subscriptions;
 mod tenants;
 
 pub use api_keys::{
-    KeyOwner, KeyUse, NewApiKey, count_key_uses, find_api_key, insert_api_key, list_api_keys, revoke_api_key,
+    KeyOwner, KeyUse, NewApiKey, count_key_uses, end_api_key_by, find_api_key, insert_api_key, list_api_keys,
+    revoke_api_key,
+};
+pub use memberships::{
+    MembershipChange, find_grantee, list_memberships, put_membership, revoke_keys_of, view_membership,
 };
 pub use passwords::{PasswordFacts, PasswordPolicy, lock_password, rehash_password, store_password};
 pub use people::{
-    NewUser, Person, count_users, find_user_id, insert_user, list_users, lock_user, set_member_role,
-    set_user_active, set_user_role, view_user,
+    NewUser, Person, count_users, find_user_id, insert_user, list_users, lock_user, set_user_active,
+    set_user_role, view_user,
 };
-pub use sessions::{EndReason, NewSession, end_session, end_user_sessions, insert_session};
+pub use roles::{
+    count_roles, delete_role, find_role, insert_role, list_permissions, list_roles, lock_role,
+    replace_role_permissions, update_role,
+};
+pub use secrets::{
+    SealedSecret, SecretLabel, SecretPurpose, claim_secret_keys, count_secrets_by_key, find_secret,
+    hold_secret_keys, insert_secret, lock_secrets_of_other_keys, reseal_secret,
+};
+pub use sessions::{EndReason, NewSession, end_session, end_user_sessions, insert_session, list_sessions};
 pub use sign_in::{
     AttemptOutcome, LoginAttempt, LoginGate, begin_login_attempt, complete_login, record_login_attempt,
     require_password_change,
+};
+pub use subscriptions::{
+    AdvancedSubscription, advance_subscriptions, change_subscription, find_own_subscription,
+    find_subscription, list_plans, list_subscription_changes,
 };
 pub use tenants::{find_tenant_name, insert_tenant, list_own_tenants, list_tenants};
 

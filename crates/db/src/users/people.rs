@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::{Role, TenantId, UserId, api::users::UserView};
+use sg_types::{Role, RoleName, TenantId, UserId, api::users::UserView};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub struct NewUser<'a> {
     /// The person's name.
     pub full_name: Option<&'a str>,
     /// Role at home.
-    pub role: Role,
+    pub role: RoleName,
     /// Hash of the initial password.
     pub password_hash: &'a SecretString,
     /// Whether it has to be changed at the first sign-in.
@@ -38,7 +38,7 @@ pub struct Person {
     /// Their home.
     pub home_tenant_id: TenantId,
     /// Their role in the tenant that was asked.
-    pub role: Role,
+    pub role: RoleName,
     /// Whether they may sign in.
     pub is_active: bool,
 }
@@ -55,7 +55,7 @@ pub async fn list_users(
 ) -> Result<Vec<UserView>, DbError> {
     sqlx::query(
         "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, m.role, u.is_active, u.account_locked_until, u.last_login,
-            u.created_at
+            u.created_at, case when u.tenant_id <> m.tenant_id then m.expires_at end as access_ends_at
          from users.memberships m
          join users.users u on u.user_id = m.user_id
          where m.tenant_id = $1 and ($2::timestamptz is null or (u.created_at, u.user_id) > ($2, $3))
@@ -84,7 +84,7 @@ pub async fn view_user(
 ) -> Result<Option<UserView>, DbError> {
     sqlx::query(
         "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, m.role, u.is_active, u.account_locked_until, u.last_login,
-            u.created_at
+            u.created_at, case when u.tenant_id <> m.tenant_id then m.expires_at end as access_ends_at
          from users.memberships m
          join users.users u on u.user_id = m.user_id
          where m.tenant_id = $1 and m.user_id = $2",
@@ -179,29 +179,14 @@ pub async fn insert_user(tx: &mut impl Writes, user: &NewUser<'_>) -> Result<Dat
 ///
 /// # Errors
 /// As every query.
-pub async fn set_user_role(tx: &mut impl Writes, user_id: UserId, role: Role) -> Result<(), DbError> {
+pub async fn set_user_role(
+    tx: &mut impl Writes,
+    user_id: UserId,
+    role: impl Into<RoleName>,
+) -> Result<(), DbError> {
     sqlx::query("update users.users set role = $2 where user_id = $1")
         .bind(user_id.0)
-        .bind(role.as_str())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-/// Changes the role of somebody whose home is elsewhere.
-///
-/// # Errors
-/// As every query.
-pub async fn set_member_role(
-    tx: &mut impl Writes,
-    tenant_id: TenantId,
-    user_id: UserId,
-    role: Role,
-) -> Result<(), DbError> {
-    sqlx::query("update users.memberships set role = $3 where tenant_id = $1 and user_id = $2")
-        .bind(tenant_id.0)
-        .bind(user_id.0)
-        .bind(role.as_str())
+        .bind(role.into().as_str())
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -230,6 +215,7 @@ fn view(row: &PgRow) -> Result<UserView, DbError> {
         full_name: row.try_get("full_name")?,
         role: row.try_get::<String, _>("role")?.parse()?,
         is_active: row.try_get("is_active")?,
+        access_ends_at: row.try_get("access_ends_at")?,
         account_locked_until: row.try_get("account_locked_until")?,
         last_login: row.try_get("last_login")?,
         created_at: row.try_get("created_at")?,

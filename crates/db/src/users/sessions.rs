@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use ipnetwork::IpNetwork;
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::{SessionId, UserId};
+use sg_types::{SessionId, UserId, api::users::SessionView};
+use sqlx::Row;
 
-use crate::{DbError, SystemTx, TokenHash, Writes};
+use crate::{DbError, SystemTx, TokenHash, Writes, tx::Connection};
 
 /// A session to be.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct NewSession<'a> {
 pub enum EndReason {
     /// The user signed out.
     SignedOut,
+    /// The user ended it from another session.
+    Revoked,
     /// The password was changed.
     PasswordChanged,
     /// An administrator reset the password.
@@ -49,6 +52,7 @@ impl EndReason {
     const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
+            Self::Revoked => "revoked",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::AccessChanged => "access_changed",
@@ -61,7 +65,6 @@ impl EndReason {
 /// # Errors
 /// As every query.
 pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Result<bool, DbError> {
-    use crate::tx::Connection;
     let result = sqlx::query(
         "insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at,
             address, user_agent)
@@ -83,25 +86,66 @@ pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Resu
     Ok(result.rows_affected() == 1)
 }
 
-/// Ends a session; a session that has ended already stays as it is.
+/// Ends a session of `user_id`'s. False when they have no such session that is still open.
 ///
 /// # Errors
 /// As every query.
 pub async fn end_session(
     tx: &mut impl Writes,
+    user_id: UserId,
     session_id: SessionId,
     reason: EndReason,
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "update users.sessions set ended_at = $2, end_reason = $3 where session_id = $1 and ended_at is null",
+) -> Result<bool, DbError> {
+    let result = sqlx::query(
+        "update users.sessions set ended_at = $3, end_reason = $4
+         where session_id = $1 and user_id = $2 and ended_at is null",
     )
     .bind(session_id.0)
+    .bind(user_id.0)
     .bind(at)
     .bind(reason.as_str())
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(result.rows_affected() == 1)
+}
+
+/// The sessions of a user that are open at `at`, the one used last first. `current` is marked.
+///
+/// # Errors
+/// As every query.
+pub async fn list_sessions(
+    tx: &mut SystemTx,
+    user_id: UserId,
+    current: Option<SessionId>,
+    at: DateTime<Utc>,
+) -> Result<Vec<SessionView>, DbError> {
+    sqlx::query(
+        "select session_id, created_at, last_seen_at, expires_at, address, user_agent
+         from users.sessions
+         where user_id = $1 and ended_at is null and expires_at > $2
+            and last_seen_at + make_interval(secs => idle_seconds) > $2
+         order by last_seen_at desc, session_id desc",
+    )
+    .bind(user_id.0)
+    .bind(at)
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(|row| {
+        let session_id = SessionId(row.try_get("session_id")?);
+        let address: Option<IpNetwork> = row.try_get("address")?;
+        Ok(SessionView {
+            session_id,
+            is_current: current == Some(session_id),
+            created_at: row.try_get("created_at")?,
+            last_seen_at: row.try_get("last_seen_at")?,
+            expires_at: row.try_get("expires_at")?,
+            address: address.map(|network| network.ip().to_string()),
+            user_agent: row.try_get("user_agent")?,
+        })
+    })
+    .collect()
 }
 
 /// Ends every session of a user but `except`. Returns how many.

@@ -30,7 +30,7 @@ pub struct LoginGate {
     pub locked_now: bool,
     /// Whether the password has to be changed, by order or by age.
     pub must_change_password: bool,
-    /// Their role at home.
+    /// Their role at home, or the documented one that bounds it.
     pub role: Role,
 }
 
@@ -95,8 +95,10 @@ pub async fn begin_login_attempt(
     at: DateTime<Utc>,
 ) -> Result<Option<LoginGate>, DbError> {
     let row = sqlx::query(
-        "select allowed, user_id, tenant_id, username, password_hash, is_active, locked_now, must_change_password, role
-         from users.begin_login_attempt($1, $2)",
+        "select g.allowed, g.user_id, g.tenant_id, g.username, g.password_hash, g.is_active, g.locked_now, g.must_change_password,
+            r.based_on as role
+         from users.begin_login_attempt($1, $2) g
+         join users.roles r on r.tenant_id = g.tenant_id and r.role = g.role",
     )
     .bind(username)
     .bind(at)

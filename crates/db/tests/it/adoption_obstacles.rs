@@ -1,5 +1,7 @@
 //! What an earlier installation may have added around the printed tables.
 
+use sg_testkit::TestDb;
+
 use crate::{migration::printed, support::*};
 
 #[tokio::test]
@@ -92,7 +94,7 @@ async fn additions_of_an_earlier_installation_are_reported_and_removed() -> anyh
         text(&mut root, definition)
             .await?
             .unwrap_or_default()
-            .contains("users.username")
+            .contains("username")
     );
     // And nothing of it is left to see by.
     let mut app = test.connect("sg_app").await?;
@@ -148,5 +150,55 @@ async fn references_that_a_restore_left_dangling_are_found() -> anyhow::Result<(
             "users.api_keys its user does not exist quarantined: kept in this report only",
         ]
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_name_that_is_anothers_address_stays_and_is_told() -> anyhow::Result<()> {
+    let test = printed().await?;
+    let mut root = test.connect("postgres").await?;
+    run(
+        &mut root,
+        "insert into users.users (username, email, password_hash, tenant_id) values
+            ('ada', 'ada@example.org', 'x', '00000000-0000-0000-0000-000000000001'),
+            ('Ada@Example.org', 'eve@example.org', 'x', '00000000-0000-0000-0000-000000000001')",
+    )
+    .await?;
+    let report = test.migrate().await?;
+    let told: Vec<_> = report
+        .adopted
+        .iter()
+        .filter(|row| row.problem == "username is another user's email")
+        .collect();
+    assert_eq!(told.len(), 1, "{:?}", report.adopted);
+    let mut admin = test.connect("sg_admin").await?;
+    assert_eq!(
+        texts(
+            &mut admin,
+            "select username::text from users.users where email like '%@example.org' order by email"
+        )
+        .await?,
+        ["ada", "Ada@Example.org"]
+    );
+    // Whoever has such a name goes on signing in, and changes of anything else are free.
+    let eve = "update users.users set full_name = 'Eve' where email = 'eve@example.org'";
+    assert_eq!(affected(&mut admin, eve).await?, 1);
+    let again = "update users.users set username = 'ADA@example.org' where email = 'eve@example.org'";
+    assert_eq!(refusal(run(&mut admin, again).await), "23505");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_who_take_one_name_at_once_do_not_both_get_it() -> anyhow::Result<()> {
+    let test = TestDb::new().await?;
+    let (mut one, mut two) = (test.connect("sg_admin").await?, test.connect("sg_admin").await?);
+    run(&mut one, "begin; insert into users.users (username, email, password_hash) values ('ada', 'ada@example.org', 'x')").await?;
+    let borrow = "insert into users.users (username, email, password_hash) values ('ada@example.org', 'eve@example.org', 'x')";
+    let (borrowed, committed) = tokio::join!(run(&mut two, borrow), async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        run(&mut one, "commit").await
+    });
+    committed?;
+    assert_eq!(refusal(borrowed), "23505");
     Ok(())
 }

@@ -425,7 +425,7 @@ async fn own_objects_shadow_nothing_and_see_nothing() -> anyhow::Result<()> {
 
     // Statistics tell what other tenants' rows hold.
     run(&mut root, "analyze").await?;
-    let statistics = "select count(*) from pg_catalog.pg_stats where schemaname in ('users', 'agents', 'threats', 'audit')
+    let statistics = "select count(*) from pg_catalog.pg_stats where schemaname in ('users', 'agents', 'threats', 'audit', 'monitoring')
         and tablename not in (select relname::text from pg_catalog.pg_class where relname = '_sqlx_migrations')";
     assert_eq!(count(&mut app, statistics).await?, 0);
     Ok(())
@@ -471,7 +471,7 @@ async fn partitions_are_reached_through_their_parent_only() -> anyhow::Result<()
     let partitions = texts(
         &mut root,
         "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-         where c.relispartition and c.relkind in ('r', 'p') and n.nspname in ('users', 'agents', 'threats', 'audit')",
+         where c.relispartition and c.relkind in ('r', 'p') and n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')",
     )
     .await?;
     assert!(partitions.len() > 60, "{} partitions", partitions.len());
@@ -524,6 +524,10 @@ async fn audit_records_stay_as_they_were_written() -> anyhow::Result<()> {
                 format!("drop table {table}"),
                 format!("alter table {table} disable trigger all"),
             ] {
+                // What the sealing does: it takes a row out of the queue when it gives it its place in the chain.
+                if role == "sg_system" && statement == "delete from audit.unsealed" {
+                    continue;
+                }
                 assert_eq!(
                     refusal(run(&mut conn, statement.clone()).await),
                     "42501",
@@ -540,7 +544,14 @@ async fn audit_records_stay_as_they_were_written() -> anyhow::Result<()> {
             "truncate {table}"
         );
     }
-    for table in ["audit.events", "audit.row_changes", "audit.login_attempts"] {
+    for table in [
+        "audit.events",
+        "audit.row_changes",
+        "audit.login_attempts",
+        "audit.chain",
+        "audit.checkpoints",
+        "audit.chain_records",
+    ] {
         assert_eq!(
             refusal(run(&mut root, format!("delete from {table}")).await),
             "42501",

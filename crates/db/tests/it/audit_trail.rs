@@ -215,16 +215,23 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
     let test = two_tenants().await?;
     let mut root = test.connect("postgres").await?;
     let by_tenant = "select table_name || ' ' || (tenant_id::text = repeat(left(coalesce(after, before) ->> 'tenant_id', 1), 8)
-            || '-0000-4000-8000-000000000000')::text from audit.row_changes where tenant_id in (
+            || '-0000-4000-8000-000000000000')::text from audit.row_changes where operation = 'insert' and tenant_id in (
             'aaaaaaaa-0000-4000-8000-000000000000', 'bbbbbbbb-0000-4000-8000-000000000000') group by 1 order by 1";
     assert_eq!(
         texts(&mut root, by_tenant).await?,
         [
+            "agents.commands true",
             "agents.endpoints true",
+            "agents.legal_holds true",
+            "monitoring.alert_rules true",
             "threats.incidents true",
             "users.api_keys true",
             "users.memberships true",
             "users.password_policies true",
+            "users.role_permissions true",
+            "users.roles true",
+            "users.secrets true",
+            "users.subscriptions true",
             "users.tenants true",
             "users.users true"
         ]

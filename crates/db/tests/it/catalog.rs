@@ -2,14 +2,17 @@
 
 use sg_testkit::TestDb;
 
-use crate::support::*;
+use crate::{rules, support::*};
 
 /// Tables of the product without a tenant: what belongs to the installation. No request reads them.
 const WITHOUT_TENANT: &[&str] = &[
     "agents.partition_schemes",
+    "agents.rollup_backfill",
     "audit.adoption_report",
     "threats.rule_packages",
     "users.context_keys",
+    "users.permissions",
+    "users.plans",
 ];
 
 /// Functions that run with their owner's rights, who may call them, and why they need to.
@@ -20,14 +23,60 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "only the owner drops a partition",
     ),
     (
+        "agents.ensure_partition_of",
+        &["sg_system"],
+        "only the owner makes a partition",
+    ),
+    (
         "agents.ensure_partitions",
         &["sg_system"],
         "only the owner makes a partition",
     ),
     (
+        "audit.drop_partition",
+        &["sg_system"],
+        "only the owner drops a partition",
+    ),
+    (
+        "audit.erase_rows",
+        &["sg_system"],
+        "removes what is append-only for everybody else",
+    ),
+    (
         "audit.record_row_change",
         &[],
         "a trigger that writes what its statement's role may not",
+    ),
+    (
+        "audit.seal_chain_record",
+        &[],
+        "a trigger that queues what nobody may queue by hand",
+    ),
+    (
+        "audit.seal_event",
+        &[],
+        "a trigger that queues what nobody may queue by hand",
+    ),
+    (
+        "audit.seal_login_attempt",
+        &[],
+        "a trigger that queues what nobody may queue by hand",
+    ),
+    (
+        "audit.seal_row_change",
+        &[],
+        "a trigger that queues what nobody may queue by hand",
+    ),
+    (
+        "monitoring.create_default_rules",
+        &[],
+        "writes the rules of a tenant that nobody works in yet",
+    ),
+    ("monitoring.create_default_rules_of_tenant", &[], "a trigger"),
+    (
+        "users.apply_retention",
+        &[],
+        "a trigger on what its statement's role may not write",
     ),
     (
         "users.authenticate",
@@ -40,12 +89,19 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "counts before a tenant is known",
     ),
     (
+        "users.check_subscription",
+        &[],
+        "counts every row of the tenant for the trigger",
+    ),
+    (
         "users.complete_login",
         &["sg_system"],
         "resets before a tenant is known",
     ),
     ("users.context_mac", &[], "reads the key"),
     ("users.create_default_policy", &[], "a trigger"),
+    ("users.create_default_subscription", &[], "a trigger"),
+    ("users.create_documented_roles", &[], "a trigger"),
     (
         "users.current_member_role",
         &["sg_admin", "sg_app", "sg_system"],
@@ -72,9 +128,19 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "a trigger that looks up the tenant of a reference",
     ),
     (
+        "users.enforce_subscription",
+        &[],
+        "a trigger that counts what its statement's role does not see",
+    ),
+    (
         "users.find_caller",
         &[],
         "looks up a proof before a tenant is known",
+    ),
+    (
+        "users.find_grantee",
+        &["sg_app"],
+        "finds people of other homes, by the exact name, for who may give them access",
     ),
     (
         "users.handle_failed_login",
@@ -85,6 +151,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "users.handle_successful_login",
         &["sg_admin", "sg_system"],
         "documented; resets before a tenant is known",
+    ),
+    (
+        "users.home_role",
+        &["sg_app"],
+        "a policy on memberships asks about people whom the caller may not see",
     ),
     ("users.keep_home_membership", &[], "a trigger"),
     (
@@ -97,30 +168,52 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         &["sg_admin", "sg_app"],
         "seals a context from proof",
     ),
+    (
+        "users.own_subscription",
+        &["sg_app"],
+        "counts every row of the context's own tenant, plans included",
+    ),
+    (
+        "users.record_plan_change",
+        &[],
+        "a trigger that writes what its statement's role may not",
+    ),
+    (
+        "users.record_subscription",
+        &[],
+        "a trigger that writes what its statement's role may not",
+    ),
+    (
+        "users.refuse_borrowed_name",
+        &[],
+        "a trigger that looks at the people of every tenant",
+    ),
     ("users.rotate_context_key", &[], "writes the key"),
+    (
+        "users.spread_permission",
+        &[],
+        "a trigger that writes for every tenant",
+    ),
     (
         "users.store_password",
         &["sg_system"],
         "writes a hash, which no other role may",
     ),
+    (
+        "users.subscription_of",
+        &["sg_admin", "sg_system"],
+        "counts every row of a tenant",
+    ),
     ("users.verified_claims", &[], "verifies the seal"),
 ];
 
-const OWN: &str = "n.nspname in ('users', 'agents', 'threats', 'audit')";
+const OWN: &str = "n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')";
 
 #[tokio::test]
 async fn every_table_is_of_a_tenant_and_behind_forced_row_security() -> anyhow::Result<()> {
     let test = TestDb::new().await?;
     let mut root = test.connect("postgres").await?;
-    let without = texts(
-        &mut root,
-        format!(
-            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             where {OWN} and c.relkind in ('r', 'p') and not exists (
-                select 1 from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and a.attnotnull) order by 1"
-        ),
-    )
-    .await?;
+    let without = rules::TENANT.violations(&mut root).await?;
     assert_eq!(without, WITHOUT_TENANT);
     for table in WITHOUT_TENANT {
         let grants =
@@ -131,41 +224,16 @@ async fn every_table_is_of_a_tenant_and_behind_forced_row_security() -> anyhow::
             "{table}"
         );
     }
-    let open = texts(
-        &mut root,
-        format!(
-            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
-             where {OWN} and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)"
-        ),
-    )
-    .await?;
+    let open = rules::FORCED.violations(&mut root).await?;
     assert_eq!(open, Vec::<String>::new(), "tables without forced row security");
     // A permissive policy of any other shape would open the table wider.
-    let unusual = texts(
-        &mut root,
-        format!(
-            "select c.oid::regclass::text || '.' || p.polname
-             from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-             where {OWN} and p.polpermissive and p.polname not in ('tenant_isolation', 'system_access', 'admin_access', 'backup_access',
-                'auth_access') order by 1"
-        ),
-    )
-    .await?;
-    assert_eq!(unusual, ["users.users.member_visibility"]);
-    let isolated = texts(
-        &mut root,
-        format!(
-            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
-             where {OWN} and c.relkind in ('r', 'p') and not c.relispartition and not exists (
-                select 1 from pg_policy p where p.polrelid = c.oid and p.polname = 'tenant_isolation' and p.polcmd = '*'
-                    and p.polroles = array['sg_app'::regrole::oid]
-                    and pg_get_expr(p.polqual, p.polrelid) like '(tenant_id = ( SELECT users.current_tenant() AS current_tenant))'
-                    and pg_get_expr(p.polwithcheck, p.polrelid) = pg_get_expr(p.polqual, p.polrelid))"
-        ),
-    )
-    .await?;
+    let unusual = rules::POLICIES.violations(&mut root).await?;
+    // The owner has to see what its drop of partitions must not take.
+    assert_eq!(
+        unusual,
+        ["agents.legal_holds.owner_access", "users.users.member_visibility"]
+    );
+    let isolated = rules::ISOLATED.violations(&mut root).await?;
     assert_eq!(
         isolated,
         Vec::<String>::new(),
@@ -175,15 +243,36 @@ async fn every_table_is_of_a_tenant_and_behind_forced_row_security() -> anyhow::
 }
 
 #[tokio::test]
+async fn nothing_is_reached_past_the_policies() -> anyhow::Result<()> {
+    let test = TestDb::new().await?;
+    let mut root = test.connect("postgres").await?;
+    // A queue that is empty within seconds, and would pay for an index with each write.
+    assert_eq!(
+        rules::TENANT_INDEX.violations(&mut root).await?,
+        ["audit.unsealed"],
+        "tables without an index that finds a tenant's rows"
+    );
+    for (rule, meaning) in [
+        (rules::PARTITIONS, "partitions that are reached past their parent"),
+        (rules::VIEWS, "views that show what their owner sees"),
+        (rules::PUBLIC, "what everybody may do"),
+        (rules::OUTSIDE, "objects outside of the product's schemas"),
+        (rules::COMMENTS, "objects that do not say what they are for"),
+    ] {
+        assert_eq!(
+            rule.violations(&mut root).await?,
+            Vec::<String>::new(),
+            "{meaning}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Result<()> {
     let test = TestDb::new().await?;
     let mut root = test.connect("postgres").await?;
-    let functions = texts(
-        &mut root,
-        "select format('%s.%s', n.nspname, p.proname) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-         where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') order by 1",
-    )
-    .await?;
+    let functions = rules::DEFINERS.violations(&mut root).await?;
     let listed: Vec<_> = DEFINER_FUNCTIONS.iter().map(|(name, _, _)| *name).collect();
     assert_eq!(functions, listed);
     for (name, callers, reason) in DEFINER_FUNCTIONS {
@@ -199,18 +288,7 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
         .await?;
         assert_eq!(actual, *callers, "who may call {name}");
     }
-    let loose = texts(
-        &mut root,
-        format!(
-            "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-             where {OWN} and (
-                not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
-                or p.proacl is null
-                or exists (select 1 from aclexplode(p.proacl) x where x.grantee = 0)
-                or pg_get_userbyid(p.proowner) not in ('sg_owner', 'sg_auth'))"
-        ),
-    )
-    .await?;
+    let loose = rules::FUNCTIONS.violations(&mut root).await?;
     assert_eq!(
         loose,
         Vec::<String>::new(),
@@ -219,7 +297,8 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
     // What a later migration makes is closed too.
     run(
         &mut root,
-        "set role sg_owner; create function users.later() returns int language sql as 'select 1'; reset role",
+        "set role sg_owner;
+         create function users.later() returns int language sql set search_path = pg_catalog, pg_temp as 'select 1'; reset role",
     )
     .await?;
     assert_eq!(
@@ -238,40 +317,9 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
 async fn every_foreign_key_is_indexed_and_carries_the_tenant() -> anyhow::Result<()> {
     let test = TestDb::new().await?;
     let mut root = test.connect("postgres").await?;
-    let bare = texts(
-        &mut root,
-        format!(
-            "select c.conrelid::regclass || '.' || c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
-             join pg_namespace n on n.oid = t.relnamespace
-             where {OWN} and c.contype = 'f' and not t.relispartition and not exists (
-                select 1 from pg_index i where i.indrelid = c.conrelid
-                    -- The leading columns of the index are those of the key, in any order.
-                    and (select array_agg(k order by k) from unnest((i.indkey::smallint[])[0:cardinality(c.conkey) - 1]) k)
-                        = (select array_agg(k order by k) from unnest(c.conkey) k)) order by 1"
-        ),
-    )
-    .await?;
-    // Tenants are never deleted and their ids never change: nothing looks from a tenant to its rows by this key.
-    let unindexed: Vec<_> = bare
-        .iter()
-        .filter(|name| !name.ends_with("_tenant_id_fkey"))
-        .collect();
-    assert!(
-        unindexed.is_empty(),
-        "foreign keys without an index: {unindexed:?}"
-    );
-    let without_tenant = texts(
-        &mut root,
-        format!(
-            "select c.conrelid::regclass || '.' || c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
-             join pg_namespace n on n.oid = t.relnamespace
-             where {OWN} and c.contype = 'f' and not t.relispartition
-                and exists (select 1 from pg_attribute a where a.attrelid = c.confrelid and a.attname = 'tenant_id')
-                and not exists (select 1 from unnest(c.conkey) k join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k
-                    where a.attname = 'tenant_id') order by 1"
-        ),
-    )
-    .await?;
+    let unindexed = rules::KEYS_INDEXED.violations(&mut root).await?;
+    assert_eq!(unindexed, Vec::<String>::new(), "foreign keys without an index");
+    let without_tenant = rules::KEYS_CARRY_TENANT.violations(&mut root).await?;
     // A membership is what says in which other tenants a user may be; it cannot carry the user's home. An occurrence is reached through its
     // finding only, and is written by ingest alone.
     assert_eq!(
@@ -283,12 +331,7 @@ async fn every_foreign_key_is_indexed_and_carries_the_tenant() -> anyhow::Result
         ]
     );
     // `set null` must name its column, or it would null the tenant.
-    let nulls_tenant = texts(
-        &mut root,
-        "select c.conname::text from pg_constraint c where c.contype = 'f' and c.confdeltype = 'n' and cardinality(c.conkey) > 1
-            and c.confdelsetcols is null",
-    )
-    .await?;
+    let nulls_tenant = rules::KEYS_KEEP_TENANT.violations(&mut root).await?;
     assert_eq!(nulls_tenant, Vec::<String>::new());
     Ok(())
 }
@@ -326,7 +369,7 @@ async fn the_roles_have_no_more_than_they_need() -> anyhow::Result<()> {
         format!(
             "select c.oid::regclass || '.' || a.attname from pg_class c join pg_namespace n on n.oid = c.relnamespace
              join pg_attribute a on a.attrelid = c.oid and a.attname in ('password_hash', 'password_history', 'key_hash', 'token_hash',
-                'inner_pad', 'outer_pad')
+                'inner_pad', 'outer_pad', 'nonce', 'ciphertext')
              where {OWN} and has_column_privilege('sg_app', c.oid, a.attnum, 'select')"
         ),
     )

@@ -11,10 +11,11 @@ const COLUMNS: &str = "select c.oid::regclass || '.' || a.attname || '|' || form
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-    where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relkind in ('r', 'p') and not c.relispartition order by 1";
+    where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relkind in ('r', 'p') and not c.relispartition order by 1";
 const CONSTRAINTS: &str = "select c.conrelid::regclass || '.' || c.conname || '|' || c.contype::text
     from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_namespace n on n.oid = t.relnamespace
-    where n.nspname in ('users', 'agents', 'threats', 'audit') order by 1";
+    -- Since PostgreSQL 18 not null is one too; the columns tell it already.
+    where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.contype <> 'n' order by 1";
 const CHECKS: &str = "select c.conname || '|' || pg_get_constraintdef(c.oid)
     from pg_constraint c where c.conname in ('incidents_severity_check', 'incidents_status_check') and c.contype = 'c' order by 1";
 const INDEXES: &str = "select i.indexrelid::regclass || '|' || i.indrelid::regclass

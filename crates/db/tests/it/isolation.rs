@@ -8,12 +8,12 @@ use crate::support::*;
 
 /// Every table and view of the product, and what holds its bookkeeping.
 const RELATIONS: &str = "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relkind in ('r', 'p', 'v', 'm', 'f') order by 1";
+    where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relkind in ('r', 'p', 'v', 'm', 'f') order by 1";
 
 /// Tables with a `tenant_id`, partitions left out.
 const TENANT_TABLES: &str = "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-    where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relkind in ('r', 'p') and not c.relispartition order by 1";
+    where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relkind in ('r', 'p') and not c.relispartition order by 1";
 
 /// How many rows each relation shows; none where the privilege is missing.
 async fn visible(

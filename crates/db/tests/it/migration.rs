@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use sg_testkit::TestDb;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::support::*;
 
@@ -11,7 +11,7 @@ const CATALOG: &str = r"
     with own as (
         select c.oid, c.oid::regclass::text as name, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname in ('users', 'agents', 'threats', 'audit') and c.relname !~ '(_[0-9]{8}|_earlier)(_|$)'
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relname !~ '(_[0-9]{8}|_earlier)(_|$)'
     ), grants as (
         select 'relation ' || o.name as object, x.* from own o cross join lateral aclexplode(o.relacl) x
         union all
@@ -20,10 +20,10 @@ const CATALOG: &str = r"
         union all
         select 'function ' || p.oid::regprocedure, x.*
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace cross join lateral aclexplode(p.proacl) x
-        where n.nspname in ('users', 'agents', 'threats', 'audit')
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')
         union all
         select 'schema ' || n.nspname, x.* from pg_namespace n cross join lateral aclexplode(n.nspacl) x
-        where n.nspname in ('users', 'agents', 'threats', 'audit')
+        where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')
     )
     select concat_ws(' | ', 'relation', name, relkind, pg_get_userbyid(relowner), relrowsecurity, relforcerowsecurity, reloptions) from own
     union all
@@ -46,7 +46,7 @@ const CATALOG: &str = r"
     from own o join pg_trigger t on t.tgrelid = o.oid where not t.tgisinternal
     union all
     select concat_ws(' | ', 'function', pg_get_userbyid(p.proowner), pg_get_functiondef(p.oid))
-    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('users', 'agents', 'threats', 'audit')
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')
     union all
     select concat_ws(' | ', 'grant', object, case grantee when 0 then 'public' else pg_get_userbyid(grantee) end, privilege_type, is_grantable)
     from grants
@@ -54,18 +54,20 @@ const CATALOG: &str = r"
     select concat_ws(' | ', 'scheme', parent_table, period, keep_days) from agents.partition_schemes
     order by 1";
 
-async fn catalog(test: &TestDb) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn catalog(test: &TestDb) -> anyhow::Result<Vec<String>> {
     Ok(texts(&mut test.connect("postgres").await?, CATALOG).await?)
 }
 
 /// A database as the document's printed SQL makes it.
 pub(crate) async fn printed() -> anyhow::Result<TestDb> {
-    let test = TestDb::unmigrated().await?;
-    let mut conn = test.connect("postgres").await?;
-    for part in PRINTED {
-        run(&mut conn, part).await?;
-    }
-    Ok(test)
+    TestDb::copy_of("sg_printed", async |test| {
+        let mut conn = test.connect("postgres").await?;
+        for part in PRINTED {
+            run(&mut conn, part).await?;
+        }
+        Ok(conn.close().await?)
+    })
+    .await
 }
 
 fn assert_same(left: &[String], right: &[String]) {
@@ -105,6 +107,30 @@ async fn the_dump_is_the_checked_in_one() -> anyhow::Result<()> {
             .any(|line| line.contains("_default_") && line.contains("20")),
         "{dump}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_reference_is_the_checked_in_one() -> anyhow::Result<()> {
+    let test = TestDb::new().await?;
+    let reference = sg_testkit::describe_schema(&test).await?;
+    for object in ["### users.users\n", "### audit.events\n", "`users.open_context("] {
+        assert!(reference.contains(object), "{object}");
+    }
+    let version = count(
+        &mut test.connect("postgres").await?,
+        "select current_setting('server_version_num')::bigint / 10000",
+    )
+    .await?;
+    // Other versions write some expressions differently.
+    if version == 15 {
+        let checked_in = include_str!("../../../../docs/database-reference.md");
+        assert!(
+            reference == checked_in,
+            "docs/database-reference.md is not what the migrations make; renew it with
+             cargo run -p sg-testkit --bin sg-schema-reference > docs/database-reference.md"
+        );
+    }
     Ok(())
 }
 
@@ -218,6 +244,13 @@ async fn as_plain_owner(test: &TestDb, suffix: &str) -> anyhow::Result<(String, 
         ),
     )
     .await?;
+    // Since PostgreSQL 16 a role administers only those that it made or was given; here another one made them.
+    if count(&mut root, "select current_setting('server_version_num')::bigint").await? >= 160_000 {
+        let given = format!(
+            "grant sg_owner, sg_auth, sg_app, sg_system, sg_admin, sg_backup, sg_monitor to {role} with admin option"
+        );
+        run(&mut root, given).await?;
+    }
     let url = test.superuser_url();
     let (_, address) = url.expose_secret().split_once('@').unwrap_or_default();
     Ok((
@@ -282,4 +315,46 @@ async fn an_owner_that_is_no_superuser_migrates() -> anyhow::Result<()> {
     assert_same(&catalog(&test).await?, &catalog(&TestDb::new().await?).await?);
     drop(owner);
     drop_role(&mut test.connect("postgres").await?, &role).await
+}
+
+/// As a managed PostgreSQL gives it: a role that may create roles, and a database of its own.
+#[tokio::test]
+async fn an_owner_that_makes_the_roles_migrates() -> anyhow::Result<()> {
+    let cluster = sg_testkit::TestCluster::start_empty()?;
+    cluster
+        .execute("create role owner login createrole password 'x'".to_owned())
+        .await?;
+    cluster
+        .execute("create database product owner owner".to_owned())
+        .await?;
+    let superuser = cluster.superuser_url("product");
+    let (_, address) = superuser.expose_secret().split_once('@').unwrap_or_default();
+    let url = SecretString::from(format!("postgresql://owner:x@{address}"));
+    let mut owner = PgConnection::connect(url.expose_secret()).await?;
+    for part in PRINTED {
+        run(&mut owner, part).await?;
+    }
+    for _ in 0..2 {
+        let report = sg_db::migrate(&url, &cluster.verifiers()).await?;
+        assert!(report.to_version > 0);
+    }
+    let mut root = PgConnection::connect(superuser.expose_secret()).await?;
+    assert_same(
+        &texts(&mut root, CATALOG).await?,
+        &catalog(&TestDb::new().await?).await?,
+    );
+    // The roles sign in and work; what only a superuser can set up is missing, and is told.
+    let (app, system) = (
+        cluster.role_url("sg_app", "product"),
+        cluster.role_url("sg_system", "product"),
+    );
+    let db = sg_db::Db::connect_lazy(&sg_db::DbConfig::new(app, system))?;
+    for check in db.check_roles().await? {
+        assert_eq!(check.problem, None, "{}", check.role);
+    }
+    assert!(!db.has_contract_guard().await?);
+    sg_db::migrate(&superuser, &sg_db::RoleVerifiers::default()).await?;
+    assert!(db.has_contract_guard().await?, "once as a superuser sets it up");
+    db.close().await;
+    Ok(())
 }

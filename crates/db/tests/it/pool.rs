@@ -164,8 +164,8 @@ async fn a_caller_is_refused_when_the_proof_has_ended() -> anyhow::Result<()> {
     let mut root = test.connect("postgres").await?;
     let admin = caller(&test, ADMIN_A).await?;
     assert_eq!(
-        (admin.tenant_id.to_string().as_str(), admin.role),
-        (TENANT_A, Role::Admin)
+        (admin.tenant_id.to_string().as_str(), admin.role.clone()),
+        (TENANT_A, Role::Admin.into())
     );
     drop(test.db.read(&admin, now()).await?);
 

@@ -55,7 +55,12 @@ pub(super) async fn enrol(
         at: state.now(),
     };
     let mut tx = state.db.system("enrolment").await?;
-    let enrolled = db::enrol(&mut tx, &enrolment).await?;
+    let enrolled = db::enrol(&mut tx, &enrolment).await?.ok_or_else(|| {
+        ApiError::forbidden(
+            "key_used_up",
+            "this key has no enrolment left; make another one, or one with a higher maximum",
+        )
+    })?;
     announce(
         &mut tx,
         &[Change::endpoint(

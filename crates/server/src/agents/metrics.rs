@@ -7,8 +7,8 @@ use crate::error::{ApiError, ApiResult};
 
 /// Length of a range when the caller does not say.
 const DEFAULT_HOURS: i64 = 24;
-/// Longest range: the longest retention.
-const MAX_DAYS: i64 = 400;
+/// Longest range: as long as daily roll-ups are kept.
+const MAX_DAYS: i64 = 1_826;
 /// Points when the caller does not say.
 const DEFAULT_POINTS: u32 = 240;
 /// Points at most.
@@ -24,11 +24,11 @@ pub(super) fn range(
     let to = to.unwrap_or(now);
     let earliest = now - Duration::days(MAX_DAYS + 1);
     if to < earliest || to > now + Duration::days(1) {
-        return refuse("`to` has to lie within the last 400 days");
+        return refuse("`to` has to lie within the last five years");
     }
     let from = from.unwrap_or(to - Duration::hours(DEFAULT_HOURS));
     if from >= to || from < earliest {
-        return refuse("`from` has to be earlier than `to` and within the last 400 days");
+        return refuse("`from` has to be earlier than `to` and within the last five years");
     }
     let points = points.unwrap_or(DEFAULT_POINTS);
     if !(1..=MAX_POINTS).contains(&points) {
@@ -69,7 +69,7 @@ mod tests {
         );
         assert!(range(Some(now), Some(now), None, now).is_err());
         assert!(range(Some(now), Some(hour), None, now).is_err());
-        assert!(range(Some(now - Duration::days(500)), None, None, now).is_err());
+        assert!(range(Some(now - Duration::days(1_900)), None, None, now).is_err());
         assert!(range(None, Some(DateTime::<Utc>::MAX_UTC), None, now).is_err());
         assert!(range(None, Some(DateTime::<Utc>::MIN_UTC), None, now).is_err());
         assert!(range(None, None, Some(0), now).is_err() && range(None, None, Some(1001), now).is_err());

@@ -171,7 +171,7 @@ async fn show_metrics(
     db::find_endpoint(&mut tx, agent_id, now)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    Ok(Json(db::read_metrics(&mut tx, agent_id, range).await?))
+    Ok(Json(db::read_metrics(&mut tx, agent_id, range, now).await?))
 }
 
 /// Lists what an endpoint observed.

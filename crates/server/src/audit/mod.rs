@@ -1,75 +1,28 @@
-//! Reading the audit log.
+//! The audit log: reading it, and what makes it checkable by an outsider: chains, signatures, exports, verification.
 
-use axum::Json;
-use axum::extract::State;
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use sg_db::audit::{EventFilter, list_events};
-use sg_types::Problem;
-use sg_types::api::Page;
-use sg_types::api::audit::AuditEventView;
-use utoipa::IntoParams;
+pub mod canonical;
+mod erase;
+pub mod export;
+mod keeper;
+mod records;
+mod retention;
+mod routes;
+mod seal;
+mod state;
+pub mod verify;
+
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+
+pub use erase::{EraseError, Erasure, erase_tenant};
+pub use keeper::{AuditKeeper, KnownHead, SinkStatus, read_known_heads};
+pub use records::Record;
+pub use retention::drop_expired;
+pub use seal::{Signing, note_forks, seal};
+pub use state::describe_sink_problems;
 
 use crate::AppState;
-use crate::auth::{AuditRead, Can};
-use crate::error::ApiResult;
-use crate::extract::{QueryParams, decode_cursor, page_of, page_size};
 
 /// The operations of this area.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(get_events))
-}
-
-/// Which events to list; every part that is given has to fit.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct EventParams {
-    /// The actor's id or name.
-    actor: Option<String>,
-    /// The action, such as `incident.update`, or its noun, such as `incident`.
-    action: Option<String>,
-    /// The object's kind, such as `incident`.
-    object_kind: Option<String>,
-    /// The object's id.
-    object_id: Option<String>,
-    /// From this time on.
-    from: Option<DateTime<Utc>>,
-    /// Before this time.
-    to: Option<DateTime<Utc>>,
-    /// Rows at most, 1–500; 50 when absent.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// Lists who did what, with the rows that changed by it.
-#[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", params(EventParams), security(("bearer" = []), ("cookie" = [])),
-    responses(
-    (status = 200, description = "Events of the tenant, newest first.", body = Page<AuditEventView>),
-    (status = "4XX", description = "Refused.", body = Problem),
-))]
-async fn get_events(
-    State(state): State<AppState>,
-    can: Can<AuditRead>,
-    QueryParams(params): QueryParams<EventParams>,
-) -> ApiResult<Json<Page<AuditEventView>>> {
-    let limit = page_size(params.limit)?;
-    let after = decode_cursor(params.cursor.as_deref())?;
-    let filter = EventFilter {
-        actor: params.actor.as_deref(),
-        action: params.action.as_deref(),
-        object_kind: params.object_kind.as_deref(),
-        object_id: params.object_id.as_deref(),
-        from: params.from,
-        to: params.to,
-    };
-    let mut tx = state.db.read(&can.caller, state.now()).await?;
-    let rows = list_events(&mut tx, &filter, after, limit + 1).await?;
-    Ok(Json(page_of(rows, limit, |row| {
-        (row.occurred_at, row.event_id.0)
-    })))
+    routes::routes()
 }

@@ -79,4 +79,7 @@ permissions!(
     UsersManage,
     TenantsManage,
     AuditRead,
+    AlertsRead,
+    AlertsManage,
+    HoldsManage,
 );

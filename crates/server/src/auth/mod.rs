@@ -8,8 +8,8 @@ mod key_usage;
 
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
-    ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead, IncidentsRead, IncidentsWork,
-    Needs, RulesRead, TenantsManage, UsersManage, UsersRead,
+    AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead,
+    HoldsManage, IncidentsRead, IncidentsWork, Needs, RulesRead, TenantsManage, UsersManage, UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};
 pub use credential::{Credential, bearer, find_credential};

@@ -1,10 +1,15 @@
 //! `secureguard admin …`: what only whoever holds the host may do.
 
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::{SystemClock, TimeOrderedIds};
+use sg_db::DbError;
+use sg_types::{Clock, SystemClock, TimeOrderedIds};
 
+use super::database::Opened;
+use crate::audit::{self, AuditKeeper, Erasure};
 use crate::config::Config;
 use crate::passwords::PasswordHasher;
+use crate::secrets::SecretBox;
+use crate::secrets::rotate::{self, RotateError, Rotation};
 use crate::up::{OwnCluster, connect, read_urls};
 use crate::users;
 
@@ -34,6 +39,76 @@ pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<S
     }
 }
 
+/// What was done to the keys of the sealed secrets.
+#[derive(Debug)]
+pub enum Rotated {
+    /// A new key seals.
+    Rotation(Rotation),
+    /// These keys are gone.
+    Retired(Vec<String>),
+}
+
+/// Changes the key that secrets are sealed under, or with `retire` removes the keys that nothing is sealed under any more. Works beside a running
+/// server, which follows, and with a stopped `up`, whose database is started for it.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn rotate_keys(config: &Config, retire: bool) -> anyhow::Result<Rotated> {
+    let given = &config.database.system_url;
+    if !given.expose_secret().is_empty() {
+        return rotate_in(config, given, retire).await;
+    }
+    let (_, system) = read_urls(&config.data_dir)?;
+    match rotate_in(config, &system, retire).await {
+        Err(error) if is_down(&error) => {
+            let cluster = OwnCluster::start(config).await?;
+            let result = rotate_in(config, &system, retire).await;
+            cluster.stop().await?;
+            result
+        }
+        result => result,
+    }
+}
+
+async fn rotate_in(config: &Config, system: &SecretString, retire: bool) -> anyhow::Result<Rotated> {
+    let keys_file = config.secrets.keys_file(&config.data_dir);
+    let secrets = SecretBox::load_or_create(&keys_file, SystemClock.now())?;
+    let db = connect(config, system, system)?;
+    let result = if retire {
+        rotate::retire(&db, &secrets, &SystemClock, &TimeOrderedIds)
+            .await
+            .map(Rotated::Retired)
+    } else {
+        rotate::rotate(&db, &secrets, &SystemClock, &TimeOrderedIds)
+            .await
+            .map(Rotated::Rotation)
+    };
+    db.close().await;
+    Ok(result?)
+}
+
+/// Erases a tenant. `confirm` has to repeat its short name.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn erase_tenant(config: &Config, slug: &str, confirm: &str) -> anyhow::Result<u64> {
+    anyhow::ensure!(
+        slug == confirm,
+        "nothing was erased: --confirm has to repeat the short name `{slug}`"
+    );
+    let keeper = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
+    let opened = Opened::open(config).await?;
+    let erasure = Erasure {
+        db: &opened.db,
+        keeper: &keeper,
+        clock: &SystemClock,
+        ids: &TimeOrderedIds,
+    };
+    let result = audit::erase_tenant(erasure, slug).await;
+    opened.close().await?;
+    Ok(result?)
+}
+
 async fn reset_in(
     config: &Config,
     app: &SecretString,
@@ -50,9 +125,12 @@ async fn reset_in(
 
 fn is_down(error: &anyhow::Error) -> bool {
     matches!(
-        error.downcast_ref::<users::reset_password::ResetError>(),
-        Some(users::reset_password::ResetError::Database(
-            sg_db::DbError::Unavailable(_)
-        ))
+        error.downcast_ref(),
+        Some(users::reset_password::ResetError::Database(DbError::Unavailable(
+            _
+        )))
+    ) || matches!(
+        error.downcast_ref(),
+        Some(RotateError::Database(DbError::Unavailable(_)))
     )
 }

@@ -4,11 +4,17 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use sg_db::Db;
+use sg_db::audit::list_unexported;
+use sg_db::users::count_secrets_by_key;
 use sg_postgres::Search;
+use sg_types::{Clock, SystemClock};
 
+use crate::audit::export::Sink;
+use crate::audit::read_known_heads;
 use crate::config::Config;
 use crate::listen::Port;
-use crate::signing::RulesSigner;
+use crate::secrets::SecretBox;
+use crate::signing::{AuditSigner, RulesSigner};
 use crate::up::{connect, read_urls};
 use crate::{console, files};
 
@@ -39,6 +45,18 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
         Finding {
             about: "rules signing key",
             result: check_signing_key(config),
+        },
+        Finding {
+            about: "keys of sealed secrets",
+            result: check_secret_keys(config),
+        },
+        Finding {
+            about: "audit signing key",
+            result: check_audit_key(config),
+        },
+        Finding {
+            about: "audit sinks",
+            result: check_audit_sinks(config),
         },
         Finding {
             about: "console",
@@ -98,6 +116,63 @@ fn check_signing_key(config: &Config) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+fn check_secret_keys(config: &Config) -> Result<String, String> {
+    let path = config.secrets.keys_file(&config.data_dir);
+    if !path.exists() {
+        return Ok(format!(
+            "{} does not exist yet; it is made at the first start",
+            path.display()
+        ));
+    }
+    SecretBox::load_or_create(&path, SystemClock.now())
+        .and_then(|secrets| secrets.key_ids())
+        .map(|keys| format!("{} is usable, it holds {}", path.display(), keys.len()))
+        .map_err(|error| error.to_string())
+}
+
+fn check_audit_key(config: &Config) -> Result<String, String> {
+    let path = config.audit.key_file(&config.data_dir);
+    if !path.exists() {
+        return Ok(format!(
+            "{} does not exist yet; it is made at the first start",
+            path.display()
+        ));
+    }
+    let signer = AuditSigner::load_or_create(&path).map_err(|error| error.to_string())?;
+    read_known_heads(&config.data_dir).map_err(|error| format!("{error:#}"))?;
+    Ok(format!(
+        "{} is usable, key id {}",
+        path.display(),
+        signer.verifier().key_id()
+    ))
+}
+
+fn check_audit_sinks(config: &Config) -> Result<String, String> {
+    let sinks = Sink::all(&config.audit).map_err(|error| format!("{error:#}"))?;
+    if sinks.is_empty() {
+        return Ok("the audit log is told to nobody else; [audit.file], [audit.syslog] or [audit.webhook] would keep it safe from this machine".to_owned());
+    }
+    let names: Vec<&str> = sinks.iter().map(Sink::name).collect();
+    Ok(format!("{} can be used", names.join(" and ")))
+}
+
+/// Whether a sink waits for what was signed long ago.
+async fn check_audit_exports(config: &Config, db: &Db) -> Result<String, String> {
+    let unreadable = |error: sg_db::DbError| format!("cannot be read: {error}");
+    let mut tx = db.system("doctor").await.map_err(unreadable)?;
+    let late = SystemClock.now() - chrono::Duration::minutes(1);
+    for name in Sink::names(&config.audit) {
+        let waiting = list_unexported(&mut tx, name).await.map_err(unreadable)?;
+        if let Some(oldest) = waiting.first().filter(|chain| chain.checkpoint_at < late) {
+            return Err(format!(
+                "the {name} has not been told entries that were signed at {}; a running server tells them within seconds, its log says why not",
+                oldest.checkpoint_at
+            ));
+        }
+    }
+    Ok("every sink has been told everything".to_owned())
+}
+
 fn check_console() -> Result<String, String> {
     if console::is_built() {
         return Ok("is part of this program".to_owned());
@@ -122,7 +197,17 @@ async fn check_database(config: &Config) -> Vec<Finding> {
         urls.and_then(|(app, system)| connect(config, &app, &system).map_err(|error| format!("{error:#}")));
     match db {
         Ok(db) => {
-            let findings = ask_database(&db).await;
+            let mut findings = ask_database(&db).await;
+            if findings.len() > 1 {
+                findings.push(Finding {
+                    about: "sealed secrets",
+                    result: check_sealed_secrets(config, &db).await,
+                });
+            }
+            findings.push(Finding {
+                about: "audit exports",
+                result: check_audit_exports(config, &db).await,
+            });
             db.close().await;
             findings
         }
@@ -171,7 +256,19 @@ async fn ask_database(db: &Db) -> Vec<Finding> {
         },
         Err(error) => Err(format!("cannot be checked: {error}")),
     };
+    let guard = match db.has_contract_guard().await {
+        Ok(true) => Ok("refuses the functions of the schema document, which would undo the lockout".to_owned()),
+        Ok(false) => Err(
+            "is missing: somebody could replay the functions of the schema document, which lock nobody; run `secureguard migrate` once as a superuser"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("cannot be checked: {error}")),
+    };
     vec![
+        Finding {
+            about: "contract guard",
+            result: guard,
+        },
         Finding {
             about: "database",
             result: Ok("answers, PL/pgSQL included".to_owned()),
@@ -185,4 +282,33 @@ async fn ask_database(db: &Db) -> Vec<Finding> {
             result: roles,
         },
     ]
+}
+
+/// Whether every secret was sealed under a key that is there.
+async fn check_sealed_secrets(config: &Config, db: &Db) -> Result<String, String> {
+    let used = async {
+        let mut tx = db.system("doctor").await?;
+        count_secrets_by_key(&mut tx).await
+    };
+    let used = used
+        .await
+        .map_err(|error| format!("cannot be counted: {error}"))?;
+    let path = config.secrets.keys_file(&config.data_dir);
+    let keys = if path.exists() {
+        SecretBox::load_or_create(&path, SystemClock.now())
+            .and_then(|secrets| secrets.key_ids())
+            .map_err(|error| error.to_string())?
+    } else {
+        Vec::new()
+    };
+    match used.iter().find(|(key_id, _)| !keys.contains(key_id)) {
+        Some((key_id, secrets)) => Err(format!(
+            "{secrets} of them are sealed under key {key_id}, which {} lacks: restore that file from your backup",
+            path.display()
+        )),
+        None => Ok(format!(
+            "{} are there, and the key of each",
+            used.iter().map(|(_, secrets)| secrets).sum::<i64>()
+        )),
+    }
 }

@@ -1,11 +1,14 @@
 //! The verbs of `secureguard` besides `up`.
 
 mod admin;
+mod audit;
+mod database;
 mod doctor;
 mod migrate;
 mod serve;
 
-pub use admin::reset_password;
+pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
+pub use audit::{export_file, public_key, verify_database, verify_files};
 pub use doctor::{Finding, doctor};
 pub use migrate::migrate;
 pub use serve::serve;

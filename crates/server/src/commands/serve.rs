@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sg_db::{Db, DbError};
-use sg_types::{SystemClock, TimeOrderedIds};
+use sg_types::{Clock, SystemClock, TimeOrderedIds};
 
+use crate::audit::AuditKeeper;
 use crate::config::Config;
 use crate::listen::Port;
+use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
 use crate::up::{connect, refuse_powerful_roles};
@@ -35,7 +37,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     refuse_powerful_roles(&db).await?;
     refuse_other_schema(&db).await?;
     let listener = port.secure(&config, clock.as_ref())?;
+    let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
     metrics::install();
     let (public_url, tls) = (listener.url().to_owned(), listener.is_tls());
     tracing::info!(http.url = public_url, http.address = %listener.address(), "serving");
@@ -45,6 +49,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         clock,
         ids: Arc::new(TimeOrderedIds),
         rules_signer,
+        secrets,
+        audit,
         supervisor: Supervisor::new(),
         public_url,
         tls,

@@ -133,6 +133,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Err(reason) = config.tls.applies_to(config.http.listen) {
         wrong.push(reason);
     }
+    wrong.extend(config.audit.problems());
     if wrong.is_empty() {
         Ok(())
     } else {

@@ -1,5 +1,6 @@
 //! Settings: the documented defaults, below a file, below the environment. Unknown names are errors.
 
+mod audit;
 mod database;
 mod http;
 mod ingest;
@@ -8,6 +9,7 @@ mod log;
 mod passwords;
 mod rate_limits;
 mod rules;
+mod secrets;
 mod sessions;
 mod tls;
 
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
 pub use database::DatabaseConfig;
 pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;
@@ -24,6 +27,7 @@ pub use log::{LogConfig, LogFormat};
 pub use passwords::PasswordsConfig;
 pub use rate_limits::RateLimitsConfig;
 pub use rules::RulesConfig;
+pub use secrets::SecretsConfig;
 pub use sessions::SessionsConfig;
 pub use tls::{TlsConfig, TlsMode};
 
@@ -49,6 +53,10 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Rule sets and their signature.
     pub rules: RulesConfig,
+    /// Secrets that are sealed into the database.
+    pub secrets: SecretsConfig,
+    /// The signature under the audit log, its retention and where it is told.
+    pub audit: AuditConfig,
     /// Who may read `/metrics`.
     pub metrics: MetricsConfig,
     /// The log.

@@ -9,10 +9,10 @@ use crate::AppState;
 ///
 /// # Errors
 /// What the database says; the next run finds the same.
-pub async fn run(state: AppState) -> anyhow::Result<()> {
+pub async fn run(state: AppState) -> anyhow::Result<u64> {
     let mut tx = state.db.system("endpoint liveness").await?;
     if !try_job_lock(&mut tx, "endpoint-liveness").await? {
-        return Ok(());
+        return Ok(0);
     }
     let changes = mark_offline(&mut tx, state.now()).await?;
     announce(&mut tx, &changes).await?;
@@ -20,5 +20,5 @@ pub async fn run(state: AppState) -> anyhow::Result<()> {
     if !changes.is_empty() {
         tracing::info!(endpoints = changes.len(), "endpoints went offline");
     }
-    Ok(())
+    Ok(u64::try_from(changes.len()).unwrap_or(u64::MAX))
 }

@@ -1,33 +1,73 @@
-//! What has to be kept true: one node at a time, idempotent, without input.
+//! What has to be kept true: one node at a time, idempotent, without input. Each tells how many rows it was about.
 
+mod alerts;
+mod audit;
 mod liveness;
 mod partitions;
+mod rollups;
+mod subscriptions;
 mod upkeep;
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::{AppState, ingest, monitoring};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
+/// Time between looks at what waits for its place in the audit chains, and at what waits to be told to the sinks.
+const AUDIT: Duration = Duration::from_secs(1);
 /// Time between looks at the partitions.
 const PARTITIONS: Duration = Duration::from_secs(3_600);
+/// Time between looks for trials and periods that are over.
+const SUBSCRIPTIONS: Duration = Duration::from_secs(300);
+/// Time between roll-ups of metrics.
+const ROLLUPS: Duration = Duration::from_secs(300);
 /// Time between removals of what nobody needs any more.
-const UPKEEP: Duration = Duration::from_secs(3_600);
+const UPKEEP: Duration = Duration::from_secs(600);
+/// Time between looks at what alert rules watch.
+const ALERTS: Duration = Duration::from_secs(30);
 
 /// Starts the group commit, the listener for live events, and every reconciler.
 pub fn spawn(state: &AppState) {
     ingest::spawn(state);
     monitoring::spawn(state);
-    let supervisor = &state.supervisor;
-    let own = state.clone();
-    supervisor.spawn_periodic("endpoint-liveness", LIVENESS, move || liveness::run(own.clone()));
-    let own = state.clone();
-    supervisor.spawn_periodic("partitions", PARTITIONS, move || partitions::run(own.clone()));
-    let own = state.clone();
-    supervisor.spawn_periodic("upkeep", UPKEEP, move || upkeep::run(own.clone()));
+    audit::spawn(state, AUDIT);
+    keep(state, "endpoint-liveness", LIVENESS, liveness::run);
+    keep(state, "partitions", PARTITIONS, partitions::run);
+    keep(state, "rollups", ROLLUPS, rollups::run);
+    keep(state, "subscriptions", SUBSCRIPTIONS, subscriptions::run);
+    keep(state, "upkeep", UPKEEP, upkeep::run);
+    keep(state, "alert-rules", ALERTS, alerts::run);
 }
 
+/// Runs a reconciler again and again; its metrics say when it last came to its end, about how many rows, and how often it failed.
+fn keep<F>(state: &AppState, name: &'static str, period: Duration, run: fn(AppState) -> F)
+where
+    F: Future<Output = anyhow::Result<u64>> + Send + 'static,
+{
+    let own = state.clone();
+    state.supervisor.spawn_periodic(name, period, move || {
+        let state = own.clone();
+        async move {
+            let outcome = run(state.clone()).await;
+            match &outcome {
+                Ok(rows) => {
+                    let milliseconds = state.now().timestamp_millis().max(0);
+                    metrics::gauge!("sg_jobs_last_run_timestamp_seconds", "job" => name)
+                        .set(Duration::from_millis(milliseconds.unsigned_abs()).as_secs_f64());
+                    metrics::counter!("sg_jobs_rows_total", "job" => name).increment(*rows);
+                }
+                Err(_) => metrics::counter!("sg_jobs_failures_total", "job" => name).increment(1),
+            }
+            outcome.map(|_| ())
+        }
+    });
+}
+
+pub use alerts::run as evaluate_alerts;
 pub use liveness::run as note_missed_check_ins;
 pub use partitions::run as keep_partitions;
+pub use rollups::run as roll_up_metrics;
+pub use subscriptions::run as advance_subscriptions;
 pub use upkeep::run as remove_leftovers;

@@ -133,7 +133,7 @@ impl Subscription {
     }
 
     fn concerns(&self, change: &Change) -> bool {
-        let own = self.caller.role.scope() == Scope::Own;
+        let own = self.caller.scope == Scope::Own;
         change.tenant == self.caller.tenant_id && (!own || change.owner == Some(self.caller.user_id))
     }
 

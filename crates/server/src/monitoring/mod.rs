@@ -1,7 +1,10 @@
-//! The overview, and the stream that tells open views what has changed.
+//! The overview, the stream that tells open views what has changed, and alerts.
 
+mod alert_routes;
+mod alert_rules;
 mod live;
 mod routes;
 
+pub use alert_routes::routes as alert_routes;
 pub use live::{Live, spawn};
 pub use routes::routes;

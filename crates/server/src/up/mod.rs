@@ -10,15 +10,17 @@ use std::sync::Arc;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::{Db, DbConfig, MigrationReport, RoleVerifiers};
-use sg_types::{SystemClock, TimeOrderedIds};
+use sg_types::{Clock, SystemClock, TimeOrderedIds};
 
 pub use cluster::OwnCluster;
 pub use ready_file::{Admin, ReadyFile};
 pub use secrets::{RolePasswords, Urls, read_urls};
 
+use crate::audit::AuditKeeper;
 use crate::config::Config;
 use crate::listen::Port;
 use crate::passwords::PasswordHasher;
+use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
 use crate::users::seed::{Seeded, seed};
@@ -82,7 +84,9 @@ async fn start(
     .await?;
 
     let listener = port.secure(&config, clock.as_ref())?;
+    let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
     metrics::install();
     let (url, tls) = (listener.url().to_owned(), listener.is_tls());
     let ca_file = listener
@@ -94,6 +98,8 @@ async fn start(
         clock,
         ids,
         rules_signer,
+        secrets,
+        audit,
         supervisor: supervisor.clone(),
         public_url: url.clone(),
         tls,

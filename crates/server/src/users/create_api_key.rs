@@ -34,6 +34,16 @@ pub(super) async fn create_api_key(
         "expires_at",
         "must be in the future",
     );
+    faults.require(
+        body.max_enrolments.is_none_or(|most| most >= 1),
+        "max_enrolments",
+        "must be 1 or more",
+    );
+    faults.require(
+        body.max_enrolments.is_none() || scopes.contains(&KeyScope::Enrol),
+        "max_enrolments",
+        "needs the scope `enrol`",
+    );
     faults.finish()?;
 
     let token = tokens::generate(TokenKind::ApiKey);
@@ -47,6 +57,8 @@ pub(super) async fn create_api_key(
         name: &body.key_name,
         scopes: &scopes,
         expires_at: body.expires_at,
+        max_enrolments: body.max_enrolments,
+        replaces: None,
     };
     event.object = Some(("api_key", key_id.to_string()));
     let mut tx = state.db.write(&acting.caller, event.at).await?;

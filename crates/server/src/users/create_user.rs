@@ -6,6 +6,7 @@ use sg_db::users::{self as db, NewUser};
 use sg_types::api::users::{CreateUser, UserCreated};
 use sg_types::{Permission, TenantId, UserId};
 
+use super::roles::find_grantable;
 use super::validate::{Faults, is_display_name, is_email, is_username};
 use crate::AppState;
 use crate::auth::Acting;
@@ -19,15 +20,6 @@ pub(super) async fn create_user(
     body: CreateUser,
 ) -> ApiResult<UserCreated> {
     validate(&body)?;
-    if !acting.caller.role.may_grant(body.role) {
-        return Err(ApiError::forbidden(
-            "role_too_high",
-            format!(
-                "nobody grants a role above their own; yours is `{}`",
-                acting.caller.role
-            ),
-        ));
-    }
     let tenant_id = body.tenant_id.unwrap_or(acting.caller.tenant_id);
     let elsewhere = tenant_id != acting.caller.tenant_id;
     if elsewhere && (!acting.caller.may(Permission::TenantsManage) || tenant_id == TenantId::SYSTEM) {
@@ -42,7 +34,7 @@ pub(super) async fn create_user(
         username: &body.username,
         email: &body.email,
         full_name: body.full_name.as_deref(),
-        role: body.role,
+        role: body.role.clone(),
         password_hash: &hash,
         must_change_password: true,
     };
@@ -53,6 +45,7 @@ pub(super) async fn create_user(
         db::find_tenant_name(&mut tx, tenant_id)
             .await?
             .ok_or_else(ApiError::not_found)?;
+        find_grantable(&mut tx, acting, tenant_id, &body.role).await?;
         db::insert_user(&mut tx, &new).await.map_err(explain)?;
         let view = db::view_user(&mut tx, tenant_id, user_id).await?;
         let mut here = event.clone();
@@ -62,6 +55,7 @@ pub(super) async fn create_user(
         view
     } else {
         let mut tx = state.db.write(&acting.caller, event.at).await?;
+        find_grantable(&mut tx, acting, tenant_id, &body.role).await?;
         db::insert_user(&mut tx, &new).await.map_err(explain)?;
         let view = db::view_user(&mut tx, tenant_id, user_id).await?;
         tx.commit(event).await?;

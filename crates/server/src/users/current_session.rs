@@ -34,7 +34,7 @@ pub(super) async fn describe(state: &AppState, acting: &Acting) -> ApiResult<Cur
         user_id: caller.user_id,
         username: caller.username.clone(),
         full_name: caller.full_name.clone(),
-        role: caller.role,
+        role: caller.role.clone(),
         permissions,
         tenant,
         tenants,

@@ -8,15 +8,16 @@ use sg_db::users as db;
 use sg_types::api::Page;
 use sg_types::api::users::{
     ApiKeyCreated, ApiKeyView, ChangePassword, CreateApiKey, CreateTenant, CreateUser, CurrentSession,
-    SessionCreated, SignIn, TenantView, UpdateUser, UserCreated, UserView,
+    RotateApiKey, SessionCreated, SessionView, SessionsEnded, SignIn, TenantView, UpdateUser, UserCreated,
+    UserView,
 };
-use sg_types::{KeyId, Problem, UserId};
+use sg_types::{KeyId, Problem, SessionId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    change_password, create_api_key, create_tenant, create_user, current_session, revoke_api_key, sign_in,
-    sign_out, update_user,
+    change_password, create_api_key, create_tenant, create_user, current_session, own_sessions,
+    revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes, update_user,
 };
 use crate::AppState;
 use crate::auth::{
@@ -32,12 +33,18 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(post_session))
         .routes(routes!(show_current_session, delete_current_session))
+        .routes(routes!(list_sessions))
+        .routes(routes!(delete_session))
+        .routes(routes!(post_sessions_end_others))
         .routes(routes!(post_own_password))
         .routes(routes!(list_tenants, post_tenant))
         .routes(routes!(list_users, post_user))
         .routes(routes!(patch_user))
         .routes(routes!(list_api_keys, post_api_key))
         .routes(routes!(delete_api_key))
+        .routes(routes!(post_api_key_rotation))
+        .merge(role_routes::routes())
+        .merge(subscription_routes::routes())
 }
 
 /// Signs in with a password.
@@ -91,6 +98,49 @@ async fn delete_current_session(
         .headers_mut()
         .extend(clear_session_cookie(state.tls).map(|value| (header::SET_COOKIE, value)));
     Ok(response)
+}
+
+/// Lists the caller's open sessions.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "Open sessions, the one used last first.", body = Page<SessionView>),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn list_sessions(
+    State(state): State<AppState>,
+    AnySession(acting): AnySession,
+) -> ApiResult<Json<Page<SessionView>>> {
+    let items = own_sessions::list(&state, &acting).await?;
+    Ok(Json(Page {
+        items,
+        next_cursor: None,
+    }))
+}
+
+/// Ends one of the caller's sessions.
+#[utoipa::path(delete, path = "/api/v1/sessions/{session_id}", tag = "users",
+    params(("session_id" = SessionId, Path, description = "The session's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Ended; its token opens nothing from now on."),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn delete_session(
+    State(state): State<AppState>,
+    AnySession(acting): AnySession,
+    PathParams(session_id): PathParams<SessionId>,
+) -> ApiResult<StatusCode> {
+    own_sessions::end(&state, &acting, session_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends every session of the caller's but this one.
+#[utoipa::path(post, path = "/api/v1/sessions/end-others", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "Ended.", body = SessionsEnded),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn post_sessions_end_others(
+    State(state): State<AppState>,
+    AnySession(acting): AnySession,
+) -> ApiResult<Json<SessionsEnded>> {
+    Ok(Json(own_sessions::end_others(&state, &acting).await?))
 }
 
 /// Changes the caller's password.
@@ -242,4 +292,20 @@ async fn delete_api_key(
 ) -> ApiResult<StatusCode> {
     revoke_api_key::revoke_api_key(&state, &can, key_id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts a new key in the place of one of the caller's, which goes on working for a while.
+#[utoipa::path(post, path = "/api/v1/users/api-keys/{key_id}/rotate", tag = "users", request_body = RotateApiKey,
+    params(("key_id" = KeyId, Path, description = "The key's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 201, description = "Made; the secret is shown this once.", body = ApiKeyCreated),
+    (status = 409, description = "`key_ended`: the key is revoked, has expired or has no enrolment left.", body = Problem),
+))]
+async fn post_api_key_rotation(
+    State(state): State<AppState>,
+    can: Can<ApiKeysOwn>,
+    PathParams(key_id): PathParams<KeyId>,
+    JsonBody(body): JsonBody<RotateApiKey>,
+) -> ApiResult<(StatusCode, Json<ApiKeyCreated>)> {
+    let made = rotate_api_key::rotate_api_key(&state, &can, key_id, body).await?;
+    Ok((StatusCode::CREATED, Json(made)))
 }

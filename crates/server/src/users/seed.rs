@@ -48,7 +48,7 @@ pub async fn seed(
         username: &username,
         email: &format!("{username}@localhost"),
         full_name: Some("Administrator"),
-        role: Role::SystemAdmin,
+        role: Role::SystemAdmin.into(),
         password_hash: &hash,
         must_change_password: true,
     };
@@ -63,6 +63,8 @@ pub async fn seed(
         name: "First enrolment key",
         scopes: &[KeyScope::Enrol],
         expires_at: None,
+        max_enrolments: None,
+        replaces: None,
     };
     db::insert_api_key(&mut tx, &key).await?;
     let event = AuditEvent {

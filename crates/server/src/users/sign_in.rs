@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_db::TokenHash;
+use serde_json::json;
 use sg_db::audit::{Actor, AuditEvent, Outcome};
+use sg_db::monitoring::{SecurityEvent, record_security_event};
 use sg_db::users::{self as db, AttemptOutcome, LoginAttempt, LoginGate, NewSession};
 use sg_types::api::users::{SessionCreated, SignIn};
-use sg_types::{SessionId, TenantId, TokenKind};
+use sg_types::{SessionId, Severity, TenantId, TokenKind};
 
 use crate::error::{ApiError, ApiResult};
 use crate::http::RequestContext;
@@ -131,14 +132,45 @@ impl Attempt<'_> {
 
     async fn fail<T>(&self, gate: Option<&LoginGate>, outcome: AttemptOutcome) -> ApiResult<T> {
         // People type passwords into the wrong field: what is no name is kept as a digest only.
-        let digest = TokenHash::of(&self.username.to_lowercase()).to_hex();
-        let name = gate.map_or(digest.as_str(), |gate| gate.username.as_str());
+        let digest = match gate {
+            Some(_) => None,
+            None => {
+                let state = self.state;
+                let digest = &state.sign_in_digest;
+                Some(
+                    digest
+                        .of(
+                            &state.db,
+                            &state.secrets,
+                            state.ids.as_ref(),
+                            self.at,
+                            &self.username,
+                        )
+                        .await,
+                )
+            }
+        };
+        let name = gate.map_or(digest.as_deref().unwrap_or_default(), |gate| {
+            gate.username.as_str()
+        });
         let tenant_id = gate.map_or(TenantId::SYSTEM, |gate| gate.tenant_id);
         let mut tx = self.state.db.system("sign-in").await?;
         db::record_login_attempt(&mut tx, &self.row(gate, outcome, name)).await?;
+        let locked = gate.filter(|gate| gate.locked_now && outcome == AttemptOutcome::WrongPassword);
+        if let Some(gate) = locked {
+            let event = SecurityEvent {
+                tenant_id,
+                at: self.at,
+                kind: "account_locked",
+                severity: Severity::Medium,
+                subject: &gate.user_id.to_string(),
+                detail: &json!({ "address": self.request.address }),
+            };
+            record_security_event(&mut tx, &event).await?;
+        }
         tx.commit(tenant_id, self.event(gate, outcome)).await?;
         count(outcome);
-        if let Some(gate) = gate.filter(|gate| gate.locked_now && outcome == AttemptOutcome::WrongPassword) {
+        if let Some(gate) = locked {
             tracing::warn!(user.id = %gate.user_id, "an account is locked after too many failed sign-ins");
         }
         Err(ApiError::invalid_credentials())

@@ -14,7 +14,14 @@ pub(super) async fn sign_out(state: &AppState, acting: &Acting) -> ApiResult<()>
     event.object = Some(("session", session_id.to_string()));
     // The session belongs to the user's home, which is not always the tenant of this call.
     let mut tx = state.db.system("sign-out").await?;
-    end_session(&mut tx, session_id, EndReason::SignedOut, event.at).await?;
+    end_session(
+        &mut tx,
+        acting.caller.user_id,
+        session_id,
+        EndReason::SignedOut,
+        event.at,
+    )
+    .await?;
     tx.commit(acting.caller.home_tenant_id, event).await?;
     Ok(())
 }

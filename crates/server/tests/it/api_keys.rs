@@ -182,3 +182,99 @@ async fn what_is_no_key_is_refused() {
         assert_eq!(app.get(PATH, token).await.status, 401, "{token}");
     }
 }
+
+#[tokio::test]
+async fn a_rotated_key_goes_on_for_the_overlap_and_no_longer() {
+    let app = App::start().await;
+    let ada = app.person(app.tenant(), "ada", Role::Manager).await;
+    let (id, key) = make(&app, &ada, json!({"key_name": "pipeline", "scopes": ["api"]})).await;
+    let rotate = format!("{PATH}/{id}/rotate");
+    for (body, field) in [
+        (json!({"overlap_seconds": -1}), "overlap_seconds"),
+        (json!({"overlap_seconds": 30 * 86_400 + 1}), "overlap_seconds"),
+        (
+            json!({"expires_at": app.clock.now() - Duration::seconds(1)}),
+            "expires_at",
+        ),
+    ] {
+        assert_eq!(app.post(&rotate, &ada.token, body).await.fields(), [field]);
+    }
+    // A program may rotate its own key.
+    let made = app.post(&rotate, &key, json!({"overlap_seconds": 600})).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(
+        (
+            &made.body["key_name"],
+            &made.body["scopes"],
+            &made.body["replaces_key_id"]
+        ),
+        (&json!("pipeline"), &json!(["api"]), &json!(id))
+    );
+    let new_key = made.body["key"].as_str().unwrap().to_owned();
+    for works in [&key, &new_key] {
+        assert_eq!(app.get("/api/v1/users", works).await.status, 200);
+    }
+    app.advance(Duration::seconds(601));
+    assert_eq!(app.get("/api/v1/users", &key).await.status, 401);
+    assert_eq!(app.get("/api/v1/users", &new_key).await.status, 200);
+    let ended = app.post(&rotate, &ada.token, json!({})).await;
+    assert_eq!((ended.status, ended.code()), (409, "key_ended"));
+
+    // Somebody else's key is not rotated, not by an administrator either: they would hold a key that acts as another person.
+    let admin = app.person(app.tenant(), "root", Role::Admin).await;
+    let new_id = made.body["key_id"].as_str().unwrap();
+    let foreign = app
+        .post(&format!("{PATH}/{new_id}/rotate"), &admin.token, json!({}))
+        .await;
+    assert_eq!(foreign.status, 404);
+}
+
+#[tokio::test]
+async fn rotation_never_gives_a_key_more_time_than_it_had() {
+    let app = App::start().await;
+    let ada = app.person(app.tenant(), "ada", Role::Manager).await;
+    let end = app.clock.now() + Duration::minutes(1);
+    let (id, key) = make(
+        &app,
+        &ada,
+        json!({"key_name": "k", "scopes": ["api"], "expires_at": end}),
+    )
+    .await;
+    let made = app
+        .post(
+            &format!("{PATH}/{id}/rotate"),
+            &ada.token,
+            json!({"overlap_seconds": 3600}),
+        )
+        .await;
+    assert_eq!(made.status, 201);
+    app.advance(Duration::minutes(2));
+    assert_eq!(app.get("/api/v1/users", &key).await.status, 401);
+}
+
+#[tokio::test]
+async fn free_sql_does_not_bring_a_key_back() {
+    let app = App::start().await;
+    let ada = app.person(app.tenant(), "ada", Role::Admin).await;
+    let end = app.clock.now() + Duration::minutes(10);
+    let (id, _) = make(&app, &ada, json!({"key_name": "k", "expires_at": end})).await;
+    let mut conn = app.db.connect("sg_app").await.unwrap();
+    for (change, allowed) in [
+        ("expires_at = expires_at - interval '1 minute'", true),
+        ("expires_at = expires_at + interval '1 minute'", false),
+        ("expires_at = null", false),
+        ("is_active = false", true),
+        ("is_active = true", false),
+    ] {
+        let hash = super::app::hash_hex(&ada.token);
+        let statement = format!(
+            "begin; select users.open_context('session', '\\x{hash}', null, clock_timestamp());
+             update users.api_keys set {change} where key_id = '{id}'; commit"
+        );
+        let result = sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut conn)
+            .await;
+        assert_eq!(result.is_ok(), allowed, "{change}: {result:?}");
+        sqlx::raw_sql("rollback").execute(&mut conn).await.unwrap();
+    }
+}

@@ -11,9 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sg_db::TokenHash;
 use sg_db::users::{NewSession, NewUser, insert_session, insert_tenant, insert_user};
+use sg_server::audit::AuditKeeper;
 use sg_server::config::{self, Config, Verb};
 use sg_server::http::{AllowedHosts, Peer};
 use sg_server::passwords::PasswordHasher;
+use sg_server::secrets::SecretBox;
 use sg_server::signing::RulesSigner;
 use sg_server::supervisor::Supervisor;
 use sg_server::{AppParts, AppState, router, tokens};
@@ -32,6 +34,8 @@ pub(crate) struct App {
     pub(crate) state: AppState,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) db: TestDb,
+    /// Holds `secrets.json`.
+    pub(crate) keys: tempfile::TempDir,
     router: Router,
 }
 
@@ -75,7 +79,15 @@ impl App {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let db = TestDb::new().await.unwrap();
+        Self::make(TestDb::new().await.unwrap(), change)
+    }
+
+    /// Another server, with keys of its own, on a database that is there.
+    pub(crate) fn start_on(db: TestDb) -> Self {
+        Self::make(db, |_| {})
+    }
+
+    fn make(db: TestDb, change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let mut config = config::load(None, Verb::Other).unwrap();
         // Wide open, so that only the tests of limits meet them.
@@ -87,12 +99,15 @@ impl App {
             limits.enrol_per_address_burst,
         ) = (wide, wide, wide);
         change(&mut config);
+        let (keys, secrets) = secret_box(&*clock);
         let state = AppState::new(AppParts {
             config,
             db: db.db.clone(),
             clock: clock.clone(),
             ids: Arc::new(TimeOrderedIds),
             rules_signer: RulesSigner::ephemeral(),
+            secrets,
+            audit: AuditKeeper::ephemeral(),
             supervisor: Supervisor::new(),
             public_url: "http://localhost:8080".to_owned(),
             tls: false,
@@ -102,8 +117,42 @@ impl App {
             state,
             clock,
             db,
+            keys,
             router,
         }
+    }
+
+    /// Another node on the same database, with what it knows of the audit chains.
+    pub(crate) fn with_keeper(&self, audit: AuditKeeper) -> AppState {
+        self.node(self.db.db.clone(), audit)
+    }
+
+    /// Another node on the same database that shares the audit key, with other settings.
+    pub(crate) fn node_with(&self, change: impl FnOnce(&mut Config)) -> AppState {
+        let mut config = self.state.config.clone();
+        change(&mut config);
+        self.node_of(config, self.db.db.clone(), self.state.audit.clone())
+    }
+
+    /// A node on some database.
+    pub(crate) fn node(&self, db: sg_db::Db, audit: AuditKeeper) -> AppState {
+        self.node_of(self.state.config.clone(), db, audit)
+    }
+
+    fn node_of(&self, config: Config, db: sg_db::Db, audit: AuditKeeper) -> AppState {
+        AppState::new(AppParts {
+            config,
+            db,
+            clock: self.clock.clone(),
+            ids: Arc::new(TimeOrderedIds),
+            rules_signer: RulesSigner::ephemeral(),
+            secrets: SecretBox::load_or_create(&self.keys.path().join("secrets.json"), self.clock.now())
+                .unwrap(),
+            audit,
+            supervisor: Supervisor::new(),
+            public_url: "http://localhost:8080".to_owned(),
+            tls: false,
+        })
     }
 
     /// The tenant that exists from the start.
@@ -129,7 +178,7 @@ impl App {
             username,
             email: &format!("{username}@example.org"),
             full_name: None,
-            role,
+            role: role.into(),
             password_hash: password_hash(),
             must_change_password: false,
         };
@@ -256,6 +305,13 @@ pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builde
         .uri(path)
         .header(header::HOST, "localhost:8080")
         .extension(Peer(SocketAddr::from(([127, 0, 0, 1], 40_000))))
+}
+
+/// Sealed secrets with keys of a folder's own.
+pub(crate) fn secret_box(clock: &dyn Clock) -> (tempfile::TempDir, SecretBox) {
+    let dir = tempfile::tempdir().unwrap();
+    let secrets = SecretBox::load_or_create(&dir.path().join("secrets.json"), clock.now()).unwrap();
+    (dir, secrets)
 }
 
 /// The hash of [`PASSWORD`], made once.

@@ -1,6 +1,7 @@
 //! `/api/v1/audit/events`.
 
 use serde_json::{Value, json};
+use sg_server::audit::{Signing, seal};
 use sg_types::Role;
 
 use super::app::App;
@@ -57,6 +58,9 @@ async fn who_did_what_is_told_with_the_rows() {
         ("action=api_key", 1),
         ("action=user.create", 1),
         ("object_kind=user", 1),
+        ("address=127.0.0.1", 2),
+        ("address=127.0.0.2", 0),
+        ("request_id=nothing", 0),
         ("from=2100-01-01T00:00:00Z", 0),
         ("to=2100-01-01T00:00:00Z&limit=1", 1),
     ] {
@@ -99,4 +103,50 @@ async fn failed_sign_ins_are_told_and_other_tenants_are_not() {
         app.get("/api/v1/audit/events", &stranger.token).await.body["items"],
         json!([])
     );
+}
+
+#[tokio::test]
+async fn the_state_of_the_chain_is_told() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let made = app
+        .post("/api/v1/users/api-keys", &admin.token, json!({"key_name": "k"}))
+        .await;
+    let by_request = format!("/api/v1/audit/events?request_id={}", made.header("x-request-id"));
+    assert_eq!(
+        actions(&app.get(&by_request, &admin.token).await.body),
+        ["api_key.create"]
+    );
+    for bad in ["address=nowhere", "address=10.0.0.0/8", "requestid=x"] {
+        let answer = app
+            .get(&format!("/api/v1/audit/events?{bad}"), &admin.token)
+            .await;
+        assert!((400..500).contains(&answer.status), "{bad}: {answer:?}");
+    }
+    let before = app.get("/api/v1/audit/chain", &admin.token).await;
+    assert_eq!((before.status, &before.body["position"]), (200, &json!(0)));
+    seal(app.state.clone(), Signing::Always).await.unwrap();
+    let chain = app.get("/api/v1/audit/chain", &admin.token).await.body;
+    assert!(chain["position"].as_i64().unwrap() > 3, "{chain}");
+    assert_eq!(chain["position"], chain["checkpoint_position"]);
+    assert_eq!(
+        chain["key_id"],
+        json!(app.state.audit.signer().verifier().key_id())
+    );
+    assert_eq!((&chain["sinks"], &chain["problems"]), (&json!([]), &json!([])));
+    // Another tenant has a chain of its own.
+    let other = app
+        .person(app.new_tenant("south").await, "stranger", Role::Admin)
+        .await;
+    assert_eq!(
+        app.get("/api/v1/audit/chain", &other.token).await.body["position"],
+        json!(0)
+    );
+    // What waits for its signature for too long is a problem.
+    app.post("/api/v1/users/api-keys", &admin.token, json!({"key_name": "l"}))
+        .await;
+    seal(app.state.clone(), Signing::WhenDue).await.unwrap();
+    app.advance(chrono::Duration::seconds(60));
+    let late = app.get("/api/v1/audit/chain", &admin.token).await.body;
+    assert_eq!(late["problems"], json!(["The newest entries are not signed."]));
 }

@@ -85,7 +85,19 @@ impl Fixture {
         }
         let victim = app.person(tenant, "victim", Role::User).await;
         let mut keys = BTreeMap::new();
-        let mut ids = BTreeMap::from([("user_id", victim.user_id.to_string())]);
+        let mut ids = BTreeMap::from([
+            ("user_id", victim.user_id.to_string()),
+            ("tenant_id", other.to_string()),
+            ("member_id", people["other_admin"].0.user_id.to_string()),
+            ("role", "helper".to_owned()),
+        ]);
+        let session = app
+            .sql_text(&format!(
+                "select session_id::text from users.sessions where user_id = '{}'",
+                victim.user_id
+            ))
+            .await;
+        ids.insert("session_id", session);
         for (name, scope) in [("key_enrol", "enrol"), ("key_api", "api")] {
             let body = serde_json::json!({"key_name": name, "scopes": [scope]});
             let answer = app
@@ -101,15 +113,28 @@ impl Fixture {
             )
             .await;
         ids.insert("key_id", spare.body["key_id"].as_str().unwrap().to_owned());
-        for name in ["agent_id", "threat_id"] {
+        for name in ["agent_id", "threat_id", "hold_id"] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
+        let rule = format!(
+            "select rule_id::text from monitoring.alert_rules where kind = 'failed_sign_ins' and tenant_id = '{tenant}'"
+        );
+        ids.insert("rule_id", app.sql_text(&rule).await);
         app.sql(&format!(
             "insert into agents.endpoints (agent_id, tenant_id, hostname) values ('{agent}', '{tenant}', 'host');
              insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) values ('{agent}', '{tenant}', now());
              insert into threats.incidents (threat_id, agent_id, threat_type, severity, title)
-             values ('{threat}', '{agent}', 'malware', 'high', 'Something')",
+             values ('{threat}', '{agent}', 'malware', 'high', 'Something');
+             insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
+             update users.users set role = 'helper' where username = 'victim';
+             insert into users.memberships (tenant_id, user_id, role, expires_at)
+             values ('{tenant}', '{member}', 'manager', now() + interval '1 day');
+             insert into agents.legal_holds (hold_id, tenant_id, from_at, reason, placed_by, placed_at)
+             values ('{hold}', '{tenant}', now(), 'a case', '{admin}', now())",
+            member = ids["member_id"],
             agent = ids["agent_id"],
+            hold = ids["hold_id"],
+            admin = people["admin"].0.user_id,
             threat = ids["threat_id"],
         ))
         .await;
@@ -123,7 +148,7 @@ impl Fixture {
 
     /// The path with the ids of what exists in the first tenant.
     pub(crate) fn fill(&self, path: &str) -> String {
-        let mut filled = path.to_owned();
+        let mut filled = path.replace("/memberships/{user_id}", "/memberships/{member_id}");
         for (name, id) in &self.ids {
             filled = filled.replace(&format!("{{{name}}}"), id);
         }
@@ -236,6 +261,8 @@ fn check(operation: &Operation, who: &str, status: u16) {
             refused != operation.path.ends_with("/enrol"),
             "{name} as {who}: {status}"
         ),
+        // Whatever the id: this takes a permission that no administrator of a tenant has.
+        "other_admin" if operation.path.contains("/tenants/{") => assert_eq!(status, 403, "{name} as {who}"),
         "other_admin" if operation.path.contains('{') => assert_eq!(status, 404, "{name} as {who}"),
         _ if operation.is_agents() && !operation.path.ends_with("/enrol") => {
             assert_eq!(status, 401, "{name} as {who}")

@@ -1,6 +1,8 @@
 //! The server over HTTP, on a real PostgreSQL.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod agent_protocol;
 #[cfg(test)]
 mod agents;
@@ -10,12 +12,15 @@ mod api_keys;
 mod app;
 #[cfg(test)]
 mod audit;
+mod audit_chain;
 #[cfg(test)]
 mod authz;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod edge;
+#[cfg(test)]
+mod errors;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
@@ -27,7 +32,15 @@ mod password;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod provider_access;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod subscriptions;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]

@@ -15,6 +15,10 @@ struct Up {
 
 impl Up {
     fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("up.log")).unwrap();
         let child = program()
@@ -22,6 +26,7 @@ impl Up {
             .arg(dir.join("data"))
             .arg("--ready-file")
             .arg(&ready_file)
+            .args(arguments)
             .stderr(log)
             .spawn()
             .unwrap();
@@ -323,4 +328,76 @@ fn the_document_is_printed_without_a_database() {
     let printed = program().arg("openapi").stdout(Stdio::piped()).output().unwrap();
     let document: Value = serde_json::from_slice(&printed.stdout).unwrap();
     assert!(document["paths"]["/api/v1/sessions"]["post"].is_object());
+}
+
+#[test]
+fn the_audit_log_is_told_to_a_file_and_checked_from_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("audit.jsonl");
+    let config = dir.path().join("sg.toml");
+    std::fs::write(
+        &config,
+        format!("[audit.file]\npath = {:?}\n", log.display().to_string()),
+    )
+    .unwrap();
+    let data = dir.path().join("data");
+    let up = Up::start_with(dir.path(), &["--config", &config.display().to_string()]);
+    let began = Instant::now();
+    // The first start makes the administrator and the enrolment key: within 5 seconds they are told.
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("\"type\":\"checkpoint\"")) {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing is told");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let key = output(&["audit", "public-key"], &data);
+    assert!(key.status.success(), "{key:?}");
+    let key_file = dir.path().join("audit.pub");
+    std::fs::write(&key_file, &key.stdout).unwrap();
+    let verify = |arguments: &[&str]| {
+        program()
+            .arg("audit")
+            .arg("verify")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .output()
+            .unwrap()
+    };
+    let (log, key_file, data_text) = (
+        log.display().to_string(),
+        key_file.display().to_string(),
+        data.display().to_string(),
+    );
+    let offline = verify(&[&log, "--public-key", &key_file]);
+    assert!(
+        offline.status.success(),
+        "{}",
+        String::from_utf8_lossy(&offline.stdout)
+    );
+    let live = verify(&["--data-dir", &data_text, "--checkpoints", &log]);
+    assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stdout));
+    up.stop();
+    // Also when nothing runs; and a bent file is refused with exit code 1.
+    let live = verify(&["--data-dir", &data_text, "--checkpoints", &log]);
+    assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stdout));
+    let text = std::fs::read_to_string(&log).unwrap().replacen(
+        "\"outcome\":\"success\"",
+        "\"outcome\":\"failure\"",
+        1,
+    );
+    std::fs::write(&log, text).unwrap();
+    let bent = verify(&[&log, "--public-key", &key_file]);
+    assert_eq!(bent.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&bent.stdout);
+    assert!(
+        said.contains("FAULT tenant 00000000-0000-0000-0000-00000000000")
+            && said.contains("is not what it was when it was written"),
+        "{said}"
+    );
+    let refused = output(
+        &["admin", "erase-tenant", "default", "--confirm", "default"],
+        &data,
+    );
+    assert!(
+        !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("cannot be erased"),
+        "{refused:?}"
+    );
 }

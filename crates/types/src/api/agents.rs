@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{AgentId, EndpointStatus, UserId, agent::TelemetrySource};
+use crate::{AgentId, EndpointStatus, HoldId, UserId, agent::TelemetrySource};
 
 /// A monitored endpoint.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -116,4 +116,43 @@ pub struct EndpointEventView {
     /// Everything that was observed.
     #[schema(value_type = Object)]
     pub detail: serde_json::Value,
+}
+
+/// A legal hold: telemetry of a range of time that does not expire.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct LegalHoldView {
+    /// The hold's id.
+    pub hold_id: HoldId,
+    /// The endpoint; null for the whole tenant.
+    pub agent_id: Option<AgentId>,
+    /// Begin of the held range.
+    pub from_at: DateTime<Utc>,
+    /// End of the held range; null for one that stays open.
+    pub to_at: Option<DateTime<Utc>>,
+    /// Why.
+    pub reason: String,
+    /// Who placed it.
+    pub placed_by: UserId,
+    /// When.
+    pub placed_at: DateTime<Utc>,
+    /// Who released it.
+    pub released_by: Option<UserId>,
+    /// When; what it held expires from then on.
+    pub released_at: Option<DateTime<Utc>>,
+}
+
+/// `POST /api/v1/agents/legal-holds`.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceHold {
+    /// The endpoint; the whole tenant when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+    /// Begin of the held range.
+    pub from_at: DateTime<Utc>,
+    /// End of the held range, later than the begin; open when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_at: Option<DateTime<Utc>>,
+    /// Why, 1–2000 characters.
+    pub reason: String,
 }

@@ -53,3 +53,31 @@ pub struct RowChange {
     #[schema(value_type = Option<Object>)]
     pub after: Option<serde_json::Value>,
 }
+
+/// How the tenant's audit log stands: how far it is linked, signed and told elsewhere, and what is known to be wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct AuditChainView {
+    /// The last position of the chain; 0 before it begins.
+    pub position: i64,
+    /// The last position under a signature; 0 for none.
+    pub checkpoint_position: i64,
+    /// When it was signed.
+    pub checkpoint_at: Option<DateTime<Utc>>,
+    /// Which key signed it: the first 8 bytes of the SHA-256 of the public key in hex.
+    pub key_id: String,
+    /// Each place that is told the log, in the order of their names.
+    pub sinks: Vec<AuditSinkView>,
+    /// What is known to be wrong, for people; empty when nothing is.
+    pub problems: Vec<String>,
+}
+
+/// A place that is told the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct AuditSinkView {
+    /// `file`, `syslog` or `webhook`.
+    pub name: String,
+    /// The last position that it was told; 0 for none.
+    pub position: i64,
+    /// When.
+    pub exported_at: Option<DateTime<Utc>>,
+}

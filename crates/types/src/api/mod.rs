@@ -3,6 +3,8 @@
 pub mod agents;
 pub mod audit;
 pub mod monitoring;
+pub mod roles;
+pub mod subscriptions;
 pub mod threats;
 pub mod users;
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{KeyId, Permission, Role, TenantId, UserId, values::text_enum};
+use crate::{KeyId, Permission, RoleName, SessionId, TenantId, UserId, values::text_enum};
 
 /// `POST /api/v1/sessions`.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
@@ -45,7 +45,7 @@ pub struct CurrentSession {
     /// The caller's name, where given.
     pub full_name: Option<String>,
     /// The caller's role in `tenant`.
-    pub role: Role,
+    pub role: RoleName,
     /// What that role may do.
     pub permissions: Vec<Permission>,
     /// The tenant that this call works in: the caller's home, or the one named by the header `X-SecureGuard-Tenant`.
@@ -111,8 +111,8 @@ pub struct CreateUser {
     /// The person's name.
     #[serde(default)]
     pub full_name: Option<String>,
-    /// The role in the tenant; never above the caller's own.
-    pub role: Role,
+    /// The role in the tenant; never one that may do what the caller may not.
+    pub role: RoleName,
     /// The home tenant; another than the caller's needs `tenants_manage`.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
@@ -142,9 +142,11 @@ pub struct UserView {
     /// The person's name.
     pub full_name: Option<String>,
     /// The role in the tenant that was asked.
-    pub role: Role,
+    pub role: RoleName,
     /// Whether the user may sign in.
     pub is_active: bool,
+    /// When access from elsewhere ends or ended; null for people at home.
+    pub access_ends_at: Option<DateTime<Utc>>,
     /// Until when sign-in is locked, where it is.
     pub account_locked_until: Option<DateTime<Utc>>,
     /// The last sign-in.
@@ -157,9 +159,9 @@ pub struct UserView {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    /// New role; never above the caller's own.
+    /// New role; never one that may do what the caller may not.
     #[serde(default)]
-    pub role: Option<Role>,
+    pub role: Option<RoleName>,
     /// Whether the user may sign in.
     #[serde(default)]
     pub is_active: Option<bool>,
@@ -189,6 +191,47 @@ pub struct CreateApiKey {
     /// When the key ends; never when absent.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many enrolments the key is good for, 1 or more; any number when absent.
+    #[serde(default)]
+    pub max_enrolments: Option<i64>,
+}
+
+/// `POST /api/v1/users/api-keys/{key_id}/rotate`: a key with the same name and rights takes the place of this one.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateApiKey {
+    /// Seconds for which the key before still works, 0–2,592,000 (30 days); a day when absent. It never works longer than it would have.
+    #[serde(default)]
+    pub overlap_seconds: Option<i64>,
+    /// When the new key ends; never when absent.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A session of the caller's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct SessionView {
+    /// The session's id.
+    pub session_id: SessionId,
+    /// Whether this call was made with it.
+    pub is_current: bool,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// The last request, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// From where it began.
+    pub address: Option<String>,
+    /// With which program it began.
+    pub user_agent: Option<String>,
+}
+
+/// How many sessions were ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct SessionsEnded {
+    /// That many.
+    pub ended: u64,
 }
 
 /// A new API key with its secret.
@@ -224,6 +267,12 @@ pub struct ApiKeyView {
     pub last_used: Option<DateTime<Utc>>,
     /// Number of uses.
     pub usage_count: i64,
+    /// How many enrolments it is good for; any number when null.
+    pub max_enrolments: Option<i64>,
+    /// How many enrolments were made with it.
+    pub enrolments: i64,
+    /// The key whose place it took.
+    pub replaces_key_id: Option<KeyId>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }

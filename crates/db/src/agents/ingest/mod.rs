@@ -9,12 +9,12 @@ mod write;
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde_json::Value;
-use sg_types::{AgentId, FindingId, Ids, TenantId, agent::Finding};
+use sg_types::{AgentId, DetectionEngine, FindingId, Ids, TenantId, agent::Finding};
 use uuid::Uuid;
 
 use crate::{
     DbError, SystemTx, TokenHash,
-    monitoring::{Change, announce},
+    monitoring::{Change, SecurityEvent, announce, record_security_event},
     threats::record_findings,
     tx::Connection,
 };
@@ -167,8 +167,28 @@ pub async fn store(
     write::insert_gaps(tx.conn(), &plan.gaps, at).await?;
     let mut changes = record_findings(tx.conn(), &plan.findings, at, settings.incident_window, ids).await?;
     changes.extend(plan.changes);
+    for own in plan
+        .findings
+        .iter()
+        .filter(|placed| placed.finding.engine == DetectionEngine::Server)
+    {
+        let subject = own.agent_id.to_string();
+        record_security_event(tx, &clone_detected(own, &subject)).await?;
+    }
     announce(tx, &changes).await?;
     Ok(plan.outcomes)
+}
+
+/// What the server noticed about an agent itself matters beyond its incident.
+fn clone_detected<'a>(placed: &'a PlacedFinding, subject: &'a str) -> SecurityEvent<'a> {
+    SecurityEvent {
+        tenant_id: placed.tenant_id,
+        at: placed.at,
+        kind: "clone_detected",
+        severity: placed.finding.severity,
+        subject,
+        detail: &placed.finding.evidence,
+    }
 }
 
 /// A finding together with what the server knows about where it comes from.

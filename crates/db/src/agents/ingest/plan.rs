@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Duration, SubsecRound, TimeZone, Utc};
 use serde_json::{Value, json};
 use sg_types::{
     DetectionEngine, FindingId, Ids, Severity,
@@ -52,8 +52,8 @@ pub(crate) struct MetricsRow {
     pub(crate) tenant_id: Uuid,
     pub(crate) retention_class: i16,
     pub(crate) at: DateTime<Utc>,
-    /// Whether `at` is the server's time: a repeat would then not meet the same key.
-    pub(crate) clamped: bool,
+    /// The endpoint's own time where `at` is the server's: a repeat would then not meet the same key.
+    pub(crate) told_at: Option<DateTime<Utc>>,
     pub(crate) values: NewMetrics,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct EventRow {
     pub(crate) tenant_id: Uuid,
     pub(crate) kind: &'static str,
     pub(crate) at: DateTime<Utc>,
-    pub(crate) clamped: bool,
+    pub(crate) told_at: Option<DateTime<Utc>>,
     pub(crate) detail: Value,
 }
 
@@ -227,7 +227,7 @@ impl Planner<'_> {
         match &record.body {
             NewBody::Metrics(values) => {
                 let retention_class = agent.retention_class;
-                let (at, clamped) = clamp(record.at, self.at, i64::from(retention_class));
+                let (at, told_at) = clamp(record.at, self.at, i64::from(retention_class));
                 let values = values.as_ref().clone();
                 self.plan.metrics.push(MetricsRow {
                     id,
@@ -235,19 +235,19 @@ impl Planner<'_> {
                     tenant_id,
                     retention_class,
                     at,
-                    clamped,
+                    told_at,
                     values,
                 });
             }
             NewBody::Event { kind, detail } => {
-                let (at, clamped) = clamp(record.at, self.at, EVENT_DAYS);
+                let (at, told_at) = clamp(record.at, self.at, EVENT_DAYS);
                 self.plan.events.push(EventRow {
                     id,
                     agent_id,
                     tenant_id,
                     kind,
                     at,
-                    clamped,
+                    told_at,
                     detail: detail.clone(),
                 });
             }
@@ -264,11 +264,11 @@ impl Planner<'_> {
     }
 
     fn push_gap(&mut self, id: Uuid, agent: &Agent, mut gap: NewGap) {
-        let ((from_at, from_clamped), (to_at, to_clamped)) = (
+        let ((from_at, from_told), (to_at, to_told)) = (
             clamp(gap.from_at, self.at, EVENT_DAYS),
             clamp(gap.to_at, self.at, EVENT_DAYS),
         );
-        if from_clamped || to_clamped {
+        if from_told.is_some() || to_told.is_some() {
             let told = format!(
                 "dated {} to {} by the endpoint's clock",
                 gap.from_at.to_rfc3339(),
@@ -355,12 +355,26 @@ const MOVED: OwnRule = OwnRule {
         machine was rebuilt. Enrol it anew when that was intended.",
 };
 
-/// A time that the tables can keep: in microseconds, and what lies ahead of the server or beyond the retention becomes the time of receipt.
-fn clamp(at: DateTime<Utc>, received_at: DateTime<Utc>, keep_days: i64) -> (DateTime<Utc>, bool) {
+/// A time that the tables can keep: in microseconds, and what lies ahead of the server or beyond the retention becomes the time of receipt,
+/// beside which the original is kept.
+fn clamp(
+    at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+    keep_days: i64,
+) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
     if at > received_at + FUTURE || at < received_at - Duration::days(keep_days) {
-        (received_at, true)
+        (received_at, Some(storable(at)))
     } else {
-        (at.trunc_subsecs(6), false)
+        (at.trunc_subsecs(6), None)
+    }
+}
+
+/// The nearest time that every program reads: within the years 1–9999.
+fn storable(at: DateTime<Utc>) -> DateTime<Utc> {
+    let year = |year, month, day| Utc.with_ymd_and_hms(year, month, day, 0, 0, 0).single();
+    match (year(1, 1, 1), year(9999, 12, 31)) {
+        (Some(first), Some(last)) => at.clamp(first, last).trunc_subsecs(6),
+        _ => at,
     }
 }
 
@@ -542,9 +556,23 @@ mod tests {
             DateTime::<Utc>::MIN_UTC,
         ];
         let plan = run(&[check_in(Uuid::from_u128(20), 6, &times)], Some(stream(5)));
-        let dated: Vec<_> = plan.metrics.iter().map(|row| (row.at, row.clamped)).collect();
-        let receipt = (now(), true);
-        assert_eq!(dated, [(good, false), receipt, receipt, receipt, receipt]);
+        let dated: Vec<_> = plan.metrics.iter().map(|row| (row.at, row.told_at)).collect();
+        let receipt = |told| (now(), Some(told));
+        // The original is kept, as far as a program can read it.
+        let (first, last) = (
+            "0001-01-01T00:00:00Z".parse().unwrap(),
+            "9999-12-31T00:00:00Z".parse().unwrap(),
+        );
+        assert_eq!(
+            dated,
+            [
+                (good, None),
+                receipt(times[1]),
+                receipt(times[2]),
+                receipt(last),
+                receipt(first)
+            ]
+        );
     }
 
     #[test]

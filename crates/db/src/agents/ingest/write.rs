@@ -105,13 +105,14 @@ pub(crate) async fn insert_metrics(
     }
     sqlx::query(
         "insert into agents.system_info (info_id, agent_id, tenant_id, retention_class, collected_at, received_at, cpu_usage, memory_usage,
-            disk_usage, network_usage, uptime, process_count, service_status)
+            disk_usage, network_usage, uptime, process_count, service_status, agent_collected_at)
          select n.info_id, n.agent_id, n.tenant_id, n.retention_class, n.collected_at, $13, round(n.cpu_usage::numeric, 2),
-            round(n.memory_usage::numeric, 2), round(n.disk_usage::numeric, 2), n.network_usage, n.uptime, n.process_count, n.service_status
+            round(n.memory_usage::numeric, 2), round(n.disk_usage::numeric, 2), n.network_usage, n.uptime, n.process_count, n.service_status,
+            n.told_at
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::timestamptz[], $6::float8[], $7::float8[], $8::float8[],
-            $9::jsonb[], $10::bigint[], $11::integer[], $12::jsonb[])
+            $9::jsonb[], $10::bigint[], $11::integer[], $12::jsonb[], $14::timestamptz[])
             as n (info_id, agent_id, tenant_id, retention_class, collected_at, cpu_usage, memory_usage, disk_usage, network_usage, uptime,
-                process_count, service_status)
+                process_count, service_status, told_at)
          on conflict do nothing",
     )
     .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
@@ -127,6 +128,7 @@ pub(crate) async fn insert_metrics(
     .bind(rows.iter().map(|row| row.values.process_count).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.values.service_status.as_ref()).collect::<Vec<Option<&Value>>>())
     .bind(at)
+    .bind(rows.iter().map(|row| row.told_at).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -143,10 +145,10 @@ pub(crate) async fn insert_events(
         return Ok(());
     }
     sqlx::query(
-        "insert into agents.events (event_id, agent_id, tenant_id, kind, occurred_at, received_at, detail)
-         select n.event_id, n.agent_id, n.tenant_id, n.kind, n.occurred_at, $7, n.detail
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::jsonb[])
-            as n (event_id, agent_id, tenant_id, kind, occurred_at, detail)
+        "insert into agents.events (event_id, agent_id, tenant_id, kind, occurred_at, received_at, detail, agent_occurred_at)
+         select n.event_id, n.agent_id, n.tenant_id, n.kind, n.occurred_at, $7, n.detail, n.told_at
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::jsonb[], $8::timestamptz[])
+            as n (event_id, agent_id, tenant_id, kind, occurred_at, detail, told_at)
          on conflict do nothing",
     )
     .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
@@ -156,6 +158,7 @@ pub(crate) async fn insert_events(
     .bind(rows.iter().map(|row| row.at).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| &row.detail).collect::<Vec<&Value>>())
     .bind(at)
+    .bind(rows.iter().map(|row| row.told_at).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -197,7 +200,11 @@ async fn find_stored_metrics(
     rows: &[MetricsRow],
     at: DateTime<Utc>,
 ) -> Result<HashSet<Uuid>, DbError> {
-    let clamped: Vec<Uuid> = rows.iter().filter(|row| row.clamped).map(|row| row.id).collect();
+    let clamped: Vec<Uuid> = rows
+        .iter()
+        .filter(|row| row.told_at.is_some())
+        .map(|row| row.id)
+        .collect();
     if clamped.is_empty() {
         return Ok(HashSet::new());
     }
@@ -216,7 +223,11 @@ async fn find_stored_events(
     rows: &[EventRow],
     at: DateTime<Utc>,
 ) -> Result<HashSet<Uuid>, DbError> {
-    let clamped: Vec<Uuid> = rows.iter().filter(|row| row.clamped).map(|row| row.id).collect();
+    let clamped: Vec<Uuid> = rows
+        .iter()
+        .filter(|row| row.told_at.is_some())
+        .map(|row| row.id)
+        .collect();
     if clamped.is_empty() {
         return Ok(HashSet::new());
     }

@@ -234,3 +234,67 @@ async fn agents_get_the_signed_rules_that_people_see() {
     assert_eq!(json!(seen), shown.body["items"]);
     assert!(seen.iter().any(|rule| rule["kind"] == "yara") && seen.len() >= 3);
 }
+
+#[tokio::test]
+async fn a_key_enrols_as_many_endpoints_as_it_says_and_a_repeat_costs_nothing() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let made = server
+        .post(
+            &admin,
+            "/api/v1/users/api-keys",
+            json!({"key_name": "three", "scopes": ["enrol"], "max_enrolments": 3}),
+        )
+        .await;
+    let key = TestCaller {
+        token: made.body["key"].as_str().unwrap().to_owned(),
+        ..admin.clone()
+    };
+    let attempts = (0..12).map(|number| {
+        let (server, key) = (&server, &key);
+        async move {
+            let body = enrol_body(&format!("host-{number}"), &format!("{number:064}"));
+            server.post(key, "/agent/v1/enrol", body).await.status.as_u16()
+        }
+    });
+    let statuses = futures_util::future::join_all(attempts).await;
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 201).count(),
+        3,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 403).count(),
+        9,
+        "{statuses:?}"
+    );
+    assert_eq!(server.count("select count(*) from agents.endpoints").await, 3);
+
+    // The answer was lost, and the agent asks again.
+    let enrolled = statuses.iter().position(|status| *status == 201).unwrap();
+    let body = enrol_body(&format!("host-{enrolled}"), &format!("{enrolled:064}"));
+    assert_eq!(enrol(&server, &key, body).await.0, 200);
+    assert_eq!(
+        server.count("select max(enrolments) from users.api_keys").await,
+        3
+    );
+    let refused = server
+        .post(&key, "/agent/v1/enrol", enrol_body("one-more", &"f".repeat(64)))
+        .await;
+    refused.refused(403, "key_used_up");
+}
+
+#[tokio::test]
+async fn a_maximum_belongs_to_keys_that_enrol() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    for body in [
+        json!({"key_name": "x", "scopes": ["enrol"], "max_enrolments": 0}),
+        json!({"key_name": "x", "scopes": ["api"], "max_enrolments": 1}),
+    ] {
+        server
+            .post(&admin, "/api/v1/users/api-keys", body)
+            .await
+            .refused(422, "invalid_body");
+    }
+}

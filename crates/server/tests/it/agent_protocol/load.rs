@@ -93,7 +93,7 @@ async fn strangers_in_a_group_do_not_hurt_the_others() {
 
 /// Makes the database refuse what no check of ours foresees.
 const REFUSE_POISON: &str = "
-    create function agents.refuse_poison() returns trigger language plpgsql as $$
+    create function agents.refuse_poison() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
     begin
         if new.detail ->> 'path' = '/poison' then raise exception 'unforeseen'; end if;
         return new;

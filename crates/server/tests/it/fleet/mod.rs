@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::users::{NewApiKey, NewUser, insert_api_key, insert_tenant, insert_user};
+use sg_server::audit::AuditKeeper;
 use sg_server::config::{self, Config};
 use sg_server::http::AllowedHosts;
 use sg_server::signing::RulesSigner;
@@ -25,11 +26,14 @@ use tower::ServiceExt;
 pub(crate) use agent::{TestAgent, enrol_body, event, file_finding, gap, metrics, process_finding, record};
 pub(crate) use response::Response;
 
+use super::app::secret_box;
+
 /// A server with its database, clock and background work.
 pub(crate) struct TestServer {
     pub(crate) state: AppState,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) test_db: TestDb,
+    _keys: tempfile::TempDir,
     router: Router,
 }
 
@@ -51,12 +55,15 @@ impl TestServer {
         let mut config = config::load(None, config::Verb::Other).unwrap();
         configure(&mut config);
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let (keys, secrets) = secret_box(&*clock);
         let state = AppState::new(AppParts {
             config,
             db: test_db.db.clone(),
             clock: clock.clone(),
             ids: Arc::new(TimeOrderedIds),
             rules_signer: RulesSigner::ephemeral(),
+            secrets,
+            audit: AuditKeeper::ephemeral(),
             supervisor: Supervisor::new(),
             public_url: "http://localhost".to_owned(),
             tls: false,
@@ -67,6 +74,7 @@ impl TestServer {
             state,
             clock,
             test_db,
+            _keys: keys,
             router,
         }
     }
@@ -90,7 +98,7 @@ impl TestServer {
             username: &username,
             email: &format!("{username}@example.org"),
             full_name: None,
-            role,
+            role: role.into(),
             password_hash: &SecretString::from("no password opens this"),
             must_change_password: false,
         };
@@ -124,6 +132,8 @@ impl TestServer {
             name: "test",
             scopes,
             expires_at: None,
+            max_enrolments: None,
+            replaces: None,
         };
         insert_api_key(&mut tx, &key).await.unwrap();
         tx.commit_upkeep().await.unwrap();
@@ -205,6 +215,12 @@ impl TestServer {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         panic!("nobody listens");
+    }
+
+    /// Runs SQL as the superuser.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        let mut conn = self.test_db.connect("postgres").await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut conn).await.unwrap();
     }
 
     /// One figure, asked of the database as the superuser.

@@ -1,0 +1,383 @@
+//! Remote commands. The workflow itself is held by the database's trigger; what is here takes its steps, and makes each safe to repeat.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sg_types::{AgentId, CommandId, CommandState, TenantId, UserId};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use crate::{DbError, SystemTx, WriteTx, tx::Connection};
+
+/// Bytes of a result's output that are kept.
+pub const MAX_OUTPUT_BYTES: usize = 1024 * 1024;
+
+/// A command to queue.
+#[derive(Debug, Clone)]
+pub struct NewCommand<'a> {
+    /// Its id.
+    pub command_id: CommandId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The endpoint.
+    pub agent_id: AgentId,
+    /// What to do, such as `scan_path`.
+    pub kind: &'a str,
+    /// With what; a JSON object that people may see.
+    pub arguments: &'a Value,
+    /// With what that nobody may see; a JSON object.
+    pub secret_arguments: Option<&'a Value>,
+    /// 16–64 random bytes.
+    pub nonce: &'a [u8],
+    /// Names the request: asked for twice, it is one command.
+    pub idempotency_key: &'a str,
+    /// Who asks.
+    pub requested_by: UserId,
+    /// When.
+    pub requested_at: DateTime<Utc>,
+    /// Why, 1–2000 characters.
+    pub reason: &'a str,
+    /// Until when it may be done, at most 31 days later.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Whether a step was taken or had been taken already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The command moved.
+    Taken,
+    /// It was there already; nothing changed.
+    Repeated,
+}
+
+/// A command that is ready to be signed and sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyCommand {
+    /// Its id.
+    pub command_id: CommandId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// What to do.
+    pub kind: String,
+    /// With what.
+    pub arguments: Value,
+    /// With what that nobody else may see.
+    pub secret_arguments: Option<Value>,
+    /// Goes into the signature.
+    pub nonce: Vec<u8>,
+    /// Until when it may be done.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a command brought.
+#[derive(Debug, Clone)]
+pub struct NewResult<'a> {
+    /// The command.
+    pub command_id: CommandId,
+    /// The endpoint that tells; another one's result is refused.
+    pub agent_id: AgentId,
+    /// `succeeded`, `failed` or `rejected`.
+    pub outcome: CommandState,
+    /// The exit code, where there was a process.
+    pub exit_code: Option<i32>,
+    /// The output; what exceeds [`MAX_OUTPUT_BYTES`] is cut.
+    pub output: &'a str,
+    /// How long the output was before anybody cut it.
+    pub output_bytes: i64,
+    /// When it began, by the endpoint's clock.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended, by the endpoint's clock.
+    pub finished_at: DateTime<Utc>,
+}
+
+/// Queues a command. Asked for again under the same key, it is the first one that counts.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] for an unknown kind or a bad time, [`DbError::MissingReference`] for an endpoint that is not the tenant's,
+/// [`DbError::AlreadyExists`] when the key was used for something else.
+pub async fn insert_command(
+    tx: &mut WriteTx,
+    command: &NewCommand<'_>,
+) -> Result<(CommandId, Step), DbError> {
+    let inserted: Option<Uuid> = sqlx::query_scalar(
+        "insert into agents.commands (command_id, tenant_id, agent_id, kind, arguments, secret_arguments, nonce, idempotency_key,
+            requested_by, requested_at, reason, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         on conflict (tenant_id, idempotency_key) do nothing
+         returning command_id",
+    )
+    .bind(Uuid::from(command.command_id))
+    .bind(Uuid::from(command.tenant_id))
+    .bind(Uuid::from(command.agent_id))
+    .bind(command.kind)
+    .bind(command.arguments)
+    .bind(command.secret_arguments)
+    .bind(command.nonce)
+    .bind(command.idempotency_key)
+    .bind(Uuid::from(command.requested_by))
+    .bind(command.requested_at)
+    .bind(command.reason)
+    .bind(command.expires_at)
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(id) = inserted {
+        return Ok((CommandId(id), Step::Taken));
+    }
+    let known: Option<Uuid> = sqlx::query_scalar(
+        "select command_id from agents.commands
+         where tenant_id = $1 and idempotency_key = $2 and agent_id = $3 and kind = $4 and arguments = $5 and requested_by = $6",
+    )
+    .bind(Uuid::from(command.tenant_id))
+    .bind(command.idempotency_key)
+    .bind(Uuid::from(command.agent_id))
+    .bind(command.kind)
+    .bind(command.arguments)
+    .bind(Uuid::from(command.requested_by))
+    .fetch_optional(tx.conn())
+    .await?;
+    known
+        .map(|id| (CommandId(id), Step::Repeated))
+        .ok_or_else(|| DbError::AlreadyExists {
+            constraint: "commands_tenant_id_idempotency_key_key".to_owned(),
+        })
+}
+
+/// Agrees to a command, as a second person. None when the tenant has no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] for whoever asked for it (`commands_two_people_check`), and for a command that does not wait any more
+/// (`commands_workflow_check`).
+pub async fn approve_command(
+    tx: &mut WriteTx,
+    command_id: CommandId,
+    by: UserId,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    let Some(step) = begin_step(tx.conn(), command_id, CommandState::Approved).await? else {
+        return Ok(None);
+    };
+    if step == Step::Taken {
+        sqlx::query("update agents.commands set state = 'approved', approved_by = $2, approved_at = $3 where command_id = $1")
+            .bind(Uuid::from(command_id))
+            .bind(Uuid::from(by))
+            .bind(at)
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(Some(step))
+}
+
+/// Ends a command before it was sent: `to` is `rejected` or `cancelled`. None when the tenant has no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] when the workflow does not have this step.
+pub async fn close_command(
+    tx: &mut WriteTx,
+    command_id: CommandId,
+    to: CommandState,
+    by: UserId,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    let Some(step) = begin_step(tx.conn(), command_id, to).await? else {
+        return Ok(None);
+    };
+    if step == Step::Taken {
+        sqlx::query(
+            "update agents.commands set state = $2, closed_by = $3, close_reason = $4, finished_at = $5 where command_id = $1",
+        )
+        .bind(Uuid::from(command_id))
+        .bind(to.as_str())
+        .bind(Uuid::from(by))
+        .bind(reason)
+        .bind(at)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(Some(step))
+}
+
+/// What an endpoint is to be sent next, oldest first, locked until the end of the transaction; another node passes over them.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn claim_commands(
+    tx: &mut SystemTx,
+    agent_id: AgentId,
+    at: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<ReadyCommand>, DbError> {
+    sqlx::query(
+        "select command_id, tenant_id, kind, arguments, secret_arguments, nonce, expires_at
+         from agents.commands
+         where agent_id = $1 and (state = 'approved' or (state = 'pending' and not dangerous)) and expires_at > $2
+         order by requested_at, command_id
+         limit $3
+         for update skip locked",
+    )
+    .bind(Uuid::from(agent_id))
+    .bind(at)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(ReadyCommand {
+            command_id: CommandId(row.try_get("command_id")?),
+            tenant_id: TenantId(row.try_get("tenant_id")?),
+            kind: row.try_get("kind")?,
+            arguments: row.try_get("arguments")?,
+            secret_arguments: row.try_get("secret_arguments")?,
+            nonce: row.try_get("nonce")?,
+            expires_at: row.try_get("expires_at")?,
+        })
+    })
+    .collect()
+}
+
+/// Notes that a command was signed and handed out. None when there is no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] when the workflow does not have this step, or the command's time has passed.
+pub async fn mark_sent(
+    tx: &mut SystemTx,
+    command_id: CommandId,
+    signature: &[u8],
+    signing_key_id: &str,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    let Some(step) = begin_step(tx.conn(), command_id, CommandState::Sent).await? else {
+        return Ok(None);
+    };
+    if step == Step::Taken {
+        sqlx::query("update agents.commands set state = 'sent', signature = $2, signing_key_id = $3, sent_at = $4 where command_id = $1")
+            .bind(Uuid::from(command_id))
+            .bind(signature)
+            .bind(signing_key_id)
+            .bind(at)
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(Some(step))
+}
+
+/// Notes that the endpoint has begun. None when that endpoint has no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] when the workflow does not have this step.
+pub async fn start_command(
+    tx: &mut SystemTx,
+    agent_id: AgentId,
+    command_id: CommandId,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    if !is_of(tx.conn(), command_id, agent_id).await? {
+        return Ok(None);
+    }
+    let Some(step) = begin_step(tx.conn(), command_id, CommandState::Running).await? else {
+        return Ok(None);
+    };
+    if step == Step::Taken {
+        sqlx::query("update agents.commands set state = 'running', started_at = $2 where command_id = $1")
+            .bind(Uuid::from(command_id))
+            .bind(at)
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(Some(step))
+}
+
+/// Stores what a command brought and ends it. The first result counts, a repeat changes nothing. A result of a command that has expired is
+/// kept as a late one, and the command stays expired. None when that endpoint has no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] when the command was never sent or has been closed otherwise.
+pub async fn record_result(
+    tx: &mut SystemTx,
+    result: &NewResult<'_>,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    let row = sqlx::query(
+        "select c.tenant_id, c.state, c.sent_at, exists (select from agents.command_results r where r.command_id = c.command_id) as told
+         from agents.commands c where c.command_id = $1 and c.agent_id = $2 for update",
+    )
+    .bind(Uuid::from(result.command_id))
+    .bind(Uuid::from(result.agent_id))
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.try_get("told")? {
+        return Ok(Some(Step::Repeated));
+    }
+    let state: CommandState = row.try_get::<String, _>("state")?.parse()?;
+    let late =
+        state == CommandState::Expired && row.try_get::<Option<DateTime<Utc>>, _>("sent_at")?.is_some();
+    if !late {
+        sqlx::query("update agents.commands set state = $2, finished_at = $3 where command_id = $1")
+            .bind(Uuid::from(result.command_id))
+            .bind(result.outcome.as_str())
+            .bind(at)
+            .execute(tx.conn())
+            .await?;
+    }
+    let output = cut(result.output);
+    let bytes = result
+        .output_bytes
+        .max(i64::try_from(result.output.len()).unwrap_or(i64::MAX));
+    sqlx::query(
+        "insert into agents.command_results (command_id, tenant_id, outcome, exit_code, output, output_truncated, output_bytes, started_at,
+            finished_at, received_at, late)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(Uuid::from(result.command_id))
+    .bind(row.try_get::<Uuid, _>("tenant_id")?)
+    .bind(result.outcome.as_str())
+    .bind(result.exit_code)
+    .bind(output)
+    .bind(i64::try_from(output.len()).unwrap_or(i64::MAX) < bytes)
+    .bind(bytes)
+    .bind(result.started_at)
+    .bind(result.finished_at)
+    .bind(at)
+    .bind(late)
+    .execute(tx.conn())
+    .await?;
+    Ok(Some(Step::Taken))
+}
+
+/// Locks the command and tells whether it is in `target` already.
+async fn begin_step(
+    conn: &mut PgConnection,
+    command_id: CommandId,
+    target: CommandState,
+) -> Result<Option<Step>, DbError> {
+    let state: Option<String> =
+        sqlx::query_scalar("select state from agents.commands where command_id = $1 for update")
+            .bind(Uuid::from(command_id))
+            .fetch_optional(conn)
+            .await?;
+    Ok(state.map(|state| {
+        if state == target.as_str() {
+            Step::Repeated
+        } else {
+            Step::Taken
+        }
+    }))
+}
+
+async fn is_of(conn: &mut PgConnection, command_id: CommandId, agent_id: AgentId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from agents.commands where command_id = $1 and agent_id = $2)",
+    )
+    .bind(Uuid::from(command_id))
+    .bind(Uuid::from(agent_id))
+    .fetch_one(conn)
+    .await?)
+}
+
+/// As much of the text as is kept, whole characters only.
+fn cut(output: &str) -> &str {
+    let end = (0..=output.len().min(MAX_OUTPUT_BYTES))
+        .rev()
+        .find(|end| output.is_char_boundary(*end));
+    &output[..end.unwrap_or(0)]
+}

@@ -1,0 +1,143 @@
+//! `sg-db-bench rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
+//! figure: `NAME ratio=… ours=… theirs=… unit=…`. Times are the server's own, of planning and execution.
+
+mod rls;
+mod series;
+
+use anyhow::{Context, Result, bail};
+use secrecy::ExposeSecret;
+use sg_db::{Caller, Db, DbConfig, Proof, TokenHash};
+use sg_testkit::{TEMPLATE, TestCluster};
+use sg_types::{Clock, SystemClock};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// The tenant that is measured, one of many.
+const TENANT: &str = "a0000000-0000-4000-8000-000000000500";
+/// Its administrator's token.
+const TOKEN: &str = "token of the bench";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rows = match arguments.iter().position(|word| word == "--rows") {
+        Some(place) => Some(
+            arguments
+                .get(place + 1)
+                .and_then(|text| text.parse().ok())
+                .context("--rows takes a number")?,
+        ),
+        None => None,
+    };
+    let bench = Bench::start().await?;
+    match arguments.first().map(String::as_str) {
+        Some("rls") => rls::measure(&bench, rows.unwrap_or(2_000_000)).await,
+        Some("series") => series::measure(&bench, rows.unwrap_or(20_000_000)).await,
+        _ => bail!("usage: sg-db-bench rls|series [--rows N]"),
+    }
+}
+
+/// A cluster with one database, `bench`.
+struct Bench {
+    cluster: TestCluster,
+}
+
+impl Bench {
+    async fn start() -> Result<Self> {
+        let settings = [
+            ("shared_buffers", "512MB"),
+            ("max_wal_size", "1GB"),
+            ("wal_compression", "on"),
+            ("autovacuum", "off"),
+            ("jit", "off"),
+        ];
+        let cluster = TestCluster::start_with(true, &settings).await?;
+        cluster
+            .execute(format!("create database bench template {TEMPLATE}"))
+            .await?;
+        Ok(Self { cluster })
+    }
+
+    /// The database as the server sees it.
+    fn open(&self) -> Result<Db> {
+        let config = DbConfig::new(
+            self.cluster.role_url("sg_app", "bench"),
+            self.cluster.role_url("sg_system", "bench"),
+        );
+        Ok(Db::connect_lazy(&config)?)
+    }
+
+    /// A connection as `role`, or as the superuser when the role is `postgres`.
+    async fn connect(&self, role: &str) -> Result<PgConnection> {
+        let url = match role {
+            "postgres" => self.cluster.superuser_url("bench"),
+            role => self.cluster.role_url(role, "bench"),
+        };
+        Ok(PgConnection::connect(url.expose_secret()).await?)
+    }
+}
+
+async fn caller(db: &Db) -> Result<Caller> {
+    let proof = Proof::Session(TokenHash::of(TOKEN));
+    db.authenticate(proof, None, SystemClock.now())
+        .await?
+        .context("the bench's session is not valid")
+}
+
+async fn run(conn: &mut PgConnection, sql: impl Into<String>) -> Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(conn).await?;
+    Ok(())
+}
+
+/// SQL that opens the administrator's context.
+fn open_context() -> String {
+    format!(
+        "select users.open_context('session', '\\x{}', null, clock_timestamp())",
+        TokenHash::of(TOKEN).to_hex()
+    )
+}
+
+/// What the server took to plan and to run a statement, in milliseconds.
+async fn time(conn: &mut PgConnection, statement: &str) -> Result<f64> {
+    let explained: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(format!(
+        "explain (analyze, timing off, costs off, summary on, format json) {statement}"
+    )))
+    .fetch_one(conn)
+    .await?;
+    let part = |key: &str| explained[0][key].as_f64().unwrap_or_default();
+    Ok(part("Planning Time") + part("Execution Time"))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[expect(clippy::print_stdout, reason = "figures go to the terminal")]
+fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
+    let ratio = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs));
+    let theirs = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.3}"));
+    println!("{name} ratio={ratio} ours={ours:.3} theirs={theirs} unit={unit}");
+}
+
+#[expect(clippy::print_stderr, reason = "progress goes to the terminal")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// 1,000 tenants with ten endpoints each, and the administrator of the one that is measured.
+const TENANTS: &str = "
+    set session_replication_role = replica;
+    insert into users.tenants (tenant_id, name, slug)
+    select ('a0000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, 'T' || t, 't-' || t from generate_series(1, 1000) t;
+    insert into users.users (user_id, username, email, password_hash, role, tenant_id)
+    select tenant_id, slug, slug || '@example.org', 'x', 'admin', tenant_id from users.tenants where slug like 't-%';
+    insert into users.memberships (tenant_id, user_id, role)
+    select tenant_id, user_id, role from users.users where username like 't-%';
+    insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at)
+    select user_id, tenant_id, user_id, sha256('token of the bench'), now(), now(), 360000, now() + interval '9 days'
+    from users.users where username = 't-500';
+    insert into agents.endpoints (agent_id, tenant_id, hostname)
+    select ('b0000000-0000-4000-8000-' || lpad((t * 100 + e)::text, 12, '0'))::uuid,
+        ('a0000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, 'host-' || e
+    from generate_series(1, 1000) t, generate_series(0, {endpoints} - 1) e;
+    insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) select agent_id, tenant_id, now() from agents.endpoints";
