@@ -9,7 +9,9 @@ use std::{env, fs, io};
     reason = "cargo tells a build script its paths in the environment"
 )]
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+    let crate_folder =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo runs this"))?;
+    let root = Path::new(&crate_folder).join("../../rules");
     let mut code = String::from("const FILES: &[(RuleKind, &str, &str)] = &[\n");
     for (folder, kind, endings) in [
         ("sigma", "Sigma", ["yml", "yaml"]),

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
-/// The checkout.
+/// The checkout. Cargo names it when it runs this program: the one that it was compiled in may be gone, since a target
+/// folder can serve several checkouts.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    set("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }

@@ -12,6 +12,7 @@ mod api_keys;
 mod app;
 #[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod audit_chain;
 #[cfg(test)]
 mod authz;

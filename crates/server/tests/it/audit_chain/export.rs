@@ -69,14 +69,16 @@ async fn a_file_gets_every_line_and_may_be_rotated() {
     );
 }
 
+/// What a webhook answers, and what it was told.
+type Hook = (StatusCode, Vec<(HeaderMap, Bytes)>);
+
 #[tokio::test]
 async fn a_webhook_that_is_down_loses_nothing_and_holds_nobody_up() {
     let sealed = Sealed::make().await;
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");
     sg_server::files::write_private(&secret, b"a secret of some length\n").unwrap();
-    let told: Arc<Mutex<(StatusCode, Vec<(HeaderMap, Bytes)>)>> =
-        Arc::new(Mutex::new((StatusCode::SERVICE_UNAVAILABLE, Vec::new())));
+    let told: Arc<Mutex<Hook>> = Arc::new(Mutex::new((StatusCode::SERVICE_UNAVAILABLE, Vec::new())));
     let hook = told.clone();
     let router = axum::Router::new().route(
         "/hook",
