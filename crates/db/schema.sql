@@ -571,6 +571,21 @@ $$;
 ALTER FUNCTION agents.note_hours_to_roll_up() OWNER TO sg_owner;
 
 --
+-- Name: own_endpoints(); Type: FUNCTION; Schema: agents; Owner: sg_auth
+--
+
+CREATE FUNCTION agents.own_endpoints() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(array_agg(e.agent_id), '{}')
+    from agents.endpoints e
+    where e.tenant_id = users.current_tenant() and e.user_id = users.current_user_id()
+$$;
+
+ALTER FUNCTION agents.own_endpoints() OWNER TO sg_auth;
+
+--
 -- Name: partition_bounds(text); Type: FUNCTION; Schema: agents; Owner: sg_owner
 --
 
@@ -1508,10 +1523,10 @@ $$;
 ALTER FUNCTION users.create_documented_roles() OWNER TO sg_auth;
 
 --
--- Name: current_member_role(); Type: FUNCTION; Schema: users; Owner: sg_auth
+-- Name: verified_claims(); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
-CREATE FUNCTION users.current_member_role() RETURNS text
+CREATE FUNCTION users.verified_claims() RETURNS text[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1519,24 +1534,27 @@ declare
     given constant text := current_setting('sg.context', true);
     -- The seal is a bar and 64 hexadecimal digits.
     claims constant text := left(given, -65);
-    holds boolean;
 begin
     if given is null or given = '' then
         return null;
     end if;
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal. The seal itself: see users.context_mac.
-    select sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(
-            sha256(k.outer_pad || sha256(k.inner_pad || convert_to(
-                claims || '|' || pg_backend_pid() || '|' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint, 'UTF8'))),
-            'hex'), 'UTF8'))
-    into holds
-    from users.context_keys k;
-    if holds then
-        return split_part(claims, '|', 4)::text;
+    -- Hashing both sides makes the time of the comparison tell nothing about the seal.
+    if sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(users.context_mac(claims), 'hex'), 'UTF8')) then
+        return string_to_array(claims, '|');
     end if;
     return null;
 end
 $$;
+
+ALTER FUNCTION users.verified_claims() OWNER TO sg_auth;
+
+--
+-- Name: current_member_role(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.current_member_role() RETURNS text
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN convert_from(decode(split_part(current_setting('backtrace_functions'::text), ','::text, 5), 'hex'::text), 'UTF8'::name) ELSE (users.verified_claims())[4] END;
 
 ALTER FUNCTION users.current_member_role() OWNER TO sg_auth;
 
@@ -1545,31 +1563,8 @@ ALTER FUNCTION users.current_member_role() OWNER TO sg_auth;
 --
 
 CREATE FUNCTION users.current_scope() RETURNS text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    given constant text := current_setting('sg.context', true);
-    -- The seal is a bar and 64 hexadecimal digits.
-    claims constant text := left(given, -65);
-    holds boolean;
-begin
-    if given is null or given = '' then
-        return null;
-    end if;
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal. The seal itself: see users.context_mac.
-    select sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(
-            sha256(k.outer_pad || sha256(k.inner_pad || convert_to(
-                claims || '|' || pg_backend_pid() || '|' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint, 'UTF8'))),
-            'hex'), 'UTF8'))
-    into holds
-    from users.context_keys k;
-    if holds then
-        return split_part(claims, '|', 3)::text;
-    end if;
-    return null;
-end
-$$;
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN split_part(current_setting('backtrace_functions'::text), ','::text, 4) ELSE (users.verified_claims())[3] END;
 
 ALTER FUNCTION users.current_scope() OWNER TO sg_auth;
 
@@ -1578,31 +1573,8 @@ ALTER FUNCTION users.current_scope() OWNER TO sg_auth;
 --
 
 CREATE FUNCTION users.current_tenant() RETURNS uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    given constant text := current_setting('sg.context', true);
-    -- The seal is a bar and 64 hexadecimal digits.
-    claims constant text := left(given, -65);
-    holds boolean;
-begin
-    if given is null or given = '' then
-        return null;
-    end if;
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal. The seal itself: see users.context_mac.
-    select sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(
-            sha256(k.outer_pad || sha256(k.inner_pad || convert_to(
-                claims || '|' || pg_backend_pid() || '|' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint, 'UTF8'))),
-            'hex'), 'UTF8'))
-    into holds
-    from users.context_keys k;
-    if holds then
-        return split_part(claims, '|', 1)::uuid;
-    end if;
-    return null;
-end
-$$;
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN (split_part(current_setting('backtrace_functions'::text), ','::text, 2))::uuid ELSE ((users.verified_claims())[1])::uuid END;
 
 ALTER FUNCTION users.current_tenant() OWNER TO sg_auth;
 
@@ -1611,31 +1583,8 @@ ALTER FUNCTION users.current_tenant() OWNER TO sg_auth;
 --
 
 CREATE FUNCTION users.current_user_id() RETURNS uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    given constant text := current_setting('sg.context', true);
-    -- The seal is a bar and 64 hexadecimal digits.
-    claims constant text := left(given, -65);
-    holds boolean;
-begin
-    if given is null or given = '' then
-        return null;
-    end if;
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal. The seal itself: see users.context_mac.
-    select sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(
-            sha256(k.outer_pad || sha256(k.inner_pad || convert_to(
-                claims || '|' || pg_backend_pid() || '|' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint, 'UTF8'))),
-            'hex'), 'UTF8'))
-    into holds
-    from users.context_keys k;
-    if holds then
-        return split_part(claims, '|', 2)::uuid;
-    end if;
-    return null;
-end
-$$;
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN (split_part(current_setting('backtrace_functions'::text), ','::text, 3))::uuid ELSE ((users.verified_claims())[2])::uuid END;
 
 ALTER FUNCTION users.current_user_id() OWNER TO sg_auth;
 
@@ -2046,12 +1995,20 @@ declare
     claims text;
 begin
     select c.tenant_id, c.user_id, c.role, c.scope into caller from users.find_caller(p_kind, p_hash, p_tenant, p_at) c;
-    if not found then
+    if has_parameter_privilege('backtrace_functions', 'set') then
+        -- It takes letters, digits, underscores and commas.
+        perform set_config(
+            'backtrace_functions',
+            case when caller.tenant_id is null then '' else concat_ws(
+                ',', 'sg_context', replace(caller.tenant_id::text, '-', ''), replace(caller.user_id::text, '-', ''), caller.scope,
+                encode(convert_to(caller.role, 'UTF8'), 'hex')) end,
+            true);
+    elsif caller.tenant_id is null then
         perform set_config('sg.context', '', true);
-        return null;
+    else
+        claims := concat_ws('|', caller.tenant_id, caller.user_id, caller.scope, caller.role);
+        perform set_config('sg.context', claims || '|' || encode(users.context_mac(claims), 'hex'), true);
     end if;
-    claims := caller.tenant_id || '|' || caller.user_id || '|' || caller.scope || '|' || caller.role;
-    perform set_config('sg.context', claims || '|' || encode(users.context_mac(claims), 'hex'), true);
     return caller.tenant_id;
 end
 $$;
@@ -2161,6 +2118,7 @@ begin
     join pg_namespace n on n.oid = p.pronamespace
     where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')
         and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+        and (p.prosqlbody is null or p.prosecdef)
     limit 1;
     if found then
         raise exception 'function % is refused: it has no fixed search_path, as every function of SecureGuard has', loose
@@ -2369,34 +2327,6 @@ end
 $$;
 
 ALTER FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) OWNER TO sg_owner;
-
---
--- Name: verified_claims(); Type: FUNCTION; Schema: users; Owner: sg_auth
---
-
-CREATE FUNCTION users.verified_claims() RETURNS text[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    given text := current_setting('sg.context', true);
-    claims text;
-    seal text;
-begin
-    if given is null or given = '' then
-        return null;
-    end if;
-    claims := regexp_replace(given, '\|[^|]*$', '');
-    seal := substring(given from length(claims) + 2);
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal.
-    if sha256(convert_to(encode(users.context_mac(claims), 'hex'), 'UTF8')) = sha256(convert_to(seal, 'UTF8')) then
-        return string_to_array(claims, '|');
-    end if;
-    return null;
-end
-$_$;
-
-ALTER FUNCTION users.verified_claims() OWNER TO sg_auth;
 
 SET default_tablespace = '';
 
@@ -6710,8 +6640,7 @@ CREATE POLICY own_release_only ON agents.legal_holds AS RESTRICTIVE FOR UPDATE T
 -- Name: agent_tokens own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: command_results own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -6724,8 +6653,7 @@ CREATE POLICY own_scope ON agents.command_results AS RESTRICTIVE TO sg_app USING
 -- Name: commands own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: endpoints own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -6737,29 +6665,25 @@ CREATE POLICY own_scope ON agents.endpoints AS RESTRICTIVE TO sg_app USING (((( 
 -- Name: events own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.events AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: events_held own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events_held AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.events_held AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: gaps own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.gaps AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.gaps AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: heartbeats own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.heartbeats AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.heartbeats AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: legal_holds own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -6771,29 +6695,25 @@ CREATE POLICY own_scope ON agents.legal_holds AS RESTRICTIVE TO sg_app USING (((
 -- Name: streams own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.streams AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.streams AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.system_info AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info_daily own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info_daily AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.system_info_daily AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info_hourly own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info_hourly AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON agents.system_info_hourly AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: legal_holds owner_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -7665,15 +7585,13 @@ ALTER TABLE threats.occurrences ENABLE ROW LEVEL SECURITY;
 -- Name: findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.findings AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON threats.findings AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: incident_subjects own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incident_subjects AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON threats.incident_subjects AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: incident_timeline own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -7686,8 +7604,7 @@ CREATE POLICY own_scope ON threats.incident_timeline AS RESTRICTIVE TO sg_app US
 -- Name: incidents own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incidents AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id IN ( SELECT e.agent_id
-   FROM agents.endpoints e))));
+CREATE POLICY own_scope ON threats.incidents AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: occurrences own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -8440,6 +8357,13 @@ GRANT ALL ON FUNCTION agents.move_held_rows(p_at timestamp with time zone) TO sg
 REVOKE ALL ON FUNCTION agents.note_hours_to_roll_up() FROM PUBLIC;
 
 --
+-- Name: FUNCTION own_endpoints(); Type: ACL; Schema: agents; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION agents.own_endpoints() FROM PUBLIC;
+GRANT ALL ON FUNCTION agents.own_endpoints() TO sg_app;
+
+--
 -- Name: FUNCTION partition_bounds(p_parent text); Type: ACL; Schema: agents; Owner: sg_owner
 --
 
@@ -8644,6 +8568,15 @@ REVOKE ALL ON FUNCTION users.create_default_subscription() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION users.create_documented_roles() FROM PUBLIC;
+
+--
+-- Name: FUNCTION verified_claims(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_app;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_system;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_admin;
 
 --
 -- Name: FUNCTION current_member_role(); Type: ACL; Schema: users; Owner: sg_auth
@@ -8920,12 +8853,6 @@ REVOKE ALL ON FUNCTION users.validate_password_strength(password text, min_lengt
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_app;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_system;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_admin;
-
---
--- Name: FUNCTION verified_claims(); Type: ACL; Schema: users; Owner: sg_auth
---
-
-REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
 
 --
 -- Name: TABLE agent_tokens; Type: ACL; Schema: agents; Owner: sg_owner

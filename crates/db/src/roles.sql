@@ -68,6 +68,10 @@ $$;
 -- Only a superuser may hand these out; elsewhere the administrator of the installation does.
 do $$
 begin
+    -- What open_context writes there is believed because nobody else can: see 0030.
+    if not has_parameter_privilege('sg_auth', 'backtrace_functions', 'set') then
+        grant set on parameter backtrace_functions to sg_auth;
+    end if;
     grant pg_monitor to sg_monitor;
     alter role sg_app set log_parameter_max_length = 0;
     alter role sg_app set log_parameter_max_length_on_error = 0;
@@ -75,6 +79,6 @@ begin
     alter role sg_system set log_parameter_max_length_on_error = 0;
 exception
     when insufficient_privilege then
-        raise notice 'not a superuser: sg_monitor does not get pg_monitor, and the logging of parameters stays as the server has it';
+        raise notice 'not a superuser: tenant contexts are sealed, which costs more; sg_monitor does not get pg_monitor; the logging of parameters stays as the server has it';
 end
 $$;

@@ -62,7 +62,8 @@ impl TestCluster {
     fn start_cluster(durable: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let explicit = std::env::var_os("PG_BIN").map(std::path::PathBuf::from);
         let binaries = sg_postgres::find(explicit.as_deref())?;
-        let directory = tempfile::Builder::new().prefix("sg-test-").tempdir()?;
+        remove_abandoned(&std::env::temp_dir());
+        let directory = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
         let mut options = ClusterOptions::new(directory.path());
         options.durable = durable;
         options.settings = settings
@@ -166,7 +167,71 @@ impl TestCluster {
     }
 }
 
+/// How the folders of clusters begin.
+const FOLDER_PREFIX: &str = "sg-test-";
+
+/// Removes the folders that test processes left behind. A cluster that is shared by a process's tests lives in a static, which nothing drops: PostgreSQL
+/// ends with its process, and its folder stays. Whoever still uses one holds its lock; one that is new may have none yet.
+fn remove_abandoned(temporary: &std::path::Path) {
+    for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX);
+        let is_old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| {
+            at.elapsed()
+                .is_ok_and(|age| age > std::time::Duration::from_secs(60))
+        });
+        if !is_ours || !is_old {
+            continue;
+        }
+        let lock = std::fs::File::options()
+            .write(true)
+            .open(entry.path().join("lock"));
+        if let Ok(lock) = lock
+            && lock.try_lock().is_ok()
+        {
+            // Another process may be faster, or the folder another user's.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn libpq_url(user: &str, password: &str, socket_dir: &str, port: u16, database: &str) -> String {
     let host = socket_dir.replace('%', "%25").replace('/', "%2F");
     format!("postgresql://{user}:{password}@localhost/{database}?host={host}&port={port}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_holds_is_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let made = |name: &str, with_lock: bool| {
+            let folder = temporary.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            if with_lock {
+                std::fs::write(folder.join("lock"), "").unwrap();
+            }
+            folder
+        };
+        let old = |folder: &std::path::Path| std::fs::File::open(folder).unwrap().set_modified(past).unwrap();
+        let (left, held, new) = (
+            made("sg-test-left", true),
+            made("sg-test-held", true),
+            made("sg-test-new", true),
+        );
+        let (other, starting) = (made("other", true), made("sg-test-starting", false));
+        for folder in [&left, &held, &other, &starting] {
+            old(folder);
+        }
+        let holder = std::fs::File::options()
+            .write(true)
+            .open(held.join("lock"))
+            .unwrap();
+        holder.try_lock().unwrap();
+        remove_abandoned(temporary.path());
+        assert!(!left.exists());
+        assert!(held.exists() && new.exists() && other.exists() && starting.exists());
+    }
 }

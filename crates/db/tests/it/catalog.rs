@@ -33,6 +33,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "only the owner makes a partition",
     ),
     (
+        "agents.own_endpoints",
+        &["sg_app"],
+        "reads the caller's endpoints past the policy that asks it",
+    ),
+    (
         "audit.drop_partition",
         &["sg_system"],
         "only the owner drops a partition",
@@ -102,26 +107,6 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ("users.create_default_policy", &[], "a trigger"),
     ("users.create_default_subscription", &[], "a trigger"),
     ("users.create_documented_roles", &[], "a trigger"),
-    (
-        "users.current_member_role",
-        &["sg_admin", "sg_app", "sg_system"],
-        "verifies the seal",
-    ),
-    (
-        "users.current_scope",
-        &["sg_admin", "sg_app", "sg_system"],
-        "verifies the seal",
-    ),
-    (
-        "users.current_tenant",
-        &["sg_admin", "sg_app", "sg_system"],
-        "verifies the seal",
-    ),
-    (
-        "users.current_user_id",
-        &["sg_admin", "sg_app", "sg_system"],
-        "verifies the seal",
-    ),
     (
         "users.derive_tenant",
         &[],
@@ -204,7 +189,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         &["sg_admin", "sg_system"],
         "counts every row of a tenant",
     ),
-    ("users.verified_claims", &[], "verifies the seal"),
+    (
+        "users.verified_claims",
+        &["sg_admin", "sg_app", "sg_system"],
+        "verifies the seal",
+    ),
 ];
 
 const OWN: &str = "n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring')";

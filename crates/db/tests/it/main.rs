@@ -10,6 +10,7 @@ mod audit_trail;
 mod catalog;
 mod cleanups;
 mod commands;
+mod context;
 mod contract;
 mod faults;
 mod holds;

@@ -353,8 +353,47 @@ async fn an_owner_that_makes_the_roles_migrates() -> anyhow::Result<()> {
         assert_eq!(check.problem, None, "{}", check.role);
     }
     assert!(!db.has_contract_guard().await?);
+    let mut app = PgConnection::connect(cluster.role_url("sg_app", "product").expose_secret()).await?;
+    assert_eq!(context_of_the_first_user(&mut root, &mut app).await?, "sealed");
     sg_db::migrate(&superuser, &sg_db::RoleVerifiers::default()).await?;
     assert!(db.has_contract_guard().await?, "once as a superuser sets it up");
+    assert_eq!(context_of_the_first_user(&mut root, &mut app).await?, "set");
     db.close().await;
     Ok(())
+}
+
+/// How the context is kept that a session opens; it shows the session's tenant and nothing after the transaction.
+async fn context_of_the_first_user(
+    root: &mut PgConnection,
+    app: &mut PgConnection,
+) -> anyhow::Result<String> {
+    run(
+        &mut *root,
+        "insert into users.users (username, email, password_hash, role) values ('one', 'one@example.org', 'x', 'admin') on conflict do nothing;
+         insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at)
+         select user_id, tenant_id, user_id, sha256('token of one'), now(), now(), 3600, now() + interval '1 day' from users.users where username = 'one'
+         on conflict do nothing",
+    )
+    .await?;
+    run(&mut *app, "begin").await?;
+    run(&mut *app, open_context("token of one")).await?;
+    assert_eq!(
+        text(&mut *app, "select concat_ws(' ', users.current_tenant() = tenant_id, users.current_user_id() = user_id, users.current_scope(),
+            users.current_member_role()) from users.users where username = 'one'")
+        .await?
+        .as_deref(),
+        Some("t t tenant admin")
+    );
+    let kept = text(
+        &mut *app,
+        "select case when coalesce(current_setting('sg.context', true), '') <> '' then 'sealed'
+        when current_setting('backtrace_functions') <> '' then 'set' end",
+    )
+    .await?;
+    run(&mut *app, "commit").await?;
+    assert_eq!(
+        text(&mut *app, "select users.current_tenant()::text").await?,
+        None
+    );
+    Ok(kept.unwrap_or_default())
 }

@@ -92,7 +92,7 @@ pub(crate) const DEFINERS: Rule = Rule(
 pub(crate) const FUNCTIONS: Rule = Rule(
     "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
      where {OWN} and (
-        not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+        not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false) and (p.prosqlbody is null or p.prosecdef)
         or p.proacl is null
         or exists (select 1 from aclexplode(p.proacl) x where x.grantee = 0)
         or pg_get_userbyid(p.proowner) not in ('sg_owner', 'sg_auth')) order by 1",
@@ -225,6 +225,11 @@ const BROKEN: &[(Rule, &str, &str)] = &[
     (
         FUNCTIONS,
         "create function users.bad() returns int language sql set search_path = users as 'select 1'",
+        "users.bad()",
+    ),
+    (
+        FUNCTIONS,
+        "create function users.bad() returns int language sql security definer return 1",
         "users.bad()",
     ),
     (

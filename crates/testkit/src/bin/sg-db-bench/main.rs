@@ -126,9 +126,9 @@ fn say(text: &str) {
 
 /// 1,000 tenants with ten endpoints each, and the administrator of the one that is measured.
 const TENANTS: &str = "
-    set session_replication_role = replica;
     insert into users.tenants (tenant_id, name, slug)
     select ('a0000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, 'T' || t, 't-' || t from generate_series(1, 1000) t;
+    set session_replication_role = replica;
     insert into users.users (user_id, username, email, password_hash, role, tenant_id)
     select tenant_id, slug, slug || '@example.org', 'x', 'admin', tenant_id from users.tenants where slug like 't-%';
     insert into users.memberships (tenant_id, user_id, role)
