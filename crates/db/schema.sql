@@ -1523,40 +1523,24 @@ $$;
 ALTER FUNCTION users.create_documented_roles() OWNER TO sg_auth;
 
 --
--- Name: verified_claims(); Type: FUNCTION; Schema: users; Owner: sg_auth
---
-
-CREATE FUNCTION users.verified_claims() RETURNS text[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    given constant text := current_setting('sg.context', true);
-    -- The seal is a bar and 64 hexadecimal digits.
-    claims constant text := left(given, -65);
-begin
-    if given is null or given = '' then
-        return null;
-    end if;
-    -- Hashing both sides makes the time of the comparison tell nothing about the seal.
-    if sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(users.context_mac(claims), 'hex'), 'UTF8')) then
-        return string_to_array(claims, '|');
-    end if;
-    return null;
-end
-$$;
-
-ALTER FUNCTION users.verified_claims() OWNER TO sg_auth;
-
---
 -- Name: current_member_role(); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
 CREATE FUNCTION users.current_member_role() RETURNS text
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN convert_from(decode(split_part(current_setting('backtrace_functions'::text), ','::text, 5), 'hex'::text), 'UTF8'::name) ELSE (users.verified_claims())[4] END;
+    RETURN NULLIF(convert_from(decode(split_part(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), ','::text, 4), 'hex'::text), 'UTF8'::name), ''::text);
 
 ALTER FUNCTION users.current_member_role() OWNER TO sg_auth;
+
+--
+-- Name: current_retention_class(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.current_retention_class() RETURNS smallint
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (NULLIF(split_part(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), ','::text, 5), ''::text))::smallint;
+
+ALTER FUNCTION users.current_retention_class() OWNER TO sg_auth;
 
 --
 -- Name: current_scope(); Type: FUNCTION; Schema: users; Owner: sg_auth
@@ -1564,7 +1548,7 @@ ALTER FUNCTION users.current_member_role() OWNER TO sg_auth;
 
 CREATE FUNCTION users.current_scope() RETURNS text
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN split_part(current_setting('backtrace_functions'::text), ','::text, 4) ELSE (users.verified_claims())[3] END;
+    RETURN NULLIF(split_part(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), ','::text, 3), ''::text);
 
 ALTER FUNCTION users.current_scope() OWNER TO sg_auth;
 
@@ -1574,7 +1558,7 @@ ALTER FUNCTION users.current_scope() OWNER TO sg_auth;
 
 CREATE FUNCTION users.current_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN (split_part(current_setting('backtrace_functions'::text), ','::text, 2))::uuid ELSE ((users.verified_claims())[1])::uuid END;
+    RETURN (NULLIF("left"(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), 32), ''::text))::uuid;
 
 ALTER FUNCTION users.current_tenant() OWNER TO sg_auth;
 
@@ -1584,7 +1568,7 @@ ALTER FUNCTION users.current_tenant() OWNER TO sg_auth;
 
 CREATE FUNCTION users.current_user_id() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN CASE WHEN starts_with(current_setting('backtrace_functions'::text), 'sg_context,'::text) THEN (split_part(current_setting('backtrace_functions'::text), ','::text, 3))::uuid ELSE ((users.verified_claims())[2])::uuid END;
+    RETURN (NULLIF(substr(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), 34, 32), ''::text))::uuid;
 
 ALTER FUNCTION users.current_user_id() OWNER TO sg_auth;
 
@@ -1917,6 +1901,21 @@ $$;
 ALTER FUNCTION users.keep_key_ended() OWNER TO sg_owner;
 
 --
+-- Name: list_guests(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.list_guests() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(array_agg(m.user_id), '{}')
+    from users.memberships m join users.users u on u.user_id = m.user_id
+    where m.tenant_id = users.current_tenant() and u.tenant_id <> m.tenant_id
+$$;
+
+ALTER FUNCTION users.list_guests() OWNER TO sg_auth;
+
+--
 -- Name: list_own_tenants(timestamp with time zone); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
@@ -1994,19 +1993,20 @@ declare
     caller record;
     claims text;
 begin
-    select c.tenant_id, c.user_id, c.role, c.scope into caller from users.find_caller(p_kind, p_hash, p_tenant, p_at) c;
+    select c.tenant_id, c.user_id, c.role, c.scope, t.retention_class into caller
+    from users.find_caller(p_kind, p_hash, p_tenant, p_at) c join users.tenants t on t.tenant_id = c.tenant_id;
     if has_parameter_privilege('backtrace_functions', 'set') then
         -- It takes letters, digits, underscores and commas.
         perform set_config(
             'backtrace_functions',
             case when caller.tenant_id is null then '' else concat_ws(
                 ',', 'sg_context', replace(caller.tenant_id::text, '-', ''), replace(caller.user_id::text, '-', ''), caller.scope,
-                encode(convert_to(caller.role, 'UTF8'), 'hex')) end,
+                encode(convert_to(caller.role, 'UTF8'), 'hex'), caller.retention_class) end,
             true);
     elsif caller.tenant_id is null then
         perform set_config('sg.context', '', true);
     else
-        claims := concat_ws('|', caller.tenant_id, caller.user_id, caller.scope, caller.role);
+        claims := concat_ws('|', caller.tenant_id, caller.user_id, caller.scope, caller.role, caller.retention_class);
         perform set_config('sg.context', claims || '|' || encode(users.context_mac(claims), 'hex'), true);
     end if;
     return caller.tenant_id;
@@ -2172,6 +2172,16 @@ $$;
 ALTER FUNCTION users.rotate_context_key() OWNER TO sg_auth;
 
 --
+-- Name: sees_whole_tenant(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.sees_whole_tenant() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (NULLIF(split_part(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), ','::text, 3), ''::text) = 'tenant'::text);
+
+ALTER FUNCTION users.sees_whole_tenant() OWNER TO sg_auth;
+
+--
 -- Name: spread_permission(); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
@@ -2327,6 +2337,32 @@ end
 $$;
 
 ALTER FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) OWNER TO sg_owner;
+
+--
+-- Name: verified_claims(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.verified_claims() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    given constant text := current_setting('sg.context', true);
+    -- The seal is a bar and 64 hexadecimal digits.
+    claims constant text := left(given, -65);
+begin
+    if given is null or given = '' then
+        return null;
+    end if;
+    -- Hashing both sides makes the time of the comparison tell nothing about the seal.
+    if sha256(convert_to(right(given, 65), 'UTF8')) = sha256(convert_to('|' || encode(users.context_mac(claims), 'hex'), 'UTF8')) then
+        return string_to_array(claims, '|');
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION users.verified_claims() OWNER TO sg_auth;
 
 SET default_tablespace = '';
 
@@ -5036,6 +5072,12 @@ CREATE INDEX idx_threats_agent_id ON threats.incidents USING btree (tenant_id, a
 CREATE INDEX idx_threats_detected_at ON threats.incidents USING btree (tenant_id, detected_at DESC, threat_id DESC);
 
 --
+-- Name: idx_threats_open_by_agent; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX idx_threats_open_by_agent ON threats.incidents USING btree (tenant_id, agent_id) WHERE ((status)::text = ANY ((ARRAY['new'::character varying, 'investigating'::character varying])::text[]));
+
+--
 -- Name: idx_threats_severity; Type: INDEX; Schema: threats; Owner: sg_owner
 --
 
@@ -6640,80 +6682,80 @@ CREATE POLICY own_release_only ON agents.legal_holds AS RESTRICTIVE FOR UPDATE T
 -- Name: agent_tokens own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: command_results own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.command_results AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (command_id IN ( SELECT c.command_id
+CREATE POLICY own_scope ON agents.command_results AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (command_id IN ( SELECT c.command_id
    FROM agents.commands c))));
 
 --
 -- Name: commands own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: endpoints own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.endpoints AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON agents.endpoints AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: events own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.events AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: events_held own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events_held AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.events_held AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: gaps own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.gaps AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.gaps AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: heartbeats own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.heartbeats AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.heartbeats AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: legal_holds own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.legal_holds AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON agents.legal_holds AS RESTRICTIVE TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: streams own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.streams AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.streams AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.system_info AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info_daily own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info_daily AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.system_info_daily AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: system_info_hourly own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info_hourly AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON agents.system_info_hourly AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: legal_holds owner_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -7207,43 +7249,43 @@ CREATE POLICY own_name_only ON audit.events AS RESTRICTIVE FOR INSERT TO sg_app 
 -- Name: chain_heads own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.chain_heads AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.chain_heads AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: chain_records own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.chain_records AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.chain_records AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: checkpoints own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.checkpoints AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.checkpoints AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: events own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.events AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.events AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: export_positions own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.export_positions AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.export_positions AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: login_attempts own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.login_attempts AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.login_attempts AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: row_changes own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.row_changes AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON audit.row_changes AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: row_changes; Type: ROW SECURITY; Schema: audit; Owner: sg_owner
@@ -7429,19 +7471,19 @@ CREATE POLICY backup_access ON monitoring.security_events FOR SELECT TO sg_backu
 -- Name: alert_rules own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON monitoring.alert_rules AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON monitoring.alert_rules AS RESTRICTIVE TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: alerts own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON monitoring.alerts AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON monitoring.alerts AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: security_events own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON monitoring.security_events AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON monitoring.security_events AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: security_events; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
@@ -7585,32 +7627,32 @@ ALTER TABLE threats.occurrences ENABLE ROW LEVEL SECURITY;
 -- Name: findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.findings AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON threats.findings AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: incident_subjects own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incident_subjects AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON threats.incident_subjects AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: incident_timeline own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incident_timeline AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (threat_id IN ( SELECT i.threat_id
+CREATE POLICY own_scope ON threats.incident_timeline AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (threat_id IN ( SELECT i.threat_id
    FROM threats.incidents i))));
 
 --
 -- Name: incidents own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incidents AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_scope ON threats.incidents AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: occurrences own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (finding_id IN ( SELECT f.finding_id
+CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (finding_id IN ( SELECT f.finding_id
    FROM threats.findings f))));
 
 --
@@ -7881,9 +7923,7 @@ CREATE POLICY backup_access ON users.users FOR SELECT TO sg_backup USING (true);
 -- Name: users member_visibility; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY member_visibility ON users.users FOR SELECT TO sg_app USING ((EXISTS ( SELECT 1
-   FROM users.memberships m
-  WHERE ((m.user_id = users.user_id) AND (m.tenant_id = ( SELECT users.current_tenant() AS current_tenant))))));
+CREATE POLICY member_visibility ON users.users FOR SELECT TO sg_app USING ((user_id = ANY (( SELECT users.list_guests() AS list_guests)::uuid[])));
 
 --
 -- Name: memberships; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -7949,43 +7989,43 @@ CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_ap
 -- Name: api_keys own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.api_keys AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON users.api_keys AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: memberships own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.memberships AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON users.memberships AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: secrets own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.secrets AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON users.secrets AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: sessions own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.sessions AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON users.sessions AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: subscription_changes own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.subscription_changes AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON users.subscription_changes AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: subscriptions own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.subscriptions AS RESTRICTIVE FOR SELECT TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_scope ON users.subscriptions AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: users own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.users AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_scope ON users.users AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: password_policies; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -8570,15 +8610,6 @@ REVOKE ALL ON FUNCTION users.create_default_subscription() FROM PUBLIC;
 REVOKE ALL ON FUNCTION users.create_documented_roles() FROM PUBLIC;
 
 --
--- Name: FUNCTION verified_claims(); Type: ACL; Schema: users; Owner: sg_auth
---
-
-REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
-GRANT ALL ON FUNCTION users.verified_claims() TO sg_app;
-GRANT ALL ON FUNCTION users.verified_claims() TO sg_system;
-GRANT ALL ON FUNCTION users.verified_claims() TO sg_admin;
-
---
 -- Name: FUNCTION current_member_role(); Type: ACL; Schema: users; Owner: sg_auth
 --
 
@@ -8586,6 +8617,15 @@ REVOKE ALL ON FUNCTION users.current_member_role() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_app;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_system;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_admin;
+
+--
+-- Name: FUNCTION current_retention_class(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.current_retention_class() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.current_retention_class() TO sg_app;
+GRANT ALL ON FUNCTION users.current_retention_class() TO sg_system;
+GRANT ALL ON FUNCTION users.current_retention_class() TO sg_admin;
 
 --
 -- Name: FUNCTION current_scope(); Type: ACL; Schema: users; Owner: sg_auth
@@ -8708,6 +8748,13 @@ REVOKE ALL ON FUNCTION users.keep_home_membership() FROM PUBLIC;
 REVOKE ALL ON FUNCTION users.keep_key_ended() FROM PUBLIC;
 
 --
+-- Name: FUNCTION list_guests(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.list_guests() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.list_guests() TO sg_app;
+
+--
 -- Name: FUNCTION list_own_tenants(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
 --
 
@@ -8792,6 +8839,15 @@ GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_auth;
 REVOKE ALL ON FUNCTION users.rotate_context_key() FROM PUBLIC;
 
 --
+-- Name: FUNCTION sees_whole_tenant(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.sees_whole_tenant() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_app;
+GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_system;
+GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_admin;
+
+--
 -- Name: FUNCTION spread_permission(); Type: ACL; Schema: users; Owner: sg_auth
 --
 
@@ -8853,6 +8909,15 @@ REVOKE ALL ON FUNCTION users.validate_password_strength(password text, min_lengt
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_app;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_system;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_admin;
+
+--
+-- Name: FUNCTION verified_claims(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_app;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_system;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_admin;
 
 --
 -- Name: TABLE agent_tokens; Type: ACL; Schema: agents; Owner: sg_owner

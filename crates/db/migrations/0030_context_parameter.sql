@@ -47,25 +47,19 @@ end
 $$;
 grant execute on function users.verified_claims() to sg_app, sg_system, sg_admin;
 
+-- Each of these stands in the statement itself instead of being called. Where sg_auth has the parameter, `migrate` puts it in the place of the seal.
 create or replace function users.current_tenant() returns uuid language sql stable parallel restricted
-return case when starts_with(current_setting('backtrace_functions'), 'sg_context,')
-    then split_part(current_setting('backtrace_functions'), ',', 2)::uuid
-    else (users.verified_claims())[1]::uuid end;
-
+return (users.verified_claims())[1]::uuid;
 create or replace function users.current_user_id() returns uuid language sql stable parallel restricted
-return case when starts_with(current_setting('backtrace_functions'), 'sg_context,')
-    then split_part(current_setting('backtrace_functions'), ',', 3)::uuid
-    else (users.verified_claims())[2]::uuid end;
-
+return (users.verified_claims())[2]::uuid;
 create or replace function users.current_scope() returns text language sql stable parallel restricted
-return case when starts_with(current_setting('backtrace_functions'), 'sg_context,')
-    then split_part(current_setting('backtrace_functions'), ',', 4)
-    else (users.verified_claims())[3] end;
-
+return (users.verified_claims())[3];
+create function users.sees_whole_tenant() returns boolean language sql stable parallel restricted
+return (users.verified_claims())[3] = 'tenant';
 create or replace function users.current_member_role() returns text language sql stable parallel restricted
-return case when starts_with(current_setting('backtrace_functions'), 'sg_context,')
-    then convert_from(decode(split_part(current_setting('backtrace_functions'), ',', 5), 'hex'), 'UTF8')
-    else (users.verified_claims())[4] end;
+return (users.verified_claims())[4];
+create function users.current_retention_class() returns smallint language sql stable parallel restricted
+return (users.verified_claims())[5]::smallint;
 
 create or replace function users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamptz) returns uuid
 language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp as $$
@@ -73,26 +67,46 @@ declare
     caller record;
     claims text;
 begin
-    select c.tenant_id, c.user_id, c.role, c.scope into caller from users.find_caller(p_kind, p_hash, p_tenant, p_at) c;
+    select c.tenant_id, c.user_id, c.role, c.scope, t.retention_class into caller
+    from users.find_caller(p_kind, p_hash, p_tenant, p_at) c join users.tenants t on t.tenant_id = c.tenant_id;
     if has_parameter_privilege('backtrace_functions', 'set') then
         -- It takes letters, digits, underscores and commas.
         perform set_config(
             'backtrace_functions',
             case when caller.tenant_id is null then '' else concat_ws(
                 ',', 'sg_context', replace(caller.tenant_id::text, '-', ''), replace(caller.user_id::text, '-', ''), caller.scope,
-                encode(convert_to(caller.role, 'UTF8'), 'hex')) end,
+                encode(convert_to(caller.role, 'UTF8'), 'hex'), caller.retention_class) end,
             true);
     elsif caller.tenant_id is null then
         perform set_config('sg.context', '', true);
     else
-        claims := concat_ws('|', caller.tenant_id, caller.user_id, caller.scope, caller.role);
+        claims := concat_ws('|', caller.tenant_id, caller.user_id, caller.scope, caller.role, caller.retention_class);
         perform set_config('sg.context', claims || '|' || encode(users.context_mac(claims), 'hex'), true);
     end if;
     return caller.tenant_id;
 end
 $$;
+revoke all on function users.sees_whole_tenant(), users.current_retention_class() from public;
+grant execute on function users.sees_whole_tenant(), users.current_retention_class() to sg_app, sg_system, sg_admin;
+comment on function users.sees_whole_tenant() is 'Whether the opened context sees all of its tenant; null when none is open.';
+comment on function users.current_retention_class() is 'For how many days the tenant of the opened context keeps its time series; null when none is open.';
 set local role sg_owner;
 revoke create on schema users from sg_auth;
+
+-- People of other tenants who may work in this one, for the same reason as below.
+create function users.list_guests() returns uuid[]
+language sql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+    select coalesce(array_agg(m.user_id), '{}')
+    from users.memberships m join users.users u on u.user_id = m.user_id
+    where m.tenant_id = users.current_tenant() and u.tenant_id <> m.tenant_id
+$$;
+comment on function users.list_guests() is 'The people of other tenants who have, or had, access to the tenant of the opened context.';
+revoke all on function users.list_guests() from public;
+grant execute on function users.list_guests() to sg_app;
+grant create on schema users to sg_auth;
+alter function users.list_guests() owner to sg_auth;
+revoke create on schema users from sg_auth;
+alter policy member_visibility on users.users using (user_id = any ((select users.list_guests())::uuid[]));
 
 -- Whose scope is their own sees what their endpoints tell. The list is made once for a statement, and only for them: a query in the policy brought the
 -- policies of agents.endpoints into the plan of everybody's statements, once for each table.
@@ -113,14 +127,19 @@ declare
     narrowed record;
 begin
     for narrowed in
-        select c.oid::regclass as place from pg_policy p join pg_class c on c.oid = p.polrelid
-        where p.polname = 'own_scope' and pg_get_expr(p.polqual, p.polrelid) like '%FROM agents.endpoints e%'
+        select c.oid::regclass as place,
+            case when e.condition like '%FROM agents.endpoints e%'
+                then '(select users.sees_whole_tenant()) or agent_id = any ((select agents.own_endpoints())::uuid[])'
+                else replace(
+                    e.condition, '(( SELECT users.current_scope() AS current_scope) = ''tenant''::text)', '(select users.sees_whole_tenant())')
+                end as condition
+        from pg_policy p
+        join pg_class c on c.oid = p.polrelid
+        cross join lateral (select pg_get_expr(p.polqual, p.polrelid) as condition) e
+        where p.polname = 'own_scope'
         order by 1
     loop
-        execute format(
-            'alter policy own_scope on %s using ((select users.current_scope()) = ''tenant''
-                or agent_id = any ((select agents.own_endpoints())::uuid[]))',
-            narrowed.place);
+        execute format('alter policy own_scope on %s using (%s)', narrowed.place, narrowed.condition);
     end loop;
 end
 $$;

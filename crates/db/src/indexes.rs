@@ -1,8 +1,18 @@
-//! Building what a migration declares on a partitioned table only: one partition at a time, while others write.
+//! Indexes that are built while others write: what a migration declares on a partitioned table only, one partition at a time, and those of large tables.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::DbError;
+
+/// The version that brings an index, its name and its definition.
+const OF_LARGE_TABLES: [(i64, &str, &str); 1] = [
+    // How many incidents of an endpoint are open is asked for each one that is listed.
+    (
+        30,
+        "threats.idx_threats_open_by_agent",
+        "idx_threats_open_by_agent on threats.incidents (tenant_id, agent_id) where status in ('new', 'investigating')",
+    ),
+];
 
 /// Each partition without its part of an index that was declared with `on only`.
 const MISSING: &str = "select p.oid::regclass::text as parent_index,
@@ -24,14 +34,41 @@ const MISSING: &str = "select p.oid::regclass::text as parent_index,
 ///
 /// # Errors
 /// What PostgreSQL says; running it again goes on where it stopped.
-pub(crate) async fn complete_indexes(conn: &mut PgConnection) -> Result<(), DbError> {
-    let missing = sqlx::query(MISSING).fetch_all(&mut *conn).await?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *conn).await;
+pub(crate) async fn complete_indexes(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
     // Building concurrently waits for transactions that were there before, however long they take.
-    run("set lock_timeout = 0".to_owned()).await?;
+    sqlx::raw_sql("set lock_timeout = 0").execute(&mut *conn).await?;
+    build_on_large_tables(conn, version).await?;
+    build_on_partitions(conn).await?;
+    sqlx::raw_sql("set lock_timeout = '5s'").execute(conn).await?;
+    Ok(())
+}
+
+async fn build_on_large_tables(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
+    for (since, name, definition) in OF_LARGE_TABLES {
+        let built: bool = sqlx::query_scalar(
+            "select exists (select from pg_index where indexrelid = to_regclass($1) and indisvalid)",
+        )
+        .bind(name)
+        .fetch_one(&mut *conn)
+        .await?;
+        if built || since > version {
+            continue;
+        }
+        for statement in [
+            format!("drop index concurrently if exists {name}"),
+            format!("create index concurrently {definition}"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut *conn)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn build_on_partitions(conn: &mut PgConnection) -> Result<(), DbError> {
+    let missing = sqlx::query(MISSING).fetch_all(&mut *conn).await?;
+    let mut run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *conn).await;
     for row in missing {
         let text = |column: &str| row.try_get::<String, _>(column);
         let (name, definition) = (text("name")?, text("definition")?);
@@ -48,6 +85,5 @@ pub(crate) async fn complete_indexes(conn: &mut PgConnection) -> Result<(), DbEr
         ))
         .await?;
     }
-    run("set lock_timeout = '5s'".to_owned()).await?;
     Ok(())
 }

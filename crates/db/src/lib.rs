@@ -12,6 +12,7 @@ pub mod agents;
 pub mod audit;
 mod caller;
 pub mod cleanup;
+mod context;
 mod error;
 mod indexes;
 mod migrate;

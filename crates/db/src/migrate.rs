@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection as Pg},
 };
 
-use crate::{DbError, indexes::complete_indexes};
+use crate::{DbError, context::prefer_parameter, indexes::complete_indexes};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 const ROLES: &str = include_str!("roles.sql");
@@ -73,7 +73,7 @@ pub async fn migrate_to(
 
     sqlx::raw_sql("set role sg_owner").execute(&mut conn).await?;
     run_steps(&mut conn, version).await?;
-    complete_indexes(&mut conn).await?;
+    complete_indexes(&mut conn, version).await?;
     ensure_partitions(&mut conn, version).await?;
     sqlx::raw_sql(
         "grant select on public._sqlx_migrations to sg_app, sg_system, sg_admin, sg_backup; reset role",
@@ -85,6 +85,7 @@ pub async fn migrate_to(
             .execute(&mut conn)
             .await?;
     }
+    prefer_parameter(&mut conn).await?;
     set_up_guard(&mut conn).await?;
 
     let to_version = applied_version(&mut conn).await?.unwrap_or(0);

@@ -136,8 +136,8 @@ impl Db {
     /// [`DbError::ContextRefused`] when the caller's proof no longer holds.
     pub async fn read(&self, caller: &Caller, at: DateTime<Utc>) -> Result<ReadTx, DbError> {
         let mut transaction = begin(&self.app, "begin isolation level repeatable read read only").await?;
-        open_context(&mut transaction, caller, at).await?;
-        Ok(ReadTx::new(transaction))
+        let retention_class = open_context(&mut transaction, caller, at).await?;
+        Ok(ReadTx::new(transaction, retention_class))
     }
 
     /// Begins a transaction in the caller's tenant.
@@ -146,8 +146,8 @@ impl Db {
     /// [`DbError::ContextRefused`] when the caller's proof no longer holds.
     pub async fn write(&self, caller: &Caller, at: DateTime<Utc>) -> Result<WriteTx, DbError> {
         let mut transaction = begin(&self.app, "begin").await?;
-        open_context(&mut transaction, caller, at).await?;
-        Ok(WriteTx::new(transaction, caller.tenant_id))
+        let retention_class = open_context(&mut transaction, caller, at).await?;
+        Ok(WriteTx::new(transaction, caller.tenant_id, retention_class))
     }
 
     /// Begins a transaction that crosses tenants. `reason` says which job needs that.
@@ -196,6 +196,21 @@ impl Db {
             .execute(&self.system)
             .await?;
         Ok(())
+    }
+
+    /// For how long the statement has been running that has run longest for a request; a role sees its own statements only.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and what else the query met.
+    pub async fn longest_request_statement(&self) -> Result<Duration, DbError> {
+        let seconds: f64 = sqlx::query_scalar(
+            "select coalesce(max(extract(epoch from clock_timestamp() - a.query_start)), 0)::float8
+             from pg_stat_activity a
+             where a.usename = current_user and a.datname = current_database() and a.state = 'active' and a.pid <> pg_backend_pid()",
+        )
+        .fetch_one(&self.app)
+        .await?;
+        Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default())
     }
 
     /// The schema's version in the database, and the version that this program needs.
@@ -312,20 +327,22 @@ async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'st
     }
 }
 
+/// Opens the caller's tenant; returns the class of its time series.
 async fn open_context(
     transaction: &mut Transaction<'static, Postgres>,
     caller: &Caller,
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
-    let opened: Option<Uuid> = sqlx::query_scalar("select users.open_context($1, $2, $3, $4)")
-        .bind(caller.proof.kind())
-        .bind(caller.proof.hash())
-        .bind(Uuid::from(caller.tenant_id))
-        .bind(at)
-        .fetch_one(&mut **transaction)
-        .await?;
+) -> Result<Option<i16>, DbError> {
+    let (opened, retention_class): (Option<Uuid>, Option<i16>) =
+        sqlx::query_as("select users.open_context($1, $2, $3, $4), users.current_retention_class()")
+            .bind(caller.proof.kind())
+            .bind(caller.proof.hash())
+            .bind(Uuid::from(caller.tenant_id))
+            .bind(at)
+            .fetch_one(&mut **transaction)
+            .await?;
     if opened == Some(caller.tenant_id.into()) {
-        Ok(())
+        Ok(retention_class)
     } else {
         Err(DbError::ContextRefused)
     }

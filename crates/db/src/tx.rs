@@ -13,6 +13,10 @@ mod sealed {
 
     pub trait Connection: Send {
         fn conn(&mut self) -> &mut PgConnection;
+
+        /// For how many days the tenant keeps its time series; none across tenants. A statement that is bound to it leaves the partitions of
+        /// other classes alone.
+        fn retention_class(&self) -> Option<i16>;
     }
 }
 pub(crate) use sealed::Connection;
@@ -25,13 +29,17 @@ pub trait Writes: Reads {}
 
 /// A read-only snapshot of one tenant.
 #[derive(Debug)]
-pub struct ReadTx(Transaction<'static, Postgres>);
+pub struct ReadTx {
+    transaction: Transaction<'static, Postgres>,
+    retention_class: Option<i16>,
+}
 
 /// A change within one tenant; ends with [`WriteTx::commit`].
 #[derive(Debug)]
 pub struct WriteTx {
     transaction: Transaction<'static, Postgres>,
     tenant_id: TenantId,
+    retention_class: Option<i16>,
 }
 
 /// Work that crosses tenants: sign-in, ingest, jobs.
@@ -39,16 +47,24 @@ pub struct WriteTx {
 pub struct SystemTx(Transaction<'static, Postgres>);
 
 impl ReadTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>) -> Self {
-        Self(transaction)
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>, retention_class: Option<i16>) -> Self {
+        Self {
+            transaction,
+            retention_class,
+        }
     }
 }
 
 impl WriteTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>, tenant_id: TenantId) -> Self {
+    pub(crate) fn new(
+        transaction: Transaction<'static, Postgres>,
+        tenant_id: TenantId,
+        retention_class: Option<i16>,
+    ) -> Self {
         Self {
             transaction,
             tenant_id,
+            retention_class,
         }
     }
 
@@ -96,7 +112,11 @@ impl SystemTx {
 
 impl Connection for ReadTx {
     fn conn(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.transaction
+    }
+
+    fn retention_class(&self) -> Option<i16> {
+        self.retention_class
     }
 }
 
@@ -104,11 +124,19 @@ impl Connection for WriteTx {
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.transaction
     }
+
+    fn retention_class(&self) -> Option<i16> {
+        self.retention_class
+    }
 }
 
 impl Connection for SystemTx {
     fn conn(&mut self) -> &mut PgConnection {
         &mut self.0
+    }
+
+    fn retention_class(&self) -> Option<i16> {
+        None
     }
 }
 

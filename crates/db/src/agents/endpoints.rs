@@ -62,7 +62,7 @@ pub async fn list_endpoints(
     let mut query = QueryBuilder::new("with page as materialized (");
     push_page(&mut query, filter, after, limit, at);
     query.push(") ");
-    push_endpoints(&mut query, at);
+    push_endpoints(&mut query, tx.retention_class(), at);
     query.push(" join page on page.agent_id = e.agent_id order by lower(e.hostname), e.agent_id");
     query
         .build()
@@ -83,7 +83,7 @@ pub async fn find_endpoint(
     at: DateTime<Utc>,
 ) -> Result<Option<EndpointView>, DbError> {
     let mut query = QueryBuilder::new("");
-    push_endpoints(&mut query, at);
+    push_endpoints(&mut query, tx.retention_class(), at);
     query.push(" where e.agent_id = ").push_bind(Uuid::from(agent_id));
     query
         .build()
@@ -229,7 +229,7 @@ fn push_page(
         .push_bind(i64::from(limit));
 }
 
-fn push_endpoints(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
+fn push_endpoints(query: &mut QueryBuilder<Postgres>, retention_class: Option<i16>, at: DateTime<Utc>) {
     query.push("select ").push(COLUMNS);
     push_online(query, at);
     // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
@@ -237,11 +237,11 @@ fn push_endpoints(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
         "left join lateral (
             select s.cpu_usage, s.memory_usage, s.disk_usage
             from agents.system_info s
-            where s.agent_id = e.agent_id
-                and s.retention_class = (select t.retention_class from users.tenants t where t.tenant_id = (select users.current_tenant()))
-                and s.collected_at > ",
+            where s.agent_id = e.agent_id and s.retention_class = ",
     );
     query
+        .push_bind(retention_class)
+        .push(" and s.collected_at > ")
         .push_bind(at - LATEST_SAMPLE)
         .push(" and s.collected_at < ")
         .push_bind(at + Duration::hours(1));

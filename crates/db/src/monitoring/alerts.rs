@@ -10,14 +10,17 @@ use uuid::Uuid;
 
 use crate::{DbError, Reads, SystemTx, Writes, tx::Connection, users::After};
 
-/// Kinds of rules whose figure `monitoring.measure` computes.
-pub const EVALUATED: [&str; 6] = [
+/// Kinds of rules whose figure the database (`monitoring.measure`) or the server computes.
+pub const EVALUATED: [&str; 9] = [
     "failed_sign_ins",
     "account_lockouts",
     "password_policy_violations",
     "database_connections",
     "partitions_ahead",
     "default_partition_rows",
+    "slow_queries",
+    "storage_usage",
+    "unauthorized_database_access",
 ];
 
 /// Alerts of one tenant, newest first; of the given states where there are some. The caller of a request sees their own tenant's only,
@@ -161,6 +164,35 @@ pub async fn evaluate_alert_rules(tx: &mut SystemTx, at: DateTime<Utc>) -> Resul
         .bind(at)
         .fetch_one(tx.conn())
         .await?)
+}
+
+/// Compares a figure that was measured elsewhere with its rule; raises or clears the alert. Returns whether it is beyond the threshold.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn judge_figure(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    kind: &str,
+    subject: &str,
+    value: f64,
+    at: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let beyond: Option<bool> = sqlx::query_scalar(
+        "select case r.comparison when 'above' then $3::float8 > r.threshold::float8 else $3 < r.threshold::float8 end
+         from monitoring.alert_rules r where r.tenant_id = $1 and r.kind = $2 and r.enabled",
+    )
+    .bind(Uuid::from(tenant_id))
+    .bind(kind)
+    .bind(value)
+    .fetch_optional(tx.conn())
+    .await?;
+    if beyond == Some(true) {
+        raise_alert(tx, tenant_id, kind, subject, value, at).await?;
+        return Ok(true);
+    }
+    clear_alert(tx, tenant_id, kind, subject, at).await?;
+    Ok(false)
 }
 
 /// Something that happened that matters for security.

@@ -144,6 +144,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     ("users.keep_home_membership", &[], "a trigger"),
     (
+        "users.list_guests",
+        &["sg_app"],
+        "reads memberships past the policy that asks it",
+    ),
+    (
         "users.list_own_tenants",
         &["sg_app"],
         "names the tenants of the context's own user",

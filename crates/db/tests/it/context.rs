@@ -90,9 +90,27 @@ async fn a_context_can_be_opened_and_not_written() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets the seal decide, as where no superuser has migrated.
+async fn without_parameter(root: &mut PgConnection) -> anyhow::Result<()> {
+    let migration = include_str!("../../migrations/0030_context_parameter.sql");
+    let (_, from) = migration
+        .split_once("create or replace function users.current_tenant()")
+        .unwrap();
+    let (functions, _) = from
+        .split_once("create or replace function users.open_context(")
+        .unwrap();
+    let functions = functions.replace("\ncreate function", "\ncreate or replace function");
+    run(
+        root,
+        format!("create or replace function users.current_tenant(){functions}"),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Opens a sealed context in tenant A, as `users.open_context` does where sg_auth was not granted the parameter; returns it.
 async fn seal(conn: &mut PgConnection) -> anyhow::Result<String> {
-    let claims = format!("{TENANT_A}|aaaaaaaa-0000-4000-8000-000000000001|tenant|admin");
+    let claims = format!("{TENANT_A}|aaaaaaaa-0000-4000-8000-000000000001|tenant|admin|90");
     run(&mut *conn, "set role sg_auth").await?;
     let seal = text(
         &mut *conn,
@@ -112,6 +130,7 @@ async fn seal(conn: &mut PgConnection) -> anyhow::Result<String> {
 async fn a_seal_holds_for_its_claims_its_backend_and_its_transaction() -> anyhow::Result<()> {
     let test = two_tenants().await?;
     let mut app = test.connect("postgres").await?;
+    without_parameter(&mut app).await?;
     run(&mut app, "begin").await?;
     let sealed = seal(&mut app).await?;
     assert_eq!(count(&mut app, INCIDENTS).await?, 2);
@@ -122,11 +141,11 @@ async fn a_seal_holds_for_its_claims_its_backend_and_its_transaction() -> anyhow
         "|".to_owned(),
         "||||".to_owned(),
         TENANT_B.to_owned(),
-        format!("{TENANT_B}|{user_b}|tenant|admin"),
-        format!("{TENANT_B}|{user_b}|tenant|admin|"),
-        format!("{TENANT_B}|{user_b}|tenant|admin|{}", "0".repeat(64)),
+        format!("{TENANT_B}|{user_b}|tenant|admin|90"),
+        format!("{TENANT_B}|{user_b}|tenant|admin|90|"),
+        format!("{TENANT_B}|{user_b}|tenant|admin|90|{}", "0".repeat(64)),
         // Tenant A's seal on tenant B's claims.
-        format!("{TENANT_B}|{user_b}|tenant|admin|{mac}"),
+        format!("{TENANT_B}|{user_b}|tenant|admin|90|{mac}"),
         sealed.replacen(TENANT_A, TENANT_B, 1),
         sealed.to_uppercase(),
         format!("{sealed}|"),

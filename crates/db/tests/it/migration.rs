@@ -339,10 +339,6 @@ async fn an_owner_that_makes_the_roles_migrates() -> anyhow::Result<()> {
         assert!(report.to_version > 0);
     }
     let mut root = PgConnection::connect(superuser.expose_secret()).await?;
-    assert_same(
-        &texts(&mut root, CATALOG).await?,
-        &catalog(&TestDb::new().await?).await?,
-    );
     // The roles sign in and work; what only a superuser can set up is missing, and is told.
     let (app, system) = (
         cluster.role_url("sg_app", "product"),
@@ -358,6 +354,10 @@ async fn an_owner_that_makes_the_roles_migrates() -> anyhow::Result<()> {
     sg_db::migrate(&superuser, &sg_db::RoleVerifiers::default()).await?;
     assert!(db.has_contract_guard().await?, "once as a superuser sets it up");
     assert_eq!(context_of_the_first_user(&mut root, &mut app).await?, "set");
+    assert_same(
+        &texts(&mut root, CATALOG).await?,
+        &catalog(&TestDb::new().await?).await?,
+    );
     db.close().await;
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! Alert rules are compared with what the database can tell.
+//! Alert rules are compared with what the database and the host can tell.
 
+use chrono::Duration;
 use sg_db::agents::try_job_lock;
-use sg_db::monitoring::evaluate_alert_rules;
+use sg_db::monitoring::{evaluate_alert_rules, judge_figure, list_alert_rules};
+use sg_types::TenantId;
 
-use crate::AppState;
+use crate::{AppState, monitoring::measure_host};
 
 /// Raises and clears alerts.
 ///
@@ -14,7 +16,25 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
     if !try_job_lock(&mut tx, "alert-rules").await? {
         return Ok(0);
     }
-    let raised = evaluate_alert_rules(&mut tx, state.now()).await?;
+    let now = state.now();
+    let mut raised = evaluate_alert_rules(&mut tx, now).await?;
+    let rules = list_alert_rules(&mut tx, TenantId::SYSTEM).await?;
+    let window = rules
+        .iter()
+        .find(|rule| rule.kind == "unauthorized_database_access")
+        .map_or(3600, |rule| rule.window_seconds);
+    for figure in measure_host(&state, Duration::seconds(window.into())).await {
+        let beyond = judge_figure(
+            &mut tx,
+            TenantId::SYSTEM,
+            figure.kind,
+            &figure.subject,
+            figure.value,
+            now,
+        )
+        .await?;
+        raised += i32::from(beyond);
+    }
     tx.commit_upkeep().await?;
     metrics::gauge!("sg_monitoring_alerts_count").set(f64::from(raised));
     Ok(u64::try_from(raised).unwrap_or(0))

@@ -63,7 +63,8 @@ async fn cases(test: &TestDb) -> anyhow::Result<Vec<Case>> {
 
 async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<Case>> {
     let (at, soon, yesterday) = ("now()", "now() + interval '1 hour'", "now() - interval '1 day'");
-    let times = [at, yesterday, soon].map(str::to_owned);
+    // The time, the class of the tenant's time series, and the bounds of what is shown as the present state.
+    let times = [at, "90", yesterday, soon].map(str::to_owned);
     let page = |first: &[&str]| -> Vec<String> {
         let first = first.iter().map(|text| (*text).to_owned());
         first.chain(times.clone()).collect()

@@ -69,6 +69,49 @@ async fn failed_sign_ins_raise_an_alert_of_their_tenant_and_end_it() {
 }
 
 #[tokio::test]
+async fn the_disk_slow_statements_and_refused_connections_are_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log/postgresql.log");
+    std::fs::create_dir(log.parent().unwrap()).unwrap();
+    let app = App::start_with(|config| config.data_dir = dir.path().to_owned()).await;
+    let at = app.state.now().format("%Y-%m-%d %H:%M:%S%.3f UTC");
+    let refused =
+        format!("{at} [7] eve@secureguard FATAL:  password authentication failed for user \"eve\"\n");
+    std::fs::write(&log, refused).unwrap();
+    app.sql(
+        "update monitoring.alert_rules set threshold = case kind when 'slow_queries' then 0.05 else 0 end, for_seconds = 0
+         where kind in ('storage_usage', 'slow_queries')",
+    )
+    .await;
+    // A statement of a request that takes its time.
+    let mut request = app.db.connect("sg_app").await.unwrap();
+    let statement =
+        tokio::spawn(async move { sqlx::raw_sql("select pg_sleep(60)").execute(&mut request).await });
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    jobs::evaluate_alerts(app.state.clone()).await.unwrap();
+    statement.abort();
+    let firing = "select string_agg(r.kind || ' ' || a.subject, ', ' order by r.kind) from monitoring.alerts a
+        join monitoring.alert_rules r using (tenant_id, rule_id)
+        where a.state = 'firing' and r.kind in ('storage_usage', 'slow_queries', 'unauthorized_database_access')";
+    assert_eq!(
+        app.sql_text(firing).await,
+        format!(
+            "slow_queries requests, storage_usage {}, unauthorized_database_access connections",
+            dir.path().display()
+        )
+    );
+    // What ended is over, and the disk is as full as before.
+    app.sql("select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(60)'")
+        .await;
+    app.advance(Duration::hours(2));
+    jobs::evaluate_alerts(app.state.clone()).await.unwrap();
+    assert_eq!(
+        app.sql_text(firing).await,
+        format!("storage_usage {}", dir.path().display())
+    );
+}
+
+#[tokio::test]
 async fn rules_are_changed_by_whoever_may_and_within_their_ranges() {
     let app = App::start().await;
     let admin = app.person(app.tenant(), "ada", Role::Admin).await;

@@ -140,7 +140,12 @@ async fn cases(bench: &Bench) -> Result<Vec<Case>> {
     };
     let every = agents::EndpointFilter::default();
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let times = ["now()", "now() - interval '1 day'", "now() + interval '1 hour'"];
+    let present = [
+        "now()",
+        "90",
+        "now() - interval '1 day'",
+        "now() + interval '1 hour'",
+    ];
     let branch = [
         "'new'",
         "array['critical']",
@@ -156,7 +161,7 @@ async fn cases(bench: &Bench) -> Result<Vec<Case>> {
             statement: listen(agents::find_endpoint(&mut tx, agent, now), "agents.endpoints").await?,
             place: "on true where",
             column: "e.tenant_id",
-            arguments: texts(&[times[0], times[1], times[2], &format!("'{AGENT}'")]),
+            arguments: texts(&[&present[..], &[&format!("'{AGENT}'")]].concat()),
         },
         Case {
             name: "rls-open-incidents",
@@ -178,12 +183,12 @@ async fn cases(bench: &Bench) -> Result<Vec<Case>> {
             .await?,
             place: "select e.agent_id from agents.endpoints e where",
             column: "e.tenant_id",
-            arguments: texts(&["50", times[0], times[1], times[2]]),
+            arguments: texts(&[&["50"], &present[..]].concat()),
         },
         Case {
             name: "rls-audit-search",
             statement: listen(audit::list_events(&mut tx, &actor, None, 50), "audit.events").await?,
-            place: "from audit.events\n         where",
+            place: "from audit.events where",
             column: "tenant_id",
             arguments: texts(&["'somebody-3'", "50"]),
         },
