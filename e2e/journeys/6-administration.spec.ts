@@ -113,6 +113,17 @@ test("a tenant made in the browser is on the list, and its short name is taken f
   await expect(page.getByRole("row").filter({ hasText: `norden-${suffix}` })).toContainText("Active");
   await create();
   await expect(page.getByRole("dialog").getByRole("alert")).toBeVisible();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+
+  const row = page.getByRole("row").filter({ hasText: `norden-${suffix}` });
+  await row.getByRole("button", { name: `Suspend Nörden ${suffix}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
+  await expect(row).toContainText("Suspended");
+  await row.getByRole("button", { name: `Resume Nörden ${suffix}` }).click();
+  await expect(row).toContainText("Active");
+  // Nobody locks themselves out.
+  const own = page.getByRole("row").filter({ hasText: "Default" });
+  await expect(own.getByRole("button", { name: "Suspend" })).toHaveCount(0);
 
   async function create() {
     await page.getByRole("button", { name: "Create tenant" }).first().click();

@@ -143,3 +143,7 @@ begin
     end loop;
 end
 $$;
+
+-- As the others are worded.
+update users.permissions set description = upper(left(description, 1)) || substr(description, 2) || '.'
+where permission in ('alerts_read', 'alerts_manage', 'holds_manage') and description not like '%.';

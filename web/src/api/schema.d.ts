@@ -713,6 +713,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/tenants/{tenant_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames a tenant, suspends it, or lets it work again. */
+        patch: operations["patch_tenant"];
+        trace?: never;
+    };
     "/api/v1/users/tenants/{tenant_id}/subscription": {
         parameters: {
             query?: never;
@@ -2831,6 +2848,11 @@ export interface components {
             /** @description The tenant's id. */
             tenant_id: components["schemas"]["TenantId"];
         };
+        /**
+         * @description What a tenant may do; set by whoever manages the installation.
+         * @enum {string}
+         */
+        TenantStatus: "active" | "suspended";
         /** @description A tenant. */
         TenantView: {
             /**
@@ -2965,6 +2987,12 @@ export interface components {
              */
             trial_ends_at?: string | null;
         };
+        /** @description `PATCH /api/v1/users/tenants/{tenant_id}`; what is left out stays. */
+        UpdateTenant: {
+            /** @description Display name, 1–255 characters. */
+            name?: string | null;
+            status?: components["schemas"]["TenantStatus"] | null;
+        };
         /** @description `PATCH /api/v1/users/{user_id}`; absent fields stay. A change of role or activity ends the user's sessions. */
         UpdateUser: {
             /** @description Whether the user may sign in. */
@@ -3064,6 +3092,15 @@ export interface operations {
             };
             /** @description The token does not work (any more). */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `tenant_suspended`: keep the records and come again. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4847,6 +4884,42 @@ export interface operations {
                 };
             };
             /** @description `already_exists`: the short name is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateTenant"];
+            };
+        };
+        responses: {
+            /** @description Changed, from the next request on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description `own_tenant`: nobody suspends the tenant that they work in. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -117,7 +117,7 @@ fn fill(rows: u64) -> String {
                 else ('aaaaaaaa-0000-4000-8000-' || lpad((2 + n % 99)::text, 12, '0'))::uuid end,
             now() - make_interval(secs => n * 0.5), 'user', md5((n % 500)::text)::uuid::text, 'person ' || n % 500,
             'action' || n % 20 || case when n % 20011 = 7 then '.rare' else '.update' end, 'incident', 'object ' || n % 50000, 'success',
-            'request ' || n, '10.0.' || n % 20 || '.' || n % 250
+            'request ' || n, ('10.0.' || n % 20 || '.' || n % 250)::inet
          from generate_series(1, {rows}) n;
          set session_replication_role = origin;
          insert into users.users (user_id, username, email, password_hash, role, tenant_id) values ('aaaaaaaa-0000-4000-8000-00000000ffff',

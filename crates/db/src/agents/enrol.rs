@@ -119,6 +119,23 @@ pub async fn find_agent(tx: &mut SystemTx, token: TokenHash) -> Result<Option<Ag
     .transpose()
 }
 
+/// Whether a token would stand for an agent if its tenant were not suspended.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn is_of_suspended_tenant(tx: &mut SystemTx, token: TokenHash) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (
+            select from agents.agent_tokens t
+            join agents.endpoints e on e.tenant_id = t.tenant_id and e.agent_id = t.agent_id
+            join users.tenants n on n.tenant_id = t.tenant_id
+            where t.token_hash = $1 and t.revoked_at is null and e.status <> 'decommissioned' and n.status = 'suspended')",
+    )
+    .bind(token.as_bytes())
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Takes an endpoint out of service on its agent's own wish.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ pub use endpoints::{
     EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_member, list_endpoints,
     lock_endpoint, update_endpoint,
 };
-pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, unenrol};
+pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, is_of_suspended_tenant, unenrol};
 pub use events::list_events;
 pub use holds::{NewHold, list_holds, place_hold, release_hold};
 pub use metrics::{Range, read_metrics};

@@ -60,7 +60,7 @@ impl EndReason {
     }
 }
 
-/// Starts a session. False when the user is not active any more or has another password by now; nothing is stored then.
+/// Starts a session. False when the user or their tenant is not active any more, or they have another password by now; nothing is stored then.
 ///
 /// # Errors
 /// As every query.
@@ -70,6 +70,7 @@ pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Resu
             address, user_agent)
          select $1, u.tenant_id, u.user_id, $3, $4, $4, $5, $6, $7, $8
          from users.users u
+         join users.tenants n on n.tenant_id = u.tenant_id and n.status = 'active'
          where u.user_id = $2 and u.is_active and u.password_hash = $9",
     )
     .bind(session.session_id.0)

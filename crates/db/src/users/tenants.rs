@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sg_types::{
     TenantId,
-    api::users::{TenantRef, TenantView},
+    api::users::{TenantRef, TenantStatus, TenantView},
 };
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
@@ -58,6 +58,31 @@ pub async fn insert_tenant(
     .fetch_one(tx.conn())
     .await?;
     view(&row)
+}
+
+/// Changes a tenant's name and status; none for a tenant that is not there, or whose rows are erased. What is none stays.
+///
+/// # Errors
+/// As every query.
+pub async fn update_tenant(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    name: Option<&str>,
+    status: Option<TenantStatus>,
+) -> Result<Option<TenantView>, DbError> {
+    sqlx::query(
+        "update users.tenants set name = coalesce($2, name), status = coalesce($3, status)
+         where tenant_id = $1 and status <> 'erased'
+         returning tenant_id, name, slug, status, created_at",
+    )
+    .bind(tenant_id.0)
+    .bind(name)
+    .bind(status.map(TenantStatus::as_str))
+    .fetch_optional(tx.conn())
+    .await?
+    .as_ref()
+    .map(view)
+    .transpose()
 }
 
 /// A tenant's name. None when the transaction does not see it.

@@ -9,7 +9,7 @@ use sg_types::agent::CheckInReply;
 use crate::AppState;
 use crate::error::{ApiError, ApiResult};
 use crate::http::CallerId;
-use crate::ingest::{parse_check_in, read_body};
+use crate::ingest::{parse_check_in, read_body, refuse_agent};
 
 pub(super) async fn take(
     state: &AppState,
@@ -38,7 +38,10 @@ pub(super) async fn take(
                 check_in_seconds: u32::try_from(check_in_seconds).unwrap_or(u32::MAX),
             })
         }
-        Outcome::UnknownToken => Err(ApiError::unauthenticated()),
+        Outcome::UnknownToken => {
+            let mut tx = state.db.system("refused token").await?;
+            Err(refuse_agent(&mut tx, token).await?)
+        }
         Outcome::Conflict => Err(ApiError::conflict(
             "stream_conflict",
             "this stream went on without this turn: begin a new epoch with the records that are not acknowledged",

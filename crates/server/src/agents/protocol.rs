@@ -17,6 +17,7 @@ use crate::auth::bearer;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::JsonBody;
 use crate::http::{CallerId, RequestContext};
+use crate::ingest::refuse_agent;
 
 /// The operations of agents.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -53,6 +54,7 @@ async fn post_enrol(
 #[utoipa::path(post, path = "/agent/v1/check-in", tag = "agent", request_body = CheckIn, security(("bearer" = [])), responses(
     (status = 200, description = "Stored.", body = CheckInReply),
     (status = 401, description = "The token does not work (any more).", body = Problem),
+    (status = 403, description = "`tenant_suspended`: keep the records and come again.", body = Problem),
     (status = 409, description = "`stream_conflict`: another holder of this agent's state has checked in; begin a new epoch.", body = Problem),
     (status = 413, description = "Too many bytes or records.", body = Problem),
     (status = 503, description = "Not now; see Retry-After.", body = Problem),
@@ -97,9 +99,10 @@ async fn post_unenrol(
 async fn authenticate(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentIdentity> {
     let token = agent_token(headers)?;
     let mut tx = state.db.system("agent's token").await?;
-    find_agent(&mut tx, token)
-        .await?
-        .ok_or_else(ApiError::unauthenticated)
+    match find_agent(&mut tx, token).await? {
+        Some(agent) => Ok(agent),
+        None => Err(refuse_agent(&mut tx, token).await?),
+    }
 }
 
 fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {

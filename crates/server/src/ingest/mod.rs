@@ -9,9 +9,9 @@ mod worker;
 
 use std::sync::Arc;
 
-use sg_db::agents::find_agent;
 use sg_db::agents::ingest::{NewCheckIn, Outcome};
-use sg_db::{Db, DbError, TokenHash};
+use sg_db::agents::{find_agent, is_of_suspended_tenant};
+use sg_db::{Db, DbError, SystemTx, TokenHash};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use self::known_tokens::KnownTokens;
@@ -85,15 +85,15 @@ impl Ingest {
     /// check-in looks again.
     ///
     /// # Errors
-    /// 401.
+    /// 401; 403 `tenant_suspended`.
     pub async fn admit(&self, db: &Db, token: TokenHash) -> Result<(), ApiError> {
         if self.known_tokens.contains(token) {
             return Ok(());
         }
         let mut tx = db.system("agent's token").await?;
-        find_agent(&mut tx, token)
-            .await?
-            .ok_or_else(ApiError::unauthenticated)?;
+        if find_agent(&mut tx, token).await?.is_none() {
+            return Err(refuse_agent(&mut tx, token).await?);
+        }
         self.known_tokens.add(token);
         Ok(())
     }
@@ -129,4 +129,18 @@ impl Ingest {
 fn refuse(reason: &'static str) -> ApiError {
     metrics::counter!("sg_ingest_refused_total", "reason" => reason).increment(1);
     ApiError::unavailable(RETRY_SECONDS)
+}
+
+/// Why a token is refused. An agent whose tenant is suspended keeps what it notices, and comes again; one that nobody knows has to enrol.
+///
+/// # Errors
+/// 503 when the database is not available.
+pub async fn refuse_agent(tx: &mut SystemTx, token: TokenHash) -> Result<ApiError, ApiError> {
+    if !is_of_suspended_tenant(tx, token).await? {
+        return Ok(ApiError::unauthenticated());
+    }
+    Ok(ApiError::forbidden(
+        "tenant_suspended",
+        "the tenant of this endpoint is suspended; keep the records and come again",
+    ))
 }

@@ -18,6 +18,7 @@ mod sign_in;
 mod sign_out;
 mod subscription_routes;
 mod subscriptions;
+mod update_tenant;
 mod update_user;
 mod validate;
 

@@ -8,16 +8,17 @@ use sg_db::users as db;
 use sg_types::api::Page;
 use sg_types::api::users::{
     ApiKeyCreated, ApiKeyView, ChangePassword, CreateApiKey, CreateTenant, CreateUser, CurrentSession,
-    RotateApiKey, SessionCreated, SessionView, SessionsEnded, SignIn, TenantView, UpdateUser, UserCreated,
-    UserView,
+    RotateApiKey, SessionCreated, SessionView, SessionsEnded, SignIn, TenantView, UpdateTenant, UpdateUser,
+    UserCreated, UserView,
 };
-use sg_types::{KeyId, Problem, SessionId, UserId};
+use sg_types::{KeyId, Problem, SessionId, TenantId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
     change_password, create_api_key, create_tenant, create_user, current_session, own_sessions,
-    revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes, update_user,
+    revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes, update_tenant,
+    update_user,
 };
 use crate::AppState;
 use crate::auth::{
@@ -38,6 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(post_sessions_end_others))
         .routes(routes!(post_own_password))
         .routes(routes!(list_tenants, post_tenant))
+        .routes(routes!(patch_tenant))
         .routes(routes!(list_users, post_user))
         .routes(routes!(patch_user))
         .routes(routes!(list_api_keys, post_api_key))
@@ -192,6 +194,23 @@ async fn post_tenant(
     Ok((
         StatusCode::CREATED,
         Json(create_tenant::create_tenant(&state, &can, body).await?),
+    ))
+}
+
+/// Renames a tenant, suspends it, or lets it work again.
+#[utoipa::path(patch, path = "/api/v1/users/tenants/{tenant_id}", tag = "users", request_body = UpdateTenant,
+    params(("tenant_id" = TenantId, Path, description = "The tenant's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "Changed, from the next request on.", body = TenantView),
+    (status = 409, description = "`own_tenant`: nobody suspends the tenant that they work in.", body = Problem),
+))]
+async fn patch_tenant(
+    State(state): State<AppState>,
+    can: Can<TenantsManage>,
+    PathParams(tenant_id): PathParams<TenantId>,
+    JsonBody(body): JsonBody<UpdateTenant>,
+) -> ApiResult<Json<TenantView>> {
+    Ok(Json(
+        update_tenant::update_tenant(&state, &can, tenant_id, body).await?,
     ))
 }
 

@@ -1,9 +1,13 @@
 //! `/api/v1/users/tenants`.
 
+use secrecy::ExposeSecret;
 use serde_json::json;
-use sg_types::Role;
+use sg_server::tokens;
+use sg_types::{Role, TenantId, TokenKind};
+use uuid::Uuid;
 
 use super::app::App;
+use super::fleet::{TestAgent, TestServer, metrics};
 
 #[tokio::test]
 async fn tenants_are_created_once() {
@@ -56,4 +60,117 @@ async fn administrators_of_a_tenant_see_no_others() {
     let admin = app.person(app.tenant(), "admin", Role::Admin).await;
     let answer = app.get("/api/v1/users/tenants", &admin.token).await;
     assert_eq!((answer.status, answer.code()), (403, "missing_permission"));
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_rests_and_its_agents_keep_their_records() {
+    let server = TestServer::start().await;
+    let chief = server.caller(TenantId::DEFAULT, Role::SystemAdmin).await;
+    let other = server.tenant("nordwind").await;
+    let admin = server.caller(other, Role::Admin).await;
+    let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    agent.send(&server, &[]).await;
+    let path = format!("/api/v1/users/tenants/{other}");
+
+    let suspended = server
+        .patch(&chief, &path, json!({"status": "suspended", "name": "Nord"}))
+        .await;
+    assert_eq!(
+        (
+            suspended.status.as_u16(),
+            &suspended.body["status"],
+            &suspended.body["name"]
+        ),
+        (200, &json!("suspended"), &json!("Nord"))
+    );
+    assert_eq!(server.get(&admin, "/api/v1/users").await.status, 401);
+    let sign_in = json!({"username": admin.username, "password": "anything"});
+    server
+        .post(&chief, "/api/v1/sessions", sign_in)
+        .await
+        .refused(401, "invalid_credentials");
+    let sample = metrics(server.state.now(), 1.0);
+    for _ in 0..2 {
+        agent
+            .try_send(&server, std::slice::from_ref(&sample))
+            .await
+            .refused(403, "tenant_suspended");
+    }
+    let stranger = TestAgent {
+        token: tokens::generate(TokenKind::Agent)
+            .secret
+            .expose_secret()
+            .to_owned(),
+        ..TestAgent::enrol(&server, &chief, "web-2").await
+    };
+    assert_eq!(
+        stranger.try_send(&server, &[]).await.status,
+        401,
+        "says nothing to strangers"
+    );
+
+    let resumed = server.patch(&chief, &path, json!({"status": "active"})).await;
+    assert_eq!(resumed.status, 200);
+    assert_eq!(server.get(&admin, "/api/v1/users").await.status, 200);
+    agent.send(&server, &[sample]).await;
+    assert_eq!(server.count("select count(*) from agents.system_info").await, 1);
+    // Told in both tenants.
+    assert_eq!(
+        server
+            .count("select count(distinct tenant_id) from audit.events where action = 'tenant.update'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_is_changed_by_whoever_manages_tenants_and_not_from_within() {
+    let app = App::start().await;
+    let chief = app.person(app.tenant(), "chief", Role::SystemAdmin).await;
+    let admin = app.person(app.tenant(), "ada", Role::Admin).await;
+    let other = app.new_tenant("other").await;
+    let path = |tenant: TenantId| format!("/api/v1/users/tenants/{tenant}");
+    let suspend = json!({"status": "suspended"});
+    assert_eq!(
+        app.patch(&path(other), &admin.token, suspend.clone())
+            .await
+            .status,
+        403
+    );
+    let own = app
+        .patch(&path(app.tenant()), &chief.token, suspend.clone())
+        .await;
+    assert_eq!((own.status, own.code()), (409, "own_tenant"));
+    assert_eq!(
+        app.patch(&path(TenantId::SYSTEM), &chief.token, suspend.clone())
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        app.patch(&path(TenantId(Uuid::max())), &chief.token, suspend.clone())
+            .await
+            .status,
+        404
+    );
+    for bad in [
+        json!({"name": " "}),
+        json!({"status": "erased"}),
+        json!({"slug": "x"}),
+    ] {
+        assert_eq!(
+            app.patch(&path(other), &chief.token, bad.clone()).await.status,
+            422,
+            "{bad}"
+        );
+    }
+    app.sql("update users.tenants set status = 'erased' where slug = 'other'")
+        .await;
+    assert_eq!(
+        app.patch(&path(other), &chief.token, json!({"status": "active"}))
+            .await
+            .status,
+        404,
+        "nobody brings back what is erased"
+    );
 }

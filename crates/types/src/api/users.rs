@@ -85,6 +85,32 @@ pub struct CreateTenant {
     pub slug: String,
 }
 
+/// What a tenant may do; set by whoever manages the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// Everything.
+    Active,
+    /// Nothing: nobody signs in, no key works, agents keep what they notice until it is active again.
+    Suspended,
+}
+text_enum!(TenantStatus {
+    Active => "active",
+    Suspended => "suspended",
+});
+
+/// `PATCH /api/v1/users/tenants/{tenant_id}`; what is left out stays.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTenant {
+    /// Display name, 1–255 characters.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Takes effect at once.
+    #[serde(default)]
+    pub status: Option<TenantStatus>,
+}
+
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct TenantView {
