@@ -3912,6 +3912,8 @@ CREATE TABLE users.tenants (
     retention_class smallint DEFAULT 90 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    erase_at timestamp with time zone,
+    CONSTRAINT tenants_erase_at_check CHECK (((erase_at IS NULL) OR (((status)::text <> 'active'::text) AND isfinite(erase_at)))),
     CONSTRAINT tenants_name_check CHECK (((length(btrim((name)::text)) >= 1) AND (length(btrim((name)::text)) <= 255))),
     CONSTRAINT tenants_retention_class_check CHECK ((retention_class = ANY (ARRAY[30, 90, 400]))),
     CONSTRAINT tenants_slug_check CHECK (((slug)::text ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'::text)),

@@ -119,6 +119,9 @@ test("a tenant made in the browser is on the list, and its short name is taken f
   await row.getByRole("button", { name: `Suspend Nörden ${suffix}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
   await expect(row).toContainText("Suspended");
+  await row.getByRole("button", { name: `Remove Nörden ${suffix}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await expect(row).toContainText("erased on");
   await row.getByRole("button", { name: `Resume Nörden ${suffix}` }).click();
   await expect(row).toContainText("Active");
   // Nobody locks themselves out.

@@ -723,7 +723,8 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /** Suspends a tenant, and has everything of it erased in 30 days. To let it work again takes that back. */
+        delete: operations["delete_tenant"];
         options?: never;
         head?: never;
         /** Renames a tenant, suspends it, or lets it work again. */
@@ -2365,11 +2366,16 @@ export interface components {
                  * @description When it was created.
                  */
                 created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When everything of it is erased; null for never. To let it work again takes that back.
+                 */
+                erase_at?: string | null;
                 /** @description Display name. */
                 name: string;
                 /** @description Short name. */
                 slug: string;
-                /** @description `active` or `suspended`. */
+                /** @description `active`, `suspended` or `erased`. */
                 status: string;
                 /** @description The tenant's id. */
                 tenant_id: components["schemas"]["TenantId"];
@@ -2860,11 +2866,16 @@ export interface components {
              * @description When it was created.
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description When everything of it is erased; null for never. To let it work again takes that back.
+             */
+            erase_at?: string | null;
             /** @description Display name. */
             name: string;
             /** @description Short name. */
             slug: string;
-            /** @description `active` or `suspended`. */
+            /** @description `active`, `suspended` or `erased`. */
             status: string;
             /** @description The tenant's id. */
             tenant_id: components["schemas"]["TenantId"];
@@ -4884,6 +4895,38 @@ export interface operations {
                 };
             };
             /** @description `already_exists`: the short name is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Suspended; `erase_at` says when it goes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description `own_tenant`. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -25,8 +25,8 @@ pub use exports::{
     ExportPosition, Unexported, list_export_positions, list_unexported, rewind_exports, store_export_position,
 };
 pub use removal::{
-    AuditPartition, count_holds, count_rows_by_tenant, delete_tenant_rows, drop_partition, erase_audit_rows,
-    find_tenant_by_slug, list_partitions_before, mark_tenant_erased,
+    AuditPartition, complete_erasure, count_holds, count_rows_by_tenant, delete_tenant_rows, drop_partition,
+    erase_audit_rows, find_tenant_by_slug, list_partitions_before, mark_tenant_erased,
 };
 pub use tables::{AuditTable, FieldKind, StoredRow, read_rows};
 

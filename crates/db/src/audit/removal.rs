@@ -136,6 +136,18 @@ pub async fn mark_tenant_erased(tx: &mut SystemTx, tenant_id: TenantId) -> Resul
     Ok(())
 }
 
+/// Notes that nothing of an erased tenant is left to remove.
+///
+/// # Errors
+/// As every query.
+pub async fn complete_erasure(tx: &mut SystemTx, tenant_id: TenantId) -> Result<(), DbError> {
+    sqlx::query("update users.tenants set erase_at = null where tenant_id = $1 and status = 'erased'")
+        .bind(tenant_id.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Removes every row of a tenant from every table that has a `tenant_id`, in an order that foreign keys allow; the tenant's own row and the
 /// audit log stay. Returns how many rows went from which table.
 ///

@@ -40,7 +40,10 @@ pub use subscriptions::{
     AdvancedSubscription, advance_subscriptions, change_subscription, find_own_subscription,
     find_subscription, list_plans, list_subscription_changes,
 };
-pub use tenants::{find_tenant_name, insert_tenant, list_own_tenants, list_tenants, update_tenant};
+pub use tenants::{
+    find_tenant_name, insert_tenant, list_due_erasures, list_own_tenants, list_tenants, schedule_erasure,
+    update_tenant,
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

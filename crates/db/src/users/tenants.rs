@@ -21,7 +21,7 @@ pub async fn list_tenants(
     limit: u32,
 ) -> Result<Vec<TenantView>, DbError> {
     sqlx::query(
-        "select tenant_id, name, slug, status, created_at
+        "select tenant_id, name, slug, status, erase_at, created_at
          from users.tenants
          where tenant_id <> $1 and ($2::timestamptz is null or (created_at, tenant_id) > ($2, $3))
          order by created_at, tenant_id
@@ -50,7 +50,7 @@ pub async fn insert_tenant(
 ) -> Result<TenantView, DbError> {
     let row = sqlx::query(
         "insert into users.tenants (tenant_id, name, slug) values ($1, $2, $3)
-         returning tenant_id, name, slug, status, created_at",
+         returning tenant_id, name, slug, status, erase_at, created_at",
     )
     .bind(tenant_id.0)
     .bind(name)
@@ -71,9 +71,10 @@ pub async fn update_tenant(
     status: Option<TenantStatus>,
 ) -> Result<Option<TenantView>, DbError> {
     sqlx::query(
-        "update users.tenants set name = coalesce($2, name), status = coalesce($3, status)
+        "update users.tenants set name = coalesce($2, name), status = coalesce($3, status),
+            erase_at = case when $3 = 'active' then null else erase_at end
          where tenant_id = $1 and status <> 'erased'
-         returning tenant_id, name, slug, status, created_at",
+         returning tenant_id, name, slug, status, erase_at, created_at",
     )
     .bind(tenant_id.0)
     .bind(name)
@@ -83,6 +84,44 @@ pub async fn update_tenant(
     .as_ref()
     .map(view)
     .transpose()
+}
+
+/// Suspends a tenant and says when it is erased; none for a tenant that is not there, or erased already.
+///
+/// # Errors
+/// As every query.
+pub async fn schedule_erasure(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    erase_at: DateTime<Utc>,
+) -> Result<Option<TenantView>, DbError> {
+    sqlx::query(
+        "update users.tenants set status = 'suspended', erase_at = coalesce(erase_at, $2)
+         where tenant_id = $1 and status <> 'erased'
+         returning tenant_id, name, slug, status, erase_at, created_at",
+    )
+    .bind(tenant_id.0)
+    .bind(erase_at)
+    .fetch_optional(tx.conn())
+    .await?
+    .as_ref()
+    .map(view)
+    .transpose()
+}
+
+/// Short names of the tenants whose time has come, and of those whose erasure was broken off.
+///
+/// # Errors
+/// As every query.
+pub async fn list_due_erasures(tx: &mut SystemTx, at: DateTime<Utc>) -> Result<Vec<String>, DbError> {
+    Ok(
+        sqlx::query_scalar(
+            "select slug from users.tenants where erase_at <= $1 order by erase_at, tenant_id",
+        )
+        .bind(at)
+        .fetch_all(tx.conn())
+        .await?,
+    )
 }
 
 /// A tenant's name. None when the transaction does not see it.
@@ -123,6 +162,7 @@ fn view(row: &PgRow) -> Result<TenantView, DbError> {
         name: row.try_get("name")?,
         slug: row.try_get("slug")?,
         status: row.try_get("status")?,
+        erase_at: row.try_get("erase_at")?,
         created_at: row.try_get("created_at")?,
     })
 }

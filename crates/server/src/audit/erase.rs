@@ -2,8 +2,8 @@
 
 use sg_db::DbError;
 use sg_db::audit::{
-    Actor, AuditEvent, Outcome, count_holds, delete_tenant_rows, erase_audit_rows, find_tenant_by_slug,
-    insert_record, list_heads, mark_tenant_erased, take_unsealed,
+    Actor, AuditEvent, Outcome, complete_erasure, count_holds, delete_tenant_rows, erase_audit_rows,
+    find_tenant_by_slug, insert_record, list_heads, mark_tenant_erased, take_unsealed,
 };
 use sg_types::{Clock, Ids, TenantId};
 
@@ -51,6 +51,10 @@ pub struct Erasure<'a> {
     pub clock: &'a dyn Clock,
     /// New ids.
     pub ids: &'a dyn Ids,
+    /// What does it, for the audit log.
+    pub by: &'static str,
+    /// Why, for the audit log.
+    pub reason: &'static str,
 }
 
 /// Erases the tenant: its rows of every table, then its audit log but for the record. Run again, it goes on where it was broken off.
@@ -87,6 +91,9 @@ pub async fn erase_tenant(of: Erasure<'_>, slug: &str) -> Result<u64, EraseError
         }
         audit_rows += u64::try_from(step).unwrap_or(0);
     }
+    let mut tx = of.db.system("tenant erasure").await?;
+    complete_erasure(&mut tx, tenant_id).await?;
+    tx.commit_upkeep().await?;
     Ok(rows + audit_rows)
 }
 
@@ -137,11 +144,11 @@ fn event(of: &Erasure<'_>, tenant_id: TenantId) -> AuditEvent {
     AuditEvent {
         event_id: of.ids.next().into(),
         at: of.clock.now(),
-        actor: Actor::system("admin erase-tenant"),
+        actor: Actor::system(of.by),
         action: "tenant.erase",
         object: Some(("tenant", tenant_id.to_string())),
         outcome: Outcome::Success,
-        reason: Some("done on the host".to_owned()),
+        reason: Some(of.reason.to_owned()),
         request_id: None,
         address: None,
     }

@@ -103,6 +103,8 @@ pub async fn erase_tenant(config: &Config, slug: &str, confirm: &str) -> anyhow:
         keeper: &keeper,
         clock: &SystemClock,
         ids: &TimeOrderedIds,
+        by: "admin erase-tenant",
+        reason: "done on the host",
     };
     let result = audit::erase_tenant(erasure, slug).await;
     opened.close().await?;

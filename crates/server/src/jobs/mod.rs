@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod erasures;
 mod liveness;
 mod partitions;
 mod rollups;
@@ -23,6 +24,8 @@ const PARTITIONS: Duration = Duration::from_secs(3_600);
 const SUBSCRIPTIONS: Duration = Duration::from_secs(300);
 /// Time between roll-ups of metrics.
 const ROLLUPS: Duration = Duration::from_secs(300);
+/// Time between looks for tenants that are to be erased.
+const ERASURES: Duration = Duration::from_secs(600);
 /// Time between removals of what nobody needs any more.
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Time between looks at what alert rules watch.
@@ -37,6 +40,7 @@ pub fn spawn(state: &AppState) {
     keep(state, "partitions", PARTITIONS, partitions::run);
     keep(state, "rollups", ROLLUPS, rollups::run);
     keep(state, "subscriptions", SUBSCRIPTIONS, subscriptions::run);
+    keep(state, "tenant-erasures", ERASURES, erasures::run);
     keep(state, "upkeep", UPKEEP, upkeep::run);
     keep(state, "alert-rules", ALERTS, alerts::run);
 }
@@ -66,6 +70,7 @@ where
 }
 
 pub use alerts::run as evaluate_alerts;
+pub use erasures::run as erase_due_tenants;
 pub use liveness::run as note_missed_check_ins;
 pub use partitions::run as keep_partitions;
 pub use rollups::run as roll_up_metrics;

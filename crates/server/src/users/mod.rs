@@ -7,6 +7,7 @@ mod create_user;
 mod current_session;
 mod memberships;
 mod own_sessions;
+mod remove_tenant;
 pub mod reset_password;
 mod revoke_api_key;
 mod role_routes;

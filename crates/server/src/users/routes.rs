@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 
 use super::{
     change_password, create_api_key, create_tenant, create_user, current_session, own_sessions,
-    revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes, update_tenant,
-    update_user,
+    remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes,
+    update_tenant, update_user,
 };
 use crate::AppState;
 use crate::auth::{
@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(post_sessions_end_others))
         .routes(routes!(post_own_password))
         .routes(routes!(list_tenants, post_tenant))
-        .routes(routes!(patch_tenant))
+        .routes(routes!(patch_tenant, delete_tenant))
         .routes(routes!(list_users, post_user))
         .routes(routes!(patch_user))
         .routes(routes!(list_api_keys, post_api_key))
@@ -212,6 +212,20 @@ async fn patch_tenant(
     Ok(Json(
         update_tenant::update_tenant(&state, &can, tenant_id, body).await?,
     ))
+}
+
+/// Suspends a tenant, and has everything of it erased in 30 days. To let it work again takes that back.
+#[utoipa::path(delete, path = "/api/v1/users/tenants/{tenant_id}", tag = "users",
+    params(("tenant_id" = TenantId, Path, description = "The tenant's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "Suspended; `erase_at` says when it goes.", body = TenantView),
+    (status = 409, description = "`own_tenant`.", body = Problem),
+))]
+async fn delete_tenant(
+    State(state): State<AppState>,
+    can: Can<TenantsManage>,
+    PathParams(tenant_id): PathParams<TenantId>,
+) -> ApiResult<Json<TenantView>> {
+    Ok(Json(remove_tenant::remove_tenant(&state, &can, tenant_id).await?))
 }
 
 /// Lists the people of the tenant.

@@ -72,7 +72,11 @@ const IDENTITIES: [&str; 10] = [
 
 impl Fixture {
     pub(crate) async fn make(app: &App) -> Self {
-        let (tenant, other) = (app.tenant(), app.new_tenant("other").await);
+        let (tenant, other, third) = (
+            app.tenant(),
+            app.new_tenant("other").await,
+            app.new_tenant("third").await,
+        );
         let mut people = BTreeMap::new();
         for (name, tenant, role) in [
             ("user", tenant, Role::User),
@@ -87,7 +91,8 @@ impl Fixture {
         let mut keys = BTreeMap::new();
         let mut ids = BTreeMap::from([
             ("user_id", victim.user_id.to_string()),
-            ("tenant_id", other.to_string()),
+            // Nobody of it calls: one of the operations ends it.
+            ("tenant_id", third.to_string()),
             ("member_id", people["other_admin"].0.user_id.to_string()),
             ("role", "helper".to_owned()),
         ]);

@@ -1,8 +1,9 @@
 //! `/api/v1/users/tenants`.
 
+use chrono::Duration;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use sg_server::tokens;
+use sg_server::{jobs, tokens};
 use sg_types::{Role, TenantId, TokenKind};
 use uuid::Uuid;
 
@@ -173,4 +174,68 @@ async fn a_tenant_is_changed_by_whoever_manages_tenants_and_not_from_within() {
         404,
         "nobody brings back what is erased"
     );
+}
+
+#[tokio::test]
+async fn a_removed_tenant_is_erased_once_its_time_to_be_taken_back_is_over() {
+    let app = App::start().await;
+    let chief = app.person(app.tenant(), "chief", Role::SystemAdmin).await;
+    let (gone, kept, held) = (
+        app.new_tenant("gone").await,
+        app.new_tenant("kept").await,
+        app.new_tenant("held").await,
+    );
+    for (tenant, name) in [(gone, "ada"), (kept, "bea"), (held, "cleo")] {
+        app.person(tenant, name, Role::Admin).await;
+    }
+    let path = |tenant: TenantId| format!("/api/v1/users/tenants/{tenant}");
+    for tenant in [gone, kept, held] {
+        let removed = app.delete(&path(tenant), &chief.token).await;
+        assert_eq!(
+            (removed.status, &removed.body["status"]),
+            (200, &json!("suspended"))
+        );
+        let at = removed.body["erase_at"].clone();
+        app.advance(Duration::minutes(1));
+        let again = app.delete(&path(tenant), &chief.token).await;
+        assert_eq!(again.body["erase_at"], at, "a second wish does not put it off");
+    }
+    assert_eq!(
+        app.delete(&path(app.tenant()), &chief.token).await.code(),
+        "own_tenant"
+    );
+    assert_eq!(
+        app.delete(&path(TenantId::SYSTEM), &chief.token).await.status,
+        404
+    );
+    // One is taken back, and a hold keeps another.
+    let active = app
+        .patch(&path(kept), &chief.token, json!({"status": "active"}))
+        .await;
+    assert_eq!(active.body["erase_at"], json!(null));
+    app.sql(&format!(
+        "insert into agents.legal_holds (hold_id, tenant_id, from_at, reason, placed_by, placed_at)
+         select gen_random_uuid(), '{held}', now(), 'a case', user_id, now() from users.users where username = 'cleo'"
+    ))
+    .await;
+    let people =
+        "select string_agg(username, ' ' order by username) from users.users where username <> 'chief'";
+    app.advance(Duration::days(29));
+    jobs::erase_due_tenants(app.state.clone()).await.unwrap();
+    assert_eq!(app.sql_text(people).await, "ada bea cleo");
+    app.advance(Duration::days(1));
+    for _ in 0..2 {
+        jobs::erase_due_tenants(app.state.clone()).await.unwrap();
+    }
+    assert_eq!(app.sql_text(people).await, "bea cleo");
+    assert_eq!(
+        app.sql_text("select string_agg(kind || ' ' || (tenant_id = (select tenant_id from users.tenants where status = 'erased')), ',')
+            from audit.chain_records")
+        .await,
+        "erasure true",
+        "once"
+    );
+    let token = app.open_session(chief.user_id, Role::SystemAdmin).await;
+    let back = app.patch(&path(gone), &token, json!({"status": "active"})).await;
+    assert_eq!(back.status, 404);
 }

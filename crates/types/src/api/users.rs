@@ -120,8 +120,10 @@ pub struct TenantView {
     pub name: String,
     /// Short name.
     pub slug: String,
-    /// `active` or `suspended`.
+    /// `active`, `suspended` or `erased`.
     pub status: String,
+    /// When everything of it is erased; null for never. To let it work again takes that back.
+    pub erase_at: Option<DateTime<Utc>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }

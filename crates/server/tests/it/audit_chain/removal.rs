@@ -13,6 +13,8 @@ fn erasure(app: &App) -> Erasure<'_> {
         keeper: &app.state.audit,
         clock: app.clock.as_ref(),
         ids: &TimeOrderedIds,
+        by: "admin erase-tenant",
+        reason: "a test",
     }
 }
 
