@@ -1362,6 +1362,65 @@ $$;
 ALTER FUNCTION users.begin_login_attempt(p_username text, p_at timestamp with time zone) OWNER TO sg_auth;
 
 --
+-- Name: begin_password_attempt(text, bytea, timestamp with time zone); Type: FUNCTION; Schema: users; Owner: sg_owner
+--
+
+CREATE FUNCTION users.begin_password_attempt(p_username text, p_device_hash bytea, p_at timestamp with time zone) RETURNS TABLE(allowed boolean, user_id uuid, tenant_id uuid, username text, password_hash text, is_active boolean, locked_now boolean, must_change_password boolean, role text, device_id uuid)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    person record;
+    device record;
+    max_attempts integer;
+    lock_time interval;
+    max_age integer;
+    attempts integer;
+    new_lock timestamptz;
+    admitted boolean;
+begin
+    select u.user_id, u.tenant_id, u.username, u.password_hash, u.is_active, u.account_locked_until, u.last_failed_login,
+        u.must_change_password, u.password_last_changed, u.role
+    into person
+    from users.users u where lower(u.username) = lower(p_username) for no key update;
+    if found and p_device_hash is not null then
+        select d.device_id, d.failed_attempts, d.locked_until into device
+        from users.known_devices d
+        where d.token_hash = p_device_hash and d.tenant_id = person.tenant_id and d.user_id = person.user_id
+            and d.last_used_at > p_at - interval '180 days'
+        for no key update;
+    end if;
+    if p_device_hash is null or not found then
+        return query
+        select b.allowed, b.user_id, b.tenant_id, b.username, b.password_hash, b.is_active, b.locked_now, b.must_change_password, b.role, null::uuid
+        from users.begin_login_attempt(p_username, p_at) b;
+        return;
+    end if;
+    select p.max_failed_attempts, make_interval(mins => p.lockout_duration_minutes), p.max_age_days
+    into max_attempts, lock_time, max_age
+    from users.password_policies p where p.tenant_id = person.tenant_id;
+    max_attempts := coalesce(max_attempts, 5);
+    lock_time := coalesce(lock_time, interval '30 minutes');
+    -- A lock that does not follow from failures is an administrator's, and holds for every device.
+    admitted := not coalesce(device.locked_until > p_at, false)
+        and not coalesce(person.account_locked_until > p_at
+            and person.account_locked_until > coalesce(person.last_failed_login, '-infinity') + lock_time, false);
+    if admitted then
+        attempts := case when device.locked_until is not null then 1 else least(device.failed_attempts, 1000000) + 1 end;
+        new_lock := case when attempts >= max_attempts then p_at + lock_time end;
+        update users.known_devices d set failed_attempts = attempts, locked_until = new_lock where d.device_id = device.device_id;
+    end if;
+    return query select admitted, person.user_id, person.tenant_id, person.username::text, person.password_hash, person.is_active,
+        new_lock is not null,
+        person.must_change_password or coalesce(max_age > 0
+            and coalesce(person.password_last_changed, '-infinity') < p_at - make_interval(days => max_age), false),
+        person.role::text, device.device_id;
+end
+$$;
+
+ALTER FUNCTION users.begin_password_attempt(p_username text, p_device_hash bytea, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
 -- Name: check_subscription(uuid, text, bigint); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
@@ -1428,6 +1487,32 @@ end
 $$;
 
 ALTER FUNCTION users.complete_login(p_user_id uuid, p_at timestamp with time zone) OWNER TO sg_auth;
+
+--
+-- Name: complete_password_attempt(uuid, uuid, timestamp with time zone); Type: FUNCTION; Schema: users; Owner: sg_owner
+--
+
+CREATE FUNCTION users.complete_password_attempt(p_user_id uuid, p_device_id uuid, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_device_id is null then
+        perform users.complete_login(p_user_id, p_at);
+        return;
+    end if;
+    update users.known_devices d set failed_attempts = 0, locked_until = null, last_used_at = p_at
+    where d.device_id = p_device_id and d.user_id = p_user_id;
+    update users.users u
+    set last_login = p_at,
+        failed_login_attempts = case when u.account_locked_until > p_at then u.failed_login_attempts else 0 end,
+        last_failed_login = case when u.account_locked_until > p_at then u.last_failed_login end,
+        account_locked_until = case when u.account_locked_until > p_at then u.account_locked_until end
+    where u.user_id = p_user_id and u.is_active;
+end
+$$;
+
+ALTER FUNCTION users.complete_password_attempt(p_user_id uuid, p_device_id uuid, p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
 -- Name: context_holds(text); Type: FUNCTION; Schema: users; Owner: sg_owner
@@ -2014,6 +2099,22 @@ end
 $$;
 
 ALTER FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) OWNER TO sg_auth;
+
+--
+-- Name: own_password_expiry(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.own_password_expiry() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(u.password_last_changed, u.created_at) + make_interval(days => p.max_age_days)
+    from users.users u
+    join users.password_policies p on p.tenant_id = u.tenant_id
+    where u.user_id = (select users.current_user_id()) and p.max_age_days > 0
+$$;
+
+ALTER FUNCTION users.own_password_expiry() OWNER TO sg_auth;
 
 --
 -- Name: own_subscription(timestamp with time zone); Type: FUNCTION; Schema: users; Owner: sg_auth
@@ -3294,7 +3395,7 @@ CREATE TABLE audit.login_attempts (
     user_agent text,
     request_id text,
     row_hash bytea,
-    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text])))
+    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text])))
 )
 PARTITION BY RANGE (occurred_at);
 
@@ -3318,7 +3419,7 @@ CREATE TABLE audit.login_attempts_default (
     user_agent text,
     request_id text,
     row_hash bytea,
-    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text])))
+    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text])))
 );
 
 ALTER TABLE ONLY audit.login_attempts_default FORCE ROW LEVEL SECURITY;
@@ -3658,6 +3759,24 @@ ALTER TABLE ONLY users.api_keys FORCE ROW LEVEL SECURITY;
 ALTER TABLE users.api_keys OWNER TO sg_owner;
 
 --
+-- Name: backup_codes; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.backup_codes (
+    code_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT backup_codes_code_hash_check CHECK ((length(code_hash) = 32))
+);
+
+ALTER TABLE ONLY users.backup_codes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.backup_codes OWNER TO sg_owner;
+
+--
 -- Name: context_keys; Type: TABLE; Schema: users; Owner: sg_owner
 --
 
@@ -3670,6 +3789,81 @@ CREATE TABLE users.context_keys (
 );
 
 ALTER TABLE users.context_keys OWNER TO sg_owner;
+
+--
+-- Name: factor_policies; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.factor_policies (
+    tenant_id uuid NOT NULL,
+    role character varying(50) NOT NULL,
+    grace_days integer NOT NULL,
+    required_since timestamp with time zone NOT NULL,
+    CONSTRAINT factor_policies_grace_days_check CHECK (((grace_days >= 0) AND (grace_days <= 90))),
+    CONSTRAINT factor_policies_times_check CHECK (isfinite(required_since))
+);
+
+ALTER TABLE ONLY users.factor_policies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.factor_policies OWNER TO sg_owner;
+
+--
+-- Name: factors; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.factors (
+    factor_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    secret_id uuid,
+    last_step bigint,
+    failed_attempts integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    credential_id bytea,
+    public_key bytea,
+    sign_count bigint,
+    transports text[],
+    backed_up boolean,
+    CONSTRAINT factors_credential_id_check CHECK (((length(credential_id) >= 1) AND (length(credential_id) <= 1023))),
+    CONSTRAINT factors_failed_attempts_check CHECK ((failed_attempts >= 0)),
+    CONSTRAINT factors_kind_check CHECK ((kind = ANY (ARRAY['totp'::text, 'passkey'::text]))),
+    CONSTRAINT factors_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT factors_passkey_check CHECK (((kind = 'passkey'::text) = ((credential_id IS NOT NULL) AND (public_key IS NOT NULL) AND (sign_count IS NOT NULL)))),
+    CONSTRAINT factors_public_key_check CHECK (((length(public_key) >= 16) AND (length(public_key) <= 4096))),
+    CONSTRAINT factors_sign_count_check CHECK (((sign_count >= 0) AND (sign_count <= '4294967295'::bigint))),
+    CONSTRAINT factors_times_check CHECK ((isfinite(created_at) AND isfinite(confirmed_at) AND isfinite(last_used_at) AND isfinite(locked_until))),
+    CONSTRAINT factors_totp_check CHECK (((kind = 'totp'::text) = (secret_id IS NOT NULL)))
+);
+
+ALTER TABLE ONLY users.factors FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.factors OWNER TO sg_owner;
+
+--
+-- Name: known_devices; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.known_devices (
+    device_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone NOT NULL,
+    failed_attempts integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    CONSTRAINT known_devices_failed_attempts_check CHECK ((failed_attempts >= 0)),
+    CONSTRAINT known_devices_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY users.known_devices FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.known_devices OWNER TO sg_owner;
 
 --
 -- Name: memberships; Type: TABLE; Schema: users; Owner: sg_owner
@@ -3690,6 +3884,78 @@ CREATE TABLE users.memberships (
 ALTER TABLE ONLY users.memberships FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE users.memberships OWNER TO sg_owner;
+
+--
+-- Name: notices; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.notices (
+    notice_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    kind text NOT NULL,
+    detail text,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone,
+    CONSTRAINT notices_detail_check CHECK ((length(detail) <= 200)),
+    CONSTRAINT notices_kind_check CHECK ((kind ~ '^[a-z][a-z_]{0,39}$'::text))
+);
+
+ALTER TABLE ONLY users.notices FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.notices OWNER TO sg_owner;
+
+--
+-- Name: outgoing_mail; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.outgoing_mail (
+    mail_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid,
+    kind text NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    outcome text,
+    last_error text,
+    CONSTRAINT outgoing_mail_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT outgoing_mail_finished_check CHECK ((((finished_at IS NULL) = (outcome IS NULL)) AND ((user_id IS NOT NULL) OR (outcome IS NOT NULL)))),
+    CONSTRAINT outgoing_mail_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 63))),
+    CONSTRAINT outgoing_mail_last_error_check CHECK ((length(last_error) <= 500)),
+    CONSTRAINT outgoing_mail_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'refused'::text, 'expired'::text, 'void'::text]))),
+    CONSTRAINT outgoing_mail_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text))
+);
+
+ALTER TABLE ONLY users.outgoing_mail FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.outgoing_mail OWNER TO sg_owner;
+
+--
+-- Name: password_links; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.password_links (
+    link_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    mail_id uuid,
+    purpose text NOT NULL,
+    token_hash bytea NOT NULL,
+    account_state bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT password_links_purpose_check CHECK ((purpose = ANY (ARRAY['reset'::text, 'invitation'::text]))),
+    CONSTRAINT password_links_token_hash_check CHECK (((length(token_hash) = 32) AND (length(account_state) = 32)))
+);
+
+ALTER TABLE ONLY users.password_links FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.password_links OWNER TO sg_owner;
 
 --
 -- Name: password_policies; Type: TABLE; Schema: users; Owner: sg_owner
@@ -3836,6 +4102,7 @@ CREATE TABLE users.sessions (
     end_reason text,
     address inet,
     user_agent text,
+    verified_at timestamp with time zone,
     CONSTRAINT sessions_idle_seconds_check CHECK ((idle_seconds > 0)),
     CONSTRAINT sessions_token_hash_check CHECK ((length(token_hash) = 32))
 );
@@ -3843,6 +4110,34 @@ CREATE TABLE users.sessions (
 ALTER TABLE ONLY users.sessions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE users.sessions OWNER TO sg_owner;
+
+--
+-- Name: sign_in_challenges; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.sign_in_challenges (
+    challenge_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid,
+    purpose text NOT NULL,
+    token_hash bytea NOT NULL,
+    passkey_challenge bytea NOT NULL,
+    password_digest bytea,
+    session_id uuid,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    consumed_at timestamp with time zone,
+    CONSTRAINT sign_in_challenges_passkey_challenge_check CHECK ((length(passkey_challenge) = 32)),
+    CONSTRAINT sign_in_challenges_password_check CHECK (((purpose <> ALL (ARRAY['second_factor'::text, 'enrolment'::text])) OR (password_digest IS NOT NULL))),
+    CONSTRAINT sign_in_challenges_purpose_check CHECK ((purpose = ANY (ARRAY['second_factor'::text, 'enrolment'::text, 'passkey_sign_in'::text, 'passkey_registration'::text, 'verification'::text]))),
+    CONSTRAINT sign_in_challenges_token_hash_check CHECK ((length(token_hash) = 32)),
+    CONSTRAINT sign_in_challenges_user_id_check CHECK (((user_id IS NULL) = (purpose = 'passkey_sign_in'::text)))
+);
+
+ALTER TABLE ONLY users.sign_in_challenges FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.sign_in_challenges OWNER TO sg_owner;
 
 --
 -- Name: subscription_changes; Type: TABLE; Schema: users; Owner: sg_owner
@@ -4455,6 +4750,20 @@ ALTER TABLE ONLY users.api_keys
     ADD CONSTRAINT api_keys_tenant_id_key_id_key UNIQUE (tenant_id, key_id);
 
 --
+-- Name: backup_codes backup_codes_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.backup_codes
+    ADD CONSTRAINT backup_codes_pkey PRIMARY KEY (code_id);
+
+--
+-- Name: backup_codes backup_codes_user_id_code_hash_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.backup_codes
+    ADD CONSTRAINT backup_codes_user_id_code_hash_key UNIQUE (user_id, code_hash);
+
+--
 -- Name: context_keys context_keys_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -4462,11 +4771,74 @@ ALTER TABLE ONLY users.context_keys
     ADD CONSTRAINT context_keys_pkey PRIMARY KEY (key_id);
 
 --
+-- Name: factor_policies factor_policies_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factor_policies
+    ADD CONSTRAINT factor_policies_pkey PRIMARY KEY (tenant_id, role);
+
+--
+-- Name: factors factors_credential_id_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factors
+    ADD CONSTRAINT factors_credential_id_key UNIQUE (credential_id);
+
+--
+-- Name: factors factors_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factors
+    ADD CONSTRAINT factors_pkey PRIMARY KEY (factor_id);
+
+--
+-- Name: known_devices known_devices_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.known_devices
+    ADD CONSTRAINT known_devices_pkey PRIMARY KEY (device_id);
+
+--
+-- Name: known_devices known_devices_token_hash_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.known_devices
+    ADD CONSTRAINT known_devices_token_hash_key UNIQUE (token_hash);
+
+--
 -- Name: memberships memberships_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
 ALTER TABLE ONLY users.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
+
+--
+-- Name: notices notices_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (notice_id);
+
+--
+-- Name: outgoing_mail outgoing_mail_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.outgoing_mail
+    ADD CONSTRAINT outgoing_mail_pkey PRIMARY KEY (mail_id);
+
+--
+-- Name: password_links password_links_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.password_links
+    ADD CONSTRAINT password_links_pkey PRIMARY KEY (link_id);
+
+--
+-- Name: password_links password_links_token_hash_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.password_links
+    ADD CONSTRAINT password_links_token_hash_key UNIQUE (token_hash);
 
 --
 -- Name: password_policies password_policies_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
@@ -4518,6 +4890,13 @@ ALTER TABLE ONLY users.secrets
     ADD CONSTRAINT secrets_pkey PRIMARY KEY (secret_id);
 
 --
+-- Name: secrets secrets_tenant_id_secret_id_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.secrets
+    ADD CONSTRAINT secrets_tenant_id_secret_id_key UNIQUE (tenant_id, secret_id);
+
+--
 -- Name: sessions sessions_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -4530,6 +4909,20 @@ ALTER TABLE ONLY users.sessions
 
 ALTER TABLE ONLY users.sessions
     ADD CONSTRAINT sessions_token_hash_key UNIQUE (token_hash);
+
+--
+-- Name: sign_in_challenges sign_in_challenges_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_pkey PRIMARY KEY (challenge_id);
+
+--
+-- Name: sign_in_challenges sign_in_challenges_token_hash_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_token_hash_key UNIQUE (token_hash);
 
 --
 -- Name: subscription_changes subscription_changes_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
@@ -5140,6 +5533,30 @@ CREATE INDEX api_keys_tenant_id_replaces_key_id_idx ON users.api_keys USING btre
 CREATE INDEX api_keys_tenant_id_user_id_idx ON users.api_keys USING btree (tenant_id, user_id);
 
 --
+-- Name: backup_codes_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX backup_codes_tenant_id_user_id_idx ON users.backup_codes USING btree (tenant_id, user_id);
+
+--
+-- Name: factors_tenant_id_secret_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX factors_tenant_id_secret_id_idx ON users.factors USING btree (tenant_id, secret_id);
+
+--
+-- Name: factors_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX factors_tenant_id_user_id_idx ON users.factors USING btree (tenant_id, user_id);
+
+--
+-- Name: factors_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX factors_user_id_idx ON users.factors USING btree (user_id);
+
+--
 -- Name: idx_api_keys_active; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -5182,6 +5599,18 @@ CREATE INDEX idx_users_role ON users.users USING btree (role);
 CREATE UNIQUE INDEX idx_users_username ON users.users USING btree (lower((username)::text));
 
 --
+-- Name: known_devices_last_used_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX known_devices_last_used_at_idx ON users.known_devices USING btree (last_used_at);
+
+--
+-- Name: known_devices_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX known_devices_tenant_id_user_id_idx ON users.known_devices USING btree (tenant_id, user_id, last_used_at DESC);
+
+--
 -- Name: memberships_granted_by_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -5198,6 +5627,48 @@ CREATE INDEX memberships_tenant_id_role_idx ON users.memberships USING btree (te
 --
 
 CREATE INDEX memberships_user_id_idx ON users.memberships USING btree (user_id);
+
+--
+-- Name: notices_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX notices_tenant_id_user_id_idx ON users.notices USING btree (tenant_id, user_id);
+
+--
+-- Name: notices_user_id_created_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX notices_user_id_created_at_idx ON users.notices USING btree (user_id, created_at DESC);
+
+--
+-- Name: outgoing_mail_finished_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX outgoing_mail_finished_at_idx ON users.outgoing_mail USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+--
+-- Name: outgoing_mail_next_attempt_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX outgoing_mail_next_attempt_at_idx ON users.outgoing_mail USING btree (next_attempt_at) WHERE (finished_at IS NULL);
+
+--
+-- Name: outgoing_mail_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX outgoing_mail_tenant_id_user_id_idx ON users.outgoing_mail USING btree (tenant_id, user_id, kind, created_at DESC);
+
+--
+-- Name: password_links_expires_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX password_links_expires_at_idx ON users.password_links USING btree (expires_at);
+
+--
+-- Name: password_links_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX password_links_tenant_id_user_id_idx ON users.password_links USING btree (tenant_id, user_id);
 
 --
 -- Name: plans_is_default_idx; Type: INDEX; Schema: users; Owner: sg_owner
@@ -5246,6 +5717,18 @@ CREATE INDEX sessions_expires_at_idx ON users.sessions USING btree (expires_at);
 --
 
 CREATE INDEX sessions_tenant_id_user_id_idx ON users.sessions USING btree (tenant_id, user_id) WHERE (ended_at IS NULL);
+
+--
+-- Name: sign_in_challenges_expires_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX sign_in_challenges_expires_at_idx ON users.sign_in_challenges USING btree (expires_at);
+
+--
+-- Name: sign_in_challenges_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX sign_in_challenges_tenant_id_user_id_idx ON users.sign_in_challenges USING btree (tenant_id, user_id);
 
 --
 -- Name: subscription_changes_tenant_id_changed_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
@@ -5884,6 +6367,24 @@ CREATE TRIGGER record_plan_change AFTER INSERT OR DELETE OR UPDATE ON users.plan
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.api_keys FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('key_id', 'last_used', 'usage_count');
 
 --
+-- Name: backup_codes record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.backup_codes FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('code_id', 'code_hash');
+
+--
+-- Name: factor_policies record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.factor_policies FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('role');
+
+--
+-- Name: factors record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.factors FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('factor_id', 'last_used_at', 'last_step', 'failed_attempts', 'locked_until', 'sign_count', 'credential_id', 'public_key', 'backed_up');
+
+--
 -- Name: memberships record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
 --
 
@@ -6317,6 +6818,48 @@ ALTER TABLE ONLY users.api_keys
     ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.memberships(tenant_id, user_id);
 
 --
+-- Name: backup_codes backup_codes_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.backup_codes
+    ADD CONSTRAINT backup_codes_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: factor_policies factor_policies_role_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factor_policies
+    ADD CONSTRAINT factor_policies_role_fkey FOREIGN KEY (tenant_id, role) REFERENCES users.roles(tenant_id, role) ON DELETE CASCADE;
+
+--
+-- Name: factor_policies factor_policies_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factor_policies
+    ADD CONSTRAINT factor_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: factors factors_secret_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factors
+    ADD CONSTRAINT factors_secret_id_fkey FOREIGN KEY (tenant_id, secret_id) REFERENCES users.secrets(tenant_id, secret_id);
+
+--
+-- Name: factors factors_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.factors
+    ADD CONSTRAINT factors_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: known_devices known_devices_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.known_devices
+    ADD CONSTRAINT known_devices_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
 -- Name: memberships memberships_granted_by_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -6343,6 +6886,34 @@ ALTER TABLE ONLY users.memberships
 
 ALTER TABLE ONLY users.memberships
     ADD CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES users.users(user_id) ON DELETE CASCADE;
+
+--
+-- Name: notices notices_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.notices
+    ADD CONSTRAINT notices_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: outgoing_mail outgoing_mail_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.outgoing_mail
+    ADD CONSTRAINT outgoing_mail_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: outgoing_mail outgoing_mail_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.outgoing_mail
+    ADD CONSTRAINT outgoing_mail_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: password_links password_links_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.password_links
+    ADD CONSTRAINT password_links_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
 
 --
 -- Name: password_policies password_policies_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -6392,6 +6963,20 @@ ALTER TABLE ONLY users.secrets
 
 ALTER TABLE ONLY users.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: sign_in_challenges sign_in_challenges_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: sign_in_challenges sign_in_challenges_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
 
 --
 -- Name: subscription_changes subscription_changes_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -7730,10 +8315,52 @@ CREATE POLICY access_from_elsewhere ON users.memberships AS RESTRICTIVE FOR INSE
 CREATE POLICY admin_access ON users.api_keys TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: backup_codes admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.backup_codes TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: factor_policies admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.factor_policies TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: factors admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.factors TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: known_devices admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.known_devices TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: memberships admin_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY admin_access ON users.memberships TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: notices admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.notices TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: outgoing_mail admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.outgoing_mail TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: password_links admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.password_links TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: password_policies admin_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -7764,6 +8391,12 @@ CREATE POLICY admin_access ON users.secrets TO sg_admin USING (true) WITH CHECK 
 --
 
 CREATE POLICY admin_access ON users.sessions TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: sign_in_challenges admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.sign_in_challenges TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: subscription_changes admin_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -7862,10 +8495,52 @@ CREATE POLICY auth_access ON users.users TO sg_auth USING (true) WITH CHECK (tru
 CREATE POLICY backup_access ON users.api_keys FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: backup_codes backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.backup_codes FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: factor_policies backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.factor_policies FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: factors backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.factors FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: known_devices backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.known_devices FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: memberships backup_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY backup_access ON users.memberships FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: notices backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.notices FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: outgoing_mail backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.outgoing_mail FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: password_links backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.password_links FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: password_policies backup_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -7898,6 +8573,12 @@ CREATE POLICY backup_access ON users.secrets FOR SELECT TO sg_backup USING (true
 CREATE POLICY backup_access ON users.sessions FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: sign_in_challenges backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.sign_in_challenges FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: subscription_changes backup_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -7922,6 +8603,30 @@ CREATE POLICY backup_access ON users.tenants FOR SELECT TO sg_backup USING (true
 CREATE POLICY backup_access ON users.users FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: backup_codes; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.backup_codes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: factor_policies; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.factor_policies ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: factors; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.factors ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: known_devices; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.known_devices ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: users member_visibility; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -7932,6 +8637,12 @@ CREATE POLICY member_visibility ON users.users FOR SELECT TO sg_app USING ((user
 --
 
 ALTER TABLE users.memberships ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: factor_policies no_higher_role; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY no_higher_role ON users.factor_policies AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (users.may_grant((role)::text));
 
 --
 -- Name: memberships no_higher_role; Type: POLICY; Schema: users; Owner: sg_owner
@@ -7946,10 +8657,22 @@ CREATE POLICY no_higher_role ON users.memberships AS RESTRICTIVE FOR UPDATE TO s
 CREATE POLICY no_higher_role ON users.users AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (users.may_grant((role)::text));
 
 --
+-- Name: factor_policies no_higher_role_by_update; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY no_higher_role_by_update ON users.factor_policies AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.may_grant((role)::text)) WITH CHECK (users.may_grant((role)::text));
+
+--
 -- Name: users no_higher_role_by_update; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY no_higher_role_by_update ON users.users AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_grant((role)::text));
+
+--
+-- Name: factor_policies no_higher_role_goes; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY no_higher_role_goes ON users.factor_policies AS RESTRICTIVE FOR DELETE TO sg_app USING (users.may_grant((role)::text));
 
 --
 -- Name: role_permissions no_higher_role_goes; Type: POLICY; Schema: users; Owner: sg_owner
@@ -7982,6 +8705,18 @@ CREATE POLICY no_wider_role ON users.roles AS RESTRICTIVE FOR INSERT TO sg_app W
 CREATE POLICY no_wider_role_by_update ON users.roles AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_define_role((based_on)::text, (scope)::text));
 
 --
+-- Name: notices; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.notices ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: outgoing_mail; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.outgoing_mail ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: api_keys own_keys_only; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -7994,10 +8729,22 @@ CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_ap
 CREATE POLICY own_scope ON users.api_keys AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
+-- Name: factor_policies own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.factor_policies AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
 -- Name: memberships own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY own_scope ON users.memberships AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+
+--
+-- Name: outgoing_mail own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.outgoing_mail AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: secrets own_scope; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8030,6 +8777,12 @@ CREATE POLICY own_scope ON users.subscriptions AS RESTRICTIVE FOR SELECT TO sg_a
 CREATE POLICY own_scope ON users.users AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
+-- Name: password_links; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.password_links ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: password_policies; Type: ROW SECURITY; Schema: users; Owner: sg_owner
 --
 
@@ -8060,6 +8813,12 @@ ALTER TABLE users.secrets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE users.sessions ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: sign_in_challenges; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.sign_in_challenges ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: subscription_changes; Type: ROW SECURITY; Schema: users; Owner: sg_owner
 --
 
@@ -8078,10 +8837,52 @@ ALTER TABLE users.subscriptions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY system_access ON users.api_keys TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: backup_codes system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.backup_codes TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: factor_policies system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.factor_policies TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: factors system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.factors TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: known_devices system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.known_devices TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: memberships system_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY system_access ON users.memberships TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: notices system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.notices TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: outgoing_mail system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.outgoing_mail TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: password_links system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.password_links TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: password_policies system_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8114,6 +8915,12 @@ CREATE POLICY system_access ON users.secrets TO sg_system USING (true) WITH CHEC
 CREATE POLICY system_access ON users.sessions TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: sign_in_challenges system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.sign_in_challenges TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: subscription_changes system_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8144,10 +8951,52 @@ CREATE POLICY system_access ON users.users TO sg_system USING (true) WITH CHECK 
 CREATE POLICY tenant_isolation ON users.api_keys TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
+-- Name: backup_codes tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.backup_codes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: factor_policies tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.factor_policies TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: factors tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.factors TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: known_devices tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.known_devices TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
 -- Name: memberships tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY tenant_isolation ON users.memberships TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: notices tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.notices TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: outgoing_mail tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.outgoing_mail TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: password_links tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.password_links TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: password_policies tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8178,6 +9027,12 @@ CREATE POLICY tenant_isolation ON users.secrets TO sg_app USING ((tenant_id = ( 
 --
 
 CREATE POLICY tenant_isolation ON users.sessions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: sign_in_challenges tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.sign_in_challenges TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: subscription_changes tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8568,6 +9423,13 @@ REVOKE ALL ON FUNCTION users.begin_login_attempt(p_username text, p_at timestamp
 GRANT ALL ON FUNCTION users.begin_login_attempt(p_username text, p_at timestamp with time zone) TO sg_system;
 
 --
+-- Name: FUNCTION begin_password_attempt(p_username text, p_device_hash bytea, p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION users.begin_password_attempt(p_username text, p_device_hash bytea, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION users.begin_password_attempt(p_username text, p_device_hash bytea, p_at timestamp with time zone) TO sg_system;
+
+--
 -- Name: FUNCTION check_subscription(p_tenant uuid, p_resource text, p_added bigint); Type: ACL; Schema: users; Owner: sg_auth
 --
 
@@ -8579,6 +9441,13 @@ REVOKE ALL ON FUNCTION users.check_subscription(p_tenant uuid, p_resource text, 
 
 REVOKE ALL ON FUNCTION users.complete_login(p_user_id uuid, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.complete_login(p_user_id uuid, p_at timestamp with time zone) TO sg_system;
+
+--
+-- Name: FUNCTION complete_password_attempt(p_user_id uuid, p_device_id uuid, p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION users.complete_password_attempt(p_user_id uuid, p_device_id uuid, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION users.complete_password_attempt(p_user_id uuid, p_device_id uuid, p_at timestamp with time zone) TO sg_system;
 
 --
 -- Name: FUNCTION context_holds(p_permission text); Type: ACL; Schema: users; Owner: sg_owner
@@ -8791,6 +9660,13 @@ GRANT ALL ON FUNCTION users.membership_is_sound(p_user uuid, p_role text, p_expi
 REVOKE ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_app;
 GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_admin;
+
+--
+-- Name: FUNCTION own_password_expiry(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.own_password_expiry() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.own_password_expiry() TO sg_app;
 
 --
 -- Name: FUNCTION own_subscription(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
@@ -9982,10 +10858,133 @@ GRANT SELECT(enrolments) ON TABLE users.api_keys TO sg_app;
 GRANT SELECT(replaces_key_id) ON TABLE users.api_keys TO sg_app;
 
 --
+-- Name: TABLE backup_codes; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.backup_codes TO sg_system;
+GRANT DELETE ON TABLE users.backup_codes TO sg_admin;
+GRANT SELECT ON TABLE users.backup_codes TO sg_backup;
+
+--
+-- Name: COLUMN backup_codes.code_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(code_id) ON TABLE users.backup_codes TO sg_admin;
+
+--
+-- Name: COLUMN backup_codes.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(tenant_id) ON TABLE users.backup_codes TO sg_admin;
+
+--
+-- Name: COLUMN backup_codes.user_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(user_id) ON TABLE users.backup_codes TO sg_admin;
+
+--
+-- Name: COLUMN backup_codes.created_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(created_at) ON TABLE users.backup_codes TO sg_admin;
+
+--
+-- Name: COLUMN backup_codes.used_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(used_at) ON TABLE users.backup_codes TO sg_admin;
+
+--
 -- Name: TABLE context_keys; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.context_keys TO sg_auth;
+
+--
+-- Name: TABLE factor_policies; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_app;
+GRANT SELECT ON TABLE users.factor_policies TO sg_backup;
+
+--
+-- Name: TABLE factors; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factors TO sg_system;
+GRANT DELETE ON TABLE users.factors TO sg_admin;
+GRANT SELECT ON TABLE users.factors TO sg_backup;
+
+--
+-- Name: COLUMN factors.factor_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(factor_id) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(tenant_id) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.user_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(user_id) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.kind; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(kind) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.name; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(name) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.created_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(created_at) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.confirmed_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(confirmed_at) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.last_used_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(last_used_at) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.failed_attempts; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(failed_attempts),UPDATE(failed_attempts) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: COLUMN factors.locked_until; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT(locked_until),UPDATE(locked_until) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: TABLE known_devices; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.known_devices TO sg_system;
+GRANT SELECT,DELETE,UPDATE ON TABLE users.known_devices TO sg_admin;
+GRANT SELECT ON TABLE users.known_devices TO sg_backup;
 
 --
 -- Name: TABLE memberships; Type: ACL; Schema: users; Owner: sg_owner
@@ -10032,6 +11031,78 @@ GRANT INSERT(granted_by),UPDATE(granted_by) ON TABLE users.memberships TO sg_app
 --
 
 GRANT INSERT(reason),UPDATE(reason) ON TABLE users.memberships TO sg_app;
+
+--
+-- Name: TABLE notices; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.notices TO sg_system;
+GRANT SELECT ON TABLE users.notices TO sg_admin;
+GRANT SELECT ON TABLE users.notices TO sg_backup;
+
+--
+-- Name: TABLE outgoing_mail; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.outgoing_mail TO sg_system;
+GRANT SELECT,DELETE,UPDATE ON TABLE users.outgoing_mail TO sg_admin;
+GRANT SELECT ON TABLE users.outgoing_mail TO sg_backup;
+
+--
+-- Name: COLUMN outgoing_mail.mail_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(mail_id) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(tenant_id) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.user_id; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(user_id) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.kind; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(kind) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.parameters; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(parameters) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.created_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(created_at) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.next_attempt_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(next_attempt_at) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: COLUMN outgoing_mail.expires_at; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT INSERT(expires_at) ON TABLE users.outgoing_mail TO sg_app;
+
+--
+-- Name: TABLE password_links; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.password_links TO sg_system;
+GRANT SELECT,DELETE,UPDATE ON TABLE users.password_links TO sg_admin;
+GRANT SELECT ON TABLE users.password_links TO sg_backup;
 
 --
 -- Name: TABLE password_policies; Type: ACL; Schema: users; Owner: sg_owner
@@ -10322,6 +11393,13 @@ GRANT SELECT(address) ON TABLE users.sessions TO sg_app;
 --
 
 GRANT SELECT(user_agent) ON TABLE users.sessions TO sg_app;
+
+--
+-- Name: TABLE sign_in_challenges; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.sign_in_challenges TO sg_system;
+GRANT SELECT ON TABLE users.sign_in_challenges TO sg_backup;
 
 --
 -- Name: TABLE subscription_changes; Type: ACL; Schema: users; Owner: sg_owner

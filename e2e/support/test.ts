@@ -90,7 +90,7 @@ export async function signInByForm(page: Page, account: Account): Promise<void> 
   await page.goto("/");
   await page.getByLabel("User name").fill(account.username);
   await page.getByLabel("Password").fill(account.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 function isExpected(message: ConsoleMessage, refusals: Refusals): boolean {

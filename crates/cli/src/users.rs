@@ -131,6 +131,9 @@ pub(crate) enum Users {
         /// The person's name.
         #[arg(long)]
         full_name: Option<String>,
+        /// Mail them a link for choosing a password, instead of showing one that works once.
+        #[arg(long)]
+        invite: bool,
     },
 }
 
@@ -160,6 +163,7 @@ impl Users {
                 email,
                 role,
                 full_name,
+                invite,
             } => {
                 let created = client
                     .create_user(&CreateUser {
@@ -168,12 +172,19 @@ impl Users {
                         full_name,
                         role,
                         tenant_id: None,
+                        invite,
                     })
                     .await?;
                 let fields = [
                     ("id", created.user.user_id.to_string()),
                     ("user name", created.user.username.clone()),
-                    ("password (works once)", created.initial_password.clone()),
+                    (
+                        "password (works once)",
+                        created
+                            .initial_password
+                            .clone()
+                            .unwrap_or_else(|| "invited by mail".to_owned()),
+                    ),
                 ];
                 output::record(format, &created, &fields)
             }

@@ -59,6 +59,23 @@ pub const CLEANUPS: &[Cleanup] = &[
             where s.expires_at < $1::timestamptz - interval '30 days' or s.ended_at < $1 - interval '30 days' limit $2)",
     },
     Cleanup {
+        name: "outgoing_mail",
+        statement: "delete from users.outgoing_mail where mail_id in (
+            select m.mail_id from users.outgoing_mail m
+            where m.finished_at < $1::timestamptz - interval '30 days'
+                or (m.finished_at is null and m.expires_at < $1 - interval '30 days') limit $2)",
+    },
+    Cleanup {
+        name: "password_links",
+        statement: "delete from users.password_links where link_id in (
+            select l.link_id from users.password_links l where l.expires_at < $1::timestamptz - interval '30 days' limit $2)",
+    },
+    Cleanup {
+        name: "known_devices",
+        statement: "delete from users.known_devices where device_id in (
+            select d.device_id from users.known_devices d where d.last_used_at < $1::timestamptz - interval '180 days' limit $2)",
+    },
+    Cleanup {
         name: "password_history",
         statement: "update users.users u set password_history = (
                 select coalesce(jsonb_agg(h.hash order by h.position), '[]')
@@ -111,6 +128,26 @@ pub const CLEANUPS: &[Cleanup] = &[
                     and m.user_id in (c.requested_by, c.approved_by, c.closed_by))
                 and not exists (select from agents.legal_holds h where h.tenant_id = m.tenant_id and m.user_id in (h.placed_by, h.released_by))
             limit $2)",
+    },
+    Cleanup {
+        name: "sign_in_challenges",
+        statement: "delete from users.sign_in_challenges where challenge_id in (
+            select c.challenge_id from users.sign_in_challenges c where c.expires_at < $1::timestamptz - interval '1 day' limit $2)",
+    },
+    // A factor refers to its secret, which therefore goes by what the deletion of the factor returns.
+    Cleanup {
+        name: "pending_factors",
+        statement: "with gone as (
+                delete from users.factors where factor_id in (
+                    select f.factor_id from users.factors f
+                    where f.kind = 'totp' and f.confirmed_at is null and f.created_at < $1::timestamptz - interval '10 minutes' limit $2)
+                returning secret_id)
+            delete from users.secrets s using gone g where s.secret_id = g.secret_id",
+    },
+    Cleanup {
+        name: "notices",
+        statement: "delete from users.notices where notice_id in (
+            select n.notice_id from users.notices n where n.created_at < $1::timestamptz - interval '400 days' limit $2)",
     },
     Cleanup {
         name: "streams",

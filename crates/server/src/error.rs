@@ -87,6 +87,23 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// 409 `mail_not_configured`.
+    pub fn mail_not_configured() -> Self {
+        Self::conflict(
+            "mail_not_configured",
+            "this server sends no mail; an administrator can give a new password, or set up mail as docs/server.md says",
+        )
+    }
+
+    /// 410 `link_invalid`: one answer for used, expired, void and never issued.
+    pub fn link_invalid() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "link_invalid",
+            "the link was used, has expired, or does not fit the account any more; ask for another one",
+        )
+    }
+
     /// 413 `too_large`.
     pub fn too_large(limit_bytes: usize) -> Self {
         Self::new(

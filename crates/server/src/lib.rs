@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod listen;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 pub mod monitoring;
 pub mod passwords;

@@ -67,6 +67,14 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Admin {
+    /// Take all second factors of a user away who has lost them.
+    ResetFactors {
+        /// The user's sign-in name.
+        username: String,
+        /// The data directory of `up`.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
     /// Give a user a new initial password, switch the account on and unlock it.
     ResetPassword {
         /// The user's sign-in name.
@@ -186,6 +194,15 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let rows = block_on(commands::erase_tenant(&config, &slug, &confirm))?;
             print_line(&format!(
                 "erased {slug}: {rows} rows; exports that were made before still hold its audit log"
+            ));
+        }
+        Command::Admin {
+            command: Admin::ResetFactors { username, data_dir },
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let count = block_on(commands::reset_factors(&config, &username))?;
+            print_line(&format!(
+                "{username} has no second factor any more ({count} removed); the password alone signs in"
             ));
         }
         Command::Admin {

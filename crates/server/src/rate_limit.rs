@@ -22,6 +22,7 @@ pub struct RateLimits {
     sign_in_by_address: Limit<IpAddr>,
     sign_in_by_user: Limit<(IpAddr, String)>,
     enrol_by_address: Limit<IpAddr>,
+    password_reset_by_address: Limit<IpAddr>,
 }
 
 impl RateLimits {
@@ -42,6 +43,11 @@ impl RateLimits {
                 "enrol_address",
                 config.enrol_per_address_per_minute,
                 config.enrol_per_address_burst,
+            ),
+            password_reset_by_address: Limit::new(
+                "password_reset_address",
+                config.password_reset_per_address_per_minute,
+                config.password_reset_per_address_burst,
             ),
         }
     }
@@ -65,11 +71,20 @@ impl RateLimits {
         self.enrol_by_address.check(&network_of(address))
     }
 
+    /// Counts a request for, or a use of, a link for a forgotten password.
+    ///
+    /// # Errors
+    /// 429 with the time to wait.
+    pub fn check_password_reset(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.password_reset_by_address.check(&network_of(address))
+    }
+
     /// Forgets keys that have their whole allowance again; to be called every minute.
     pub fn forget_idle(&self) {
         self.sign_in_by_address.forget_idle();
         self.sign_in_by_user.forget_idle();
         self.enrol_by_address.forget_idle();
+        self.password_reset_by_address.forget_idle();
     }
 }
 

@@ -10,6 +10,7 @@ use crate::audit::AuditKeeper;
 use crate::auth::KeyUsage;
 use crate::config::Config;
 use crate::ingest::Ingest;
+use crate::mail::Mailer;
 use crate::monitoring::Live;
 use crate::passwords::PasswordHasher;
 use crate::rate_limit::RateLimits;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub ids: Arc<dyn Ids>,
     /// Password hashing.
     pub passwords: PasswordHasher,
+    /// The way to the mail server; none where no mail is sent.
+    pub mailer: Option<Mailer>,
     /// Limits for callers who have proved nothing.
     pub rate_limits: RateLimits,
     /// Uses of API keys that are not written yet.
@@ -76,6 +79,8 @@ pub struct AppParts {
     pub secrets: SecretBox,
     /// The audit log's key and what is known of its chains.
     pub audit: AuditKeeper,
+    /// The way to the mail server; none where no mail is sent.
+    pub mailer: Option<Mailer>,
     /// Starts tasks.
     pub supervisor: Supervisor,
     /// The server's own URL.
@@ -102,6 +107,7 @@ impl AppState {
             secrets: parts.secrets,
             sign_in_digest: SignInDigest::default(),
             audit: parts.audit,
+            mailer: parts.mailer,
             supervisor: parts.supervisor,
             public_url: parts.public_url,
             tls: parts.tls,

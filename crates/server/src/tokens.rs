@@ -46,7 +46,12 @@ mod tests {
 
     #[test]
     fn tokens_have_their_form_and_differ() {
-        for kind in [TokenKind::Session, TokenKind::ApiKey, TokenKind::Agent] {
+        for kind in [
+            TokenKind::Session,
+            TokenKind::ApiKey,
+            TokenKind::Agent,
+            TokenKind::Challenge,
+        ] {
             let (one, two) = (generate(kind), generate(kind));
             assert_eq!(TokenKind::of(one.secret.expose_secret()), Ok(kind));
             assert_eq!(one.hash, TokenHash::of(one.secret.expose_secret()));

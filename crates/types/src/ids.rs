@@ -49,6 +49,8 @@ define_ids! {
     KeyId;
     /// A signed-in session (`users.sessions.session_id`).
     SessionId;
+    /// A second factor (`users.factors.factor_id`).
+    FactorId;
     /// A monitored endpoint and the agent on it (`agents.endpoints.agent_id`).
     AgentId;
     /// An incident (`threats.incidents.threat_id`).

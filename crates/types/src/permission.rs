@@ -132,6 +132,8 @@ pub enum Permission {
     AlertsManage,
     /// See, place and release legal holds.
     HoldsManage,
+    /// Change the tenant's policy for passwords.
+    PoliciesManage,
 }
 text_enum!(Permission {
     EndpointsRead => "endpoints_read",
@@ -148,6 +150,7 @@ text_enum!(Permission {
     AlertsRead => "alerts_read",
     AlertsManage => "alerts_manage",
     HoldsManage => "holds_manage",
+    PoliciesManage => "policies_manage",
 });
 
 impl Role {
@@ -155,7 +158,7 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            HoldsManage, IncidentsRead, IncidentsWork, RulesRead, UsersManage, UsersRead,
+            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, RulesRead, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -183,6 +186,7 @@ impl Role {
                 AlertsRead,
                 AlertsManage,
                 HoldsManage,
+                PoliciesManage,
             ],
             Self::SystemAdmin => Permission::ALL,
         }

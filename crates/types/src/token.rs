@@ -9,11 +9,19 @@ pub enum TokenKind {
     ApiKey,
     /// An agent's own token: `sga_…`.
     Agent,
+    /// What a mailed link for setting a password carries: `sgp_…`.
+    PasswordLink,
+    /// What a browser that was signed in with before is known by: `sgd_…`.
+    Device,
+    /// A sign-in that waits for its second step: `sgc_…`.
+    Challenge,
 }
 
 /// A bearer token that has none of the known forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the token has none of the known forms (sgs_…, sg_…, sga_… followed by 43 characters)")]
+#[error(
+    "the token has none of the known forms (sgs_…, sg_…, sga_…, sgp_…, sgd_…, sgc_… followed by 43 characters)"
+)]
 pub struct TokenError;
 
 /// Length of a secret part: 32 bytes in base64url without padding.
@@ -26,6 +34,9 @@ impl TokenKind {
             Self::Session => "sgs_",
             Self::ApiKey => "sg_",
             Self::Agent => "sga_",
+            Self::PasswordLink => "sgp_",
+            Self::Device => "sgd_",
+            Self::Challenge => "sgc_",
         }
     }
 
@@ -34,10 +45,17 @@ impl TokenKind {
     /// # Errors
     /// [`TokenError`] when prefix, length or alphabet are wrong.
     pub fn of(token: &str) -> Result<Self, TokenError> {
-        [Self::Session, Self::Agent, Self::ApiKey]
-            .into_iter()
-            .find(|kind| token.strip_prefix(kind.prefix()).is_some_and(is_secret))
-            .ok_or(TokenError)
+        [
+            Self::Session,
+            Self::Agent,
+            Self::PasswordLink,
+            Self::Device,
+            Self::Challenge,
+            Self::ApiKey,
+        ]
+        .into_iter()
+        .find(|kind| token.strip_prefix(kind.prefix()).is_some_and(is_secret))
+        .ok_or(TokenError)
     }
 }
 
@@ -58,6 +76,7 @@ mod tests {
         assert_eq!(TokenKind::of(&format!("sg_{secret}")), Ok(TokenKind::ApiKey));
         assert_eq!(TokenKind::of(&format!("sgs_{secret}")), Ok(TokenKind::Session));
         assert_eq!(TokenKind::of(&format!("sga_{secret}")), Ok(TokenKind::Agent));
+        assert_eq!(TokenKind::of(&format!("sgc_{secret}")), Ok(TokenKind::Challenge));
         assert_eq!(TokenKind::of(&secret), Err(TokenError));
         assert_eq!(TokenKind::of("sg_short"), Err(TokenError));
         assert_eq!(TokenKind::of(&format!("sg_{}é", "A".repeat(41))), Err(TokenError));

@@ -1,5 +1,5 @@
 /** The typed HTTP client: paths, parameters, bodies and answers come from the OpenAPI document. */
-import { readProblem, unreachable } from "./problem";
+import { ApiError, readProblem, unreachable } from "./problem";
 import type { paths } from "./schema";
 
 type Method = "get" | "post" | "patch" | "delete";
@@ -27,6 +27,8 @@ type Body<O> = O extends { requestBody?: infer B } ? Json<Exclude<B, undefined>>
 export type Options<P extends keyof paths, M extends Method> = {
   query?: Query<Operation<P, M>>;
   signal?: AbortSignal;
+  /** Proves who calls, in place of the session. */
+  bearer?: string;
 } & Part<"path", PathParams<Operation<P, M>>> &
   Part<"body", Body<Operation<P, M>>>;
 
@@ -41,12 +43,17 @@ export const CSRF_HEADER = "X-SecureGuard-CSRF";
 /** Picks the tenant that a request works in. */
 export const TENANT_HEADER = "X-SecureGuard-Tenant";
 
+/** Refusals of a sign-in, which end no session. */
+const REFUSED_SIGN_IN = ["invalid_credentials", "second_factor_refused"];
+
 /** What the rest of the console wants to know of every refused request. */
 export interface ClientEvents {
   /** 401: the session has ended. */
   onSignedOut?: () => void;
   /** 403 `password_change_required`. */
   onPasswordChangeRequired?: () => void;
+  /** 403 `verification_required`: asks who is there; true when that was proved and the request is worth another try. */
+  onVerificationRequired?: () => Promise<boolean>;
 }
 
 /** One client for the application; tests make their own. */
@@ -79,11 +86,12 @@ export class ApiClient {
   async send(
     method: string,
     url: string,
-    init: { body?: unknown; signal?: AbortSignal; accept?: string } = {},
+    init: { body?: unknown; signal?: AbortSignal; accept?: string; bearer?: string } = {},
   ) {
     const headers: Record<string, string> = { Accept: init.accept ?? "application/json" };
     if (method !== "GET") headers[CSRF_HEADER] = "1";
     if (this.tenant) headers[TENANT_HEADER] = this.tenant;
+    if (init.bearer) headers.Authorization = `Bearer ${init.bearer}`;
     if (init.body !== undefined) headers["Content-Type"] = "application/json";
     let response: Response;
     try {
@@ -101,13 +109,25 @@ export class ApiClient {
     }
     if (response.ok) return response;
     const problem = await readProblem(response);
-    if (problem.status === 401 && problem.code !== "invalid_credentials") this.events.onSignedOut?.();
+    if (problem.status === 401 && !init.bearer && !REFUSED_SIGN_IN.includes(problem.code))
+      this.events.onSignedOut?.();
     if (problem.code === "password_change_required") this.events.onPasswordChangeRequired?.();
     throw problem;
   }
 
+  /** Sends a request, once more after somebody has proved who they are where that is asked for. */
+  async #sendVerified(method: string, url: string, options: RequestOptions): Promise<Response> {
+    try {
+      return await this.send(method, url, options);
+    } catch (error) {
+      const asked = error instanceof ApiError && error.code === "verification_required";
+      if (!asked || !(await this.events.onVerificationRequired?.())) throw error;
+      return this.send(method, url, options);
+    }
+  }
+
   async #call<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-    const response = await this.send(method, buildUrl(path, options.path, options.query), options);
+    const response = await this.#sendVerified(method, buildUrl(path, options.path, options.query), options);
     return (response.status === 204 ? undefined : await response.json()) as T;
   }
 }
@@ -117,6 +137,7 @@ interface RequestOptions {
   query?: object;
   body?: unknown;
   signal?: AbortSignal;
+  bearer?: string;
 }
 
 /** Fills `{placeholders}` and appends the query; absent, null and empty values are left out. */

@@ -365,6 +365,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/current/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Verifies the caller again, for the dangerous actions of the next five minutes. */
+        post: operations["post_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/current/verification/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells how the caller can verify themselves. */
+        post: operations["post_verification_options"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/end-others": {
         parameters: {
             query?: never;
@@ -376,6 +410,57 @@ export interface paths {
         put?: never;
         /** Ends every session of the caller's but this one. */
         post: operations["post_sessions_end_others"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in by a passkey alone. */
+        post: operations["post_passkey_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/passkey/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a sign-in by passkey. */
+        post: operations["post_passkey_options"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Completes a sign-in that waits for a second factor. */
+        post: operations["post_second_factor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -538,6 +623,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/factor-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells which roles need a factor. */
+        get: operations["show_factor_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Says which roles need a factor. */
+        patch: operations["patch_factor_policy"];
+        trace?: never;
+    };
+    "/api/v1/users/me/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's factors. */
+        get: operations["list_own_factors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/backup-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes backup codes; all before are void. */
+        post: operations["post_backup_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a passkey. */
+        post: operations["post_own_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to add a passkey. */
+        post: operations["post_own_passkey_options"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to add an app. */
+        post: operations["post_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/totp/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts an app into force. */
+        post: operations["post_totp_confirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/factors/{factor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a factor of the caller's. */
+        delete: operations["delete_own_factor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells the caller what happened to their account. */
+        get: operations["show_notices"];
+        put?: never;
+        post?: never;
+        /** Dismisses the caller's notices. */
+        delete: operations["delete_notices"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me/password": {
         parameters: {
             query?: never;
@@ -589,6 +829,58 @@ export interface paths {
         head?: never;
         /** Changes role or end of somebody's access. */
         patch: operations["patch_membership"];
+        trace?: never;
+    };
+    "/api/v1/users/password-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the tenant's policy for passwords. */
+        get: operations["show_password_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes the tenant's policy for passwords. */
+        patch: operations["patch_password_policy"];
+        trace?: never;
+    };
+    "/api/v1/users/password-resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mails a link for setting a new password to whoever has this user name or e-mail address. */
+        post: operations["post_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/password-resets/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a password by a mailed link. */
+        post: operations["post_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/permissions": {
@@ -783,6 +1075,23 @@ export interface paths {
         patch: operations["patch_user"];
         trace?: never;
     };
+    "/api/v1/users/{user_id}/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes all factors of somebody away who has lost them. */
+        delete: operations["delete_user_factors"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -791,6 +1100,15 @@ export interface components {
         AddNote: {
             /** @description 1–10,000 characters. */
             text: string;
+        };
+        /** @description `POST /api/v1/users/me/factors/passkeys`. */
+        AddPasskey: {
+            /** @description The challenge of the options. */
+            challenge: string;
+            /** @description What to call it, 1–100 characters. */
+            name: string;
+            /** @description The authenticator's answer. */
+            passkey: components["schemas"]["PasskeyRegistration"];
         };
         /**
          * Format: uuid
@@ -1035,6 +1353,16 @@ export interface components {
              */
             position: number;
         };
+        /** @description `POST /api/v1/users/me/factors/backup-codes`: 201; the codes before are void. */
+        BackupCodes: {
+            /** @description Ten codes of 120 bits, each good once; shown this once. */
+            codes: string[];
+        };
+        /** @description `POST /api/v1/users/me/factors/totp`. */
+        BeginTotp: {
+            /** @description What to call it, 1–100 characters. */
+            name: string;
+        };
         /** @description `POST /api/v1/users/me/password` → 204; every other session of the user ends. */
         ChangePassword: {
             /** @description The password until now. */
@@ -1102,6 +1430,13 @@ export interface components {
              */
             turn: string;
         };
+        /** @description `POST /api/v1/users/me/factors/totp/confirmation`. */
+        ConfirmTotp: {
+            /** @description The six digits that the app shows. */
+            code: string;
+            /** @description The factor. */
+            factor_id: components["schemas"]["FactorId"];
+        };
         /** @description `POST /api/v1/users/api-keys`. */
         CreateApiKey: {
             /**
@@ -1144,6 +1479,8 @@ export interface components {
             email: string;
             /** @description The person's name. */
             full_name?: string | null;
+            /** @description Mail the person a link by which they choose their first password, instead of answering with a one-time password. */
+            invite?: boolean;
             /** @description The role in the tenant; never one that may do what the caller may not. */
             role: components["schemas"]["RoleName"];
             tenant_id?: components["schemas"]["TenantId"] | null;
@@ -1154,8 +1491,17 @@ export interface components {
         CurrentSession: {
             /** @description The caller's name, where given. */
             full_name?: string | null;
+            /** @description Whether this server sends mail: invitations, links for forgotten passwords, notifications. */
+            mail_enabled: boolean;
             /** @description Whether the password has to be changed before anything else. */
             must_change_password: boolean;
+            /**
+             * Format: date-time
+             * @description When the password gets too old and has to be changed; null when it never does.
+             */
+            password_expires_at?: string | null;
+            /** @description True from 14 days before that on. */
+            password_expires_soon: boolean;
             /** @description What that role may do. */
             permissions: components["schemas"]["Permission"][];
             /** @description The caller's role in `tenant`. */
@@ -1311,6 +1657,82 @@ export interface components {
          * @description An entry of the audit log (`audit.events.event_id`).
          */
         EventId: string;
+        /** @description A factor that was added: 201. */
+        FactorAdded: {
+            /** @description Backup codes, shown this once, where the account had none. */
+            backup_codes?: string[] | null;
+            /** @description The factor. */
+            factor: components["schemas"]["FactorView"];
+            session?: components["schemas"]["SessionCreated"] | null;
+        };
+        /**
+         * Format: uuid
+         * @description A second factor (`users.factors.factor_id`).
+         */
+        FactorId: string;
+        /**
+         * @description What proves who somebody is, beyond the password.
+         * @enum {string}
+         */
+        FactorKind: "totp" | "passkey";
+        /** @description `GET /api/v1/users/me/factors`. */
+        FactorOverview: {
+            /**
+             * Format: int64
+             * @description Backup codes that are not used yet.
+             */
+            backup_codes_left: number;
+            /** @description The caller's factors, oldest first. */
+            factors: components["schemas"]["FactorView"][];
+            /** @description Whether passkeys can be used: they need a host name, not an address. */
+            passkeys_available: boolean;
+            /**
+             * Format: date-time
+             * @description From when on the caller has to have a factor; null when no rule says so.
+             */
+            required_from?: string | null;
+        };
+        /** @description `GET /api/v1/users/factor-policy`: who must have a factor. */
+        FactorPolicy: {
+            /** @description The roles of the tenant that need one. */
+            rules: components["schemas"]["FactorRule"][];
+        };
+        /** @description One role that needs a factor. */
+        FactorRule: {
+            /**
+             * Format: int32
+             * @description Days that somebody has, from the rule's or their own beginning.
+             */
+            grace_days: number;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            required_since: string;
+            /** @description The role: a documented one, or one of the tenant's own. */
+            role: components["schemas"]["RoleName"];
+        };
+        /** @description One factor. */
+        FactorView: {
+            /** @description Whether an authenticator keeps copies of a passkey elsewhere. */
+            backed_up?: boolean | null;
+            /**
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /** @description The factor's id. */
+            factor_id: components["schemas"]["FactorId"];
+            /** @description What it is. */
+            kind: components["schemas"]["FactorKind"];
+            /**
+             * Format: date-time
+             * @description Its last use.
+             */
+            last_used_at?: string | null;
+            /** @description What its owner calls it. */
+            name: string;
+        };
         /** @description One refused field. */
         FieldError: {
             /** @description The field's name, as in the request. */
@@ -1760,6 +2182,28 @@ export interface components {
              * @description Seconds since the machine started.
              */
             uptime: number;
+        };
+        /** @description One notice. */
+        Notice: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description The factor's name, or who did it. */
+            detail?: string | null;
+            /** @description `factor_added`, `factor_removed`, `factors_reset`, `backup_codes_made` or `backup_code_used`. */
+            kind: string;
+        };
+        /** @description `GET /api/v1/users/me/notices`: what happened to the caller's own account. */
+        Notices: {
+            /**
+             * Format: date-time
+             * @description From when on the caller has to have a factor, while they have none.
+             */
+            factor_due?: string | null;
+            /** @description Those not dismissed yet, newest first. */
+            notices: components["schemas"]["Notice"][];
         };
         /** @description `GET /api/v1/monitoring/overview`: the state of the tenant at one glance. */
         Overview: {
@@ -2425,11 +2869,163 @@ export interface components {
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
         };
+        /** @description What an authenticator answered to `get`; binary values are base64url. */
+        PasskeyAssertion: {
+            /** @description The authenticator data. */
+            authenticatorData: string;
+            /** @description The client data (JSON). */
+            clientDataJSON: string;
+            /** @description The passkey's id. */
+            id: string;
+            /** @description The signature over both. */
+            signature: string;
+            /** @description Whose passkey it is, as the authenticator knows it. */
+            userHandle?: string | null;
+        };
+        /** @description `POST /api/v1/sessions/passkey/options`: what to ask any authenticator that knows this server. */
+        PasskeyChallenge: {
+            /** @description Names the ceremony; opens its second half once. */
+            challenge: string;
+            /** @description What to ask. */
+            passkey: components["schemas"]["PasskeyRequest"];
+        };
+        /** @description What a browser's `navigator.credentials.create` is asked (WebAuthn Level 3 §5.4); binary values are base64url. */
+        PasskeyCreation: {
+            /** @description COSE algorithms, best first. */
+            algorithms: number[];
+            /** @description 32 bytes to sign. */
+            challenge: string;
+            /** @description Passkeys that the person has already. */
+            excludeCredentials: components["schemas"]["PasskeyDescriptor"][];
+            /** @description Who asks. */
+            rp: components["schemas"]["PasskeyServer"];
+            /**
+             * Format: int32
+             * @description Milliseconds.
+             */
+            timeout: number;
+            /** @description For whom. */
+            user: components["schemas"]["PasskeyUser"];
+        };
+        /** @description One passkey by its id. */
+        PasskeyDescriptor: {
+            /** @description Base64url. */
+            id: string;
+            /** @description How the authenticator is reached, such as `usb` or `internal`. */
+            transports: string[];
+        };
+        /** @description `POST /api/v1/users/me/factors/passkeys/options`: what to ask an authenticator for a new passkey. */
+        PasskeyEnrolment: {
+            /** @description Names the ceremony; opens its second half once. */
+            challenge: string;
+            /** @description What to ask. */
+            passkey: components["schemas"]["PasskeyCreation"];
+        };
+        /** @description What an authenticator answered to `create`; binary values are base64url. */
+        PasskeyRegistration: {
+            /** @description The attestation object (CBOR); its statement is not looked at. */
+            attestationObject: string;
+            /** @description The client data (JSON). */
+            clientDataJSON: string;
+            /** @description The new passkey's id. */
+            id: string;
+            /** @description How the authenticator is reached. */
+            transports?: string[];
+        };
+        /** @description What a browser's `navigator.credentials.get` is asked (WebAuthn Level 3 §5.5); binary values are base64url. */
+        PasskeyRequest: {
+            /** @description The passkeys that count; empty: any of this server's. */
+            allowCredentials: components["schemas"]["PasskeyDescriptor"][];
+            /** @description 32 bytes to sign. */
+            challenge: string;
+            /** @description Who asks. */
+            rpId: string;
+            /**
+             * Format: int32
+             * @description Milliseconds.
+             */
+            timeout: number;
+            /** @description `required`, `preferred` or `discouraged`. */
+            userVerification: string;
+        };
+        /** @description The server as an authenticator knows it. */
+        PasskeyServer: {
+            /** @description A host name. */
+            id: string;
+            /** @description What people read. */
+            name: string;
+        };
+        /** @description `POST /api/v1/sessions/passkey`: signs in without a password. 201 as a sign-in. */
+        PasskeySignIn: {
+            /** @description The challenge of the options. */
+            challenge: string;
+            /** @description The authenticator's answer. */
+            passkey: components["schemas"]["PasskeyAssertion"];
+        };
+        /** @description The person as an authenticator knows them. */
+        PasskeyUser: {
+            /** @description What people read. */
+            displayName: string;
+            /** @description The user's id, base64url. */
+            id: string;
+            /** @description The sign-in name. */
+            name: string;
+        };
+        /**
+         * @description A tenant's policy for passwords (`users.password_policies`). The block list, Unicode normalisation and the cap of 128 characters hold
+         *     beside every policy.
+         */
+        PasswordPolicyView: {
+            /**
+             * Format: int32
+             * @description Earlier passwords that may not come back, 0–24.
+             */
+            history_count: number;
+            /**
+             * Format: int32
+             * @description Minutes that a lock lasts, 1–1440.
+             */
+            lockout_duration_minutes: number;
+            /**
+             * Format: int32
+             * @description Days after which a password has to be changed, 0–3650; 0: never.
+             */
+            max_age_days: number;
+            /**
+             * Format: int32
+             * @description Wrong passwords after which sign-in is locked, 1–100; counted for strangers together and for each known device by itself.
+             */
+            max_failed_attempts: number;
+            /**
+             * Format: int32
+             * @description Characters at least, 8–128.
+             */
+            min_length: number;
+            profile?: components["schemas"]["PasswordProfile"] | null;
+            /** @description A lower-case letter. */
+            require_lowercase: boolean;
+            /** @description A digit. */
+            require_numbers: boolean;
+            /** @description Something that is neither letter nor digit. */
+            require_special_chars: boolean;
+            /** @description An upper-case letter. */
+            require_uppercase: boolean;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * @description The policies that come with the product.
+         * @enum {string}
+         */
+        PasswordProfile: "default" | "nist";
         /**
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -2560,6 +3156,18 @@ export interface components {
          * @description One record of an agent's stream; made by the agent, it makes a repeat recognisable.
          */
         RecordId: string;
+        /** @description `POST /api/v1/users/password-resets/redeem` → 204; every session of the user ends. */
+        RedeemPasswordReset: {
+            /** @description The password from now on; the tenant's policy applies. */
+            new_password: string;
+            /** @description What the mailed link carries behind its `#`: `sgp_…`. */
+            token: string;
+        };
+        /** @description `POST /api/v1/users/password-resets` → 202, whoever was named. */
+        RequestPasswordReset: {
+            /** @description User name or e-mail address, in any case. */
+            account: string;
+        };
         /**
          * @description The four documented roles (`users.users.role`, `users.memberships.role`), from least to most.
          * @enum {string}
@@ -2641,6 +3249,16 @@ export interface components {
          * @enum {string}
          */
         Scope: "own" | "tenant";
+        /** @description `POST /api/v1/sessions/second-factor`; exactly one of the proofs. 201 as a sign-in. */
+        SecondFactor: {
+            /** @description A backup code; case, spaces and hyphens do not matter. */
+            backup_code?: string | null;
+            /** @description The challenge of the first step. */
+            challenge: string;
+            /** @description Six digits. */
+            code?: string | null;
+            passkey?: components["schemas"]["PasskeyAssertion"] | null;
+        };
         /** @description State of one service. */
         ServiceStatus: {
             /** @description The service's name, such as `ssh.service`. */
@@ -2657,6 +3275,13 @@ export interface components {
             expires_at: string;
             /** @description While true, everything but changing the password and signing out is refused with `password_change_required`. */
             must_change_password: boolean;
+            /**
+             * Format: date-time
+             * @description When the password gets too old and has to be changed; null when it never does.
+             */
+            password_expires_at?: string | null;
+            /** @description True from 14 days before that on. */
+            password_expires_soon: boolean;
             /** @description For programs: `Authorization: Bearer`. */
             token: string;
         };
@@ -2733,6 +3358,23 @@ export interface components {
             password: string;
             /** @description User name, in any case. */
             username: string;
+        };
+        /** @description `POST /api/v1/sessions` when the password was right and is not enough: 200, no session yet. */
+        SignInChallenge: {
+            /** @description Whether a backup code is left. */
+            backup_codes: boolean;
+            /** @description Names this sign-in, `sgc_…`; opens the second step (or the enrolment) once, and nothing else. */
+            challenge: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            expires_at: string;
+            /** @description What the second step takes; empty when the account has no factor yet and has to get one first. */
+            factors: components["schemas"]["FactorKind"][];
+            /** @description Whether a factor has to be added before anything else: the challenge is the bearer token of the operations that add one. */
+            must_enrol: boolean;
+            passkey?: components["schemas"]["PasskeyRequest"] | null;
         };
         /** @description A rule set with its signature. `GET /agent/v1/rules` with the agent's token. */
         SignedRules: {
@@ -2901,6 +3543,17 @@ export interface components {
             /** @description In words. */
             summary: string;
         };
+        /** @description A secret for an app, shown this once: 201. It counts only after `…/totp/confirmation`, within ten minutes. */
+        TotpEnrolment: {
+            /** @description The factor to be. */
+            factor_id: components["schemas"]["FactorId"];
+            /** @description The URI as a QR code, an SVG document. */
+            qr_svg: string;
+            /** @description 160 bits in base32, to type. */
+            secret: string;
+            /** @description `otpauth://totp/…`, for an app on the same device. */
+            uri: string;
+        };
         /** @description The public keys that an agent pins at enrolment. Versioned, so that a later set can replace it under the present one's signature. */
         TrustSet: {
             /** @description Ed25519 public key that signs rule sets, in base64. */
@@ -2942,6 +3595,16 @@ export interface components {
              */
             user_id?: string | null;
         };
+        /** @description `PATCH /api/v1/users/factor-policy`; absent fields stay. */
+        UpdateFactorPolicy: {
+            /**
+             * Format: int32
+             * @description Days of grace, 0–90.
+             */
+            grace_days?: number | null;
+            /** @description The roles that need a factor, all of them; for a role that is on the list already the time goes on. */
+            roles?: components["schemas"]["RoleName"][] | null;
+        };
         /** @description `PATCH /api/v1/threats/incidents/{threat_id}`; absent fields stay, null clears. */
         UpdateIncident: {
             /**
@@ -2963,6 +3626,43 @@ export interface components {
             /** @description Why. */
             reason?: string | null;
             role?: components["schemas"]["RoleName"] | null;
+        };
+        /** @description `PATCH /api/v1/users/password-policy`; absent fields stay. A profile is put in place first, single fields after it. */
+        UpdatePasswordPolicy: {
+            /**
+             * Format: int32
+             * @description Earlier passwords that may not come back, 0–24.
+             */
+            history_count?: number | null;
+            /**
+             * Format: int32
+             * @description Minutes that a lock lasts, 1–1440.
+             */
+            lockout_duration_minutes?: number | null;
+            /**
+             * Format: int32
+             * @description Days after which a password has to be changed, 0–3650; 0: never.
+             */
+            max_age_days?: number | null;
+            /**
+             * Format: int32
+             * @description Wrong passwords after which sign-in is locked, 1–100.
+             */
+            max_failed_attempts?: number | null;
+            /**
+             * Format: int32
+             * @description Characters at least, 8–128.
+             */
+            min_length?: number | null;
+            profile?: components["schemas"]["PasswordProfile"] | null;
+            /** @description A lower-case letter. */
+            require_lowercase?: boolean | null;
+            /** @description A digit. */
+            require_numbers?: boolean | null;
+            /** @description Something that is neither letter nor digit. */
+            require_special_chars?: boolean | null;
+            /** @description An upper-case letter. */
+            require_uppercase?: boolean | null;
         };
         /** @description `PATCH /api/v1/users/roles/{role}`; absent fields stay. Takes effect at the next request of whoever has the role. */
         UpdateRole: {
@@ -3023,10 +3723,10 @@ export interface components {
              */
             users: number;
         };
-        /** @description A new user with the password that works once. */
+        /** @description A new user, with the password that works once unless they were invited by mail. */
         UserCreated: components["schemas"]["UserView"] & {
-            /** @description Shown this once; has to be changed at the first sign-in. */
-            initial_password: string;
+            /** @description Shown this once; has to be changed at the first sign-in. Null for somebody who was invited. */
+            initial_password?: string | null;
         };
         /**
          * Format: uuid
@@ -3069,6 +3769,26 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             /** @description Sign-in name. */
             username: string;
+        };
+        /** @description `POST /api/v1/sessions/current/verification` → 204; exactly one of the proofs. Who has a factor uses it; the password is for who has none. */
+        Verification: {
+            /** @description A backup code. */
+            backup_code?: string | null;
+            /** @description The challenge of `…/verification/options`, with `passkey`. */
+            challenge?: string | null;
+            /** @description Six digits. */
+            code?: string | null;
+            passkey?: components["schemas"]["PasskeyAssertion"] | null;
+            /** @description The password. */
+            password?: string | null;
+        };
+        /** @description `POST /api/v1/sessions/current/verification/options`: how the caller can verify themselves. */
+        VerificationOptions: {
+            /** @description Whether a backup code is left. */
+            backup_codes: boolean;
+            /** @description The factors that the caller has; with none, the password is asked for. */
+            factors: components["schemas"]["FactorKind"][];
+            passkey?: components["schemas"]["PasskeyChallenge"] | null;
         };
     };
     responses: never;
@@ -3857,6 +4577,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The password was right; a second factor is asked for, or has to be added first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInChallenge"];
+                };
+            };
             /** @description Signed in; the cookie is set too. */
             201: {
                 headers: {
@@ -3942,6 +4671,66 @@ export interface operations {
             };
         };
     };
+    post_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Verification"];
+            };
+        };
+        responses: {
+            /** @description Verified. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `verification_failed`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_verification_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationOptions"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_sessions_end_others: {
         parameters: {
             query?: never;
@@ -3962,6 +4751,119 @@ export interface operations {
             };
             /** @description Refused. */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_passkey_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignIn"];
+            };
+        };
+        responses: {
+            /** @description Signed in; the cookie is set too. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionCreated"];
+                };
+            };
+            /** @description `second_factor_refused`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_passkey_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What to ask an authenticator. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyChallenge"];
+                };
+            };
+            /** @description `passkeys_unavailable`: this server has no host name and TLS. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactor"];
+            };
+        };
+        responses: {
+            /** @description Signed in; the cookie is set too. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionCreated"];
+                };
+            };
+            /** @description `second_factor_refused`: one answer for wrong, used, expired and locked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; see Retry-After. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4236,7 +5138,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created, with an initial password that works until it is changed. */
+            /** @description Created, with an initial password that works until it is changed, or invited by mail. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -4245,7 +5147,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserCreated"];
                 };
             };
-            /** @description `already_exists`: user name or e-mail address are not available. */
+            /** @description `already_exists`: user name or e-mail address are not available; `mail_not_configured`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4380,6 +5282,367 @@ export interface operations {
             };
             /** @description `key_ended`: the key is revoked, has expired or has no enrolment left. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_factor_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules of the tenant. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorPolicy"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_factor_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateFactorPolicy"];
+            };
+        };
+        responses: {
+            /** @description Changed; counts from the next sign-in on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorPolicy"];
+                };
+            };
+            /** @description `verification_required`, `role_too_high`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_factors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller's factors, and what the rules ask. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorOverview"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_backup_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The codes, shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupCodes"];
+                };
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_factor`: there is nothing to stand in for. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_own_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddPasskey"];
+            };
+        };
+        responses: {
+            /** @description Added; a sign-in that waited for it is completed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            /** @description `invalid_body`: the answer does not hold. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_own_passkey_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What to ask an authenticator. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyEnrolment"];
+                };
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `passkeys_unavailable`: this server has no host name and TLS. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeginTotp"];
+            };
+        };
+        responses: {
+            /** @description The secret, shown this once; to be confirmed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpEnrolment"];
+                };
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_totp_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmTotp"];
+            };
+        };
+        responses: {
+            /** @description Added; a sign-in that waited for it is completed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            /** @description `invalid_body`: another code. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_own_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The factor's id. */
+                factor_id: components["schemas"]["FactorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `factor_required`: the last one, and the role needs one. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was not dismissed yet, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Dismissed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4562,6 +5825,157 @@ export interface operations {
             };
             /** @description `own_account`, `membership_ended`. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_password_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policy in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordPolicyView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_password_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePasswordPolicy"];
+            };
+        };
+        responses: {
+            /** @description The policy from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordPolicyView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestPasswordReset"];
+            };
+        };
+        responses: {
+            /** @description Whoever was named: the same answer for an account that exists and one that does not. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `mail_not_configured`: this server sends no mail. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests from this address; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_redeem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeemPasswordReset"];
+            };
+        };
+        responses: {
+            /** @description Set; every session of the user has ended. Sign in with the new password. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `link_invalid`: used, expired or void. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_refused`, with every reason in `errors`; the link still works. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests from this address; see Retry-After. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4926,6 +6340,15 @@ export interface operations {
                     "application/json": components["schemas"]["TenantView"];
                 };
             };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `own_tenant`. */
             409: {
                 headers: {
@@ -4960,6 +6383,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description `own_tenant`: nobody suspends the tenant that they work in. */
@@ -5105,6 +6537,45 @@ export interface operations {
             };
             /** @description Refused. */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user_factors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person's id. */
+                user_id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone; their sessions have ended, and they are told. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `verification_required`, `role_too_high`, `foreign_account`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `own_account`. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,7 +1,8 @@
 /** Who is signed in, where, and what they may do. */
 import { api } from "../api/client";
 import { ApiError, toApiError } from "../api/problem";
-import type { CurrentSession, Permission } from "../api/types";
+import type { CurrentSession, Permission, SignInChallenge } from "../api/types";
+import { verification } from "./verification.svelte";
 
 const TENANT_KEY = "secureguard.tenant";
 
@@ -21,6 +22,7 @@ class Session {
       onPasswordChangeRequired: () => {
         if (this.current) this.current = { ...this.current, must_change_password: true };
       },
+      onVerificationRequired: () => verification.ask(),
     };
   }
 
@@ -45,8 +47,10 @@ class Session {
     }
   }
 
-  async signIn(username: string, password: string): Promise<void> {
-    await api.post("/api/v1/sessions", { body: { username, password } });
+  /** Signs in; answers what the sign-in waits for where a password is not enough. */
+  async signIn(username: string, password: string): Promise<SignInChallenge | undefined> {
+    const answer = await api.post("/api/v1/sessions", { body: { username, password } });
+    if ("challenge" in answer) return answer;
     await this.load();
   }
 

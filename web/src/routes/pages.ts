@@ -70,7 +70,14 @@ export const ROUTES: readonly Route[] = [
     permission: "tenants_manage",
     load: () => import("./users/TenantList.svelte"),
   },
+  {
+    pattern: "/users/password-policy",
+    title: "Password policy",
+    permission: "policies_manage",
+    load: () => import("./users/PasswordPolicy.svelte"),
+  },
   { pattern: "/users/me", title: "Your account", load: () => import("./users/Account.svelte") },
+  { pattern: "/users/me/security", title: "Security", load: () => import("./users/Security.svelte") },
   {
     pattern: "/audit",
     title: "Audit log",
@@ -108,6 +115,12 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/users", label: "Users", icon: "users", permission: "users_read" },
       { href: "/users/roles", label: "Roles", icon: "rule", permission: "users_read" },
       { href: "/users/subscription", label: "Subscription", icon: "check", permission: "users_read" },
+      {
+        href: "/users/password-policy",
+        label: "Password policy",
+        icon: "rule",
+        permission: "policies_manage",
+      },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],
@@ -116,7 +129,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
 
 /** The item that an address belongs to: the longest one that it equals or hangs under. */
 export function currentItem(path: string): string | undefined {
-  if (path === "/users/me") return undefined;
+  if (path === "/users/me" || path.startsWith("/users/me/")) return undefined;
   const hrefs = NAVIGATION.flatMap((group) => group.items.map((item) => item.href));
   return hrefs
     .filter((href) => path === href || (href !== "/" && path.startsWith(`${href}/`)))

@@ -4,13 +4,15 @@ mod agent_idle;
 mod audit;
 mod console_size;
 mod database;
+mod login;
 mod ready;
 
 use crate::Result;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "ready",
     "console-size",
+    "login",
     "agent-idle",
     "audit-write",
     "audit-search",
@@ -30,6 +32,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
     match name {
         "ready" => ready::measure(),
         "console-size" => console_size::measure(),
+        "login" => login::measure(),
         "agent-idle" => agent_idle::measure(arguments),
         "audit-write" => audit::measure_writes(arguments),
         "audit-search" => audit::measure_search(arguments),

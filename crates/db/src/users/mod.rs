@@ -1,9 +1,14 @@
 //! Queries on the schema `users`.
 
 mod api_keys;
+mod devices;
+pub mod factors;
+mod links;
+mod mail;
 mod memberships;
 mod passwords;
 mod people;
+mod policies;
 mod roles;
 mod secrets;
 mod sessions;
@@ -15,6 +20,15 @@ pub use api_keys::{
     KeyOwner, KeyUse, NewApiKey, count_key_uses, end_api_key_by, find_api_key, insert_api_key, list_api_keys,
     revoke_api_key,
 };
+pub use devices::{KNOWN_DEVICE_DAYS, forget_known_devices, insert_known_device, is_known_device};
+pub use links::{
+    INVITED, LinkPurpose, NewLink, OpenLink, find_open_link, insert_link, request_password_reset,
+    unlock_user, use_link,
+};
+pub use mail::{
+    ClaimedMail, FIRST_RETRY_SECONDS, MailOutcome, NewMail, claim_mail, enqueue_mail,
+    enqueue_mail_at_most_every, finish_mail, note_mail_failure,
+};
 pub use memberships::{
     MembershipChange, find_grantee, list_memberships, put_membership, revoke_keys_of, view_membership,
 };
@@ -22,6 +36,9 @@ pub use passwords::{PasswordFacts, PasswordPolicy, lock_password, rehash_passwor
 pub use people::{
     NewUser, Person, count_users, find_user_id, insert_user, list_users, lock_user, set_user_active,
     set_user_role, view_user,
+};
+pub use policies::{
+    find_own_password_expiry, find_password_expiry, find_password_policy, update_password_policy,
 };
 pub use roles::{
     count_roles, delete_role, find_role, insert_role, list_permissions, list_roles, lock_role,
@@ -33,8 +50,8 @@ pub use secrets::{
 };
 pub use sessions::{EndReason, NewSession, end_session, end_user_sessions, insert_session, list_sessions};
 pub use sign_in::{
-    AttemptOutcome, LoginAttempt, LoginGate, begin_login_attempt, complete_login, record_login_attempt,
-    require_password_change,
+    AttemptOutcome, LoginAttempt, LoginGate, begin_password_attempt, complete_password_attempt,
+    record_login_attempt, require_password_change,
 };
 pub use subscriptions::{
     AdvancedSubscription, advance_subscriptions, change_subscription, find_own_subscription,

@@ -9,7 +9,7 @@ use sg_types::{Role, TenantId, UserId};
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::{DbError, SystemTx, tx::Connection};
+use crate::{DbError, SystemTx, TokenHash, tx::Connection};
 
 /// What the gate says of an attempt that it has reserved.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct LoginGate {
     pub must_change_password: bool,
     /// Their role at home, or the documented one that bounds it.
     pub role: Role,
+    /// The known device that the attempt comes from; its budget counts, not the account's.
+    pub device_id: Option<Uuid>,
 }
 
 /// How an attempt ended.
@@ -47,6 +49,10 @@ pub enum AttemptOutcome {
     Locked,
     /// The account is switched off.
     Inactive,
+    /// The password was right, and a second factor is asked for.
+    SecondFactorRequired,
+    /// The second factor was wrong, used up or locked.
+    WrongFactor,
 }
 
 impl AttemptOutcome {
@@ -58,6 +64,8 @@ impl AttemptOutcome {
             Self::WrongPassword => "wrong_password",
             Self::Locked => "locked",
             Self::Inactive => "inactive",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::WrongFactor => "wrong_factor",
         }
     }
 }
@@ -77,6 +85,8 @@ pub struct LoginAttempt<'a> {
     pub username_or_digest: &'a str,
     /// How it ended.
     pub outcome: AttemptOutcome,
+    /// By what: `password`, `totp`, `passkey` or `backup_code`.
+    pub method: &'a str,
     /// From where.
     pub address: IpAddr,
     /// With which program, at most 512 characters.
@@ -85,22 +95,25 @@ pub struct LoginAttempt<'a> {
     pub request_id: &'a str,
 }
 
-/// Reserves an attempt for `username` (any case). None when nobody has that name. Commit before the password is verified.
+/// Reserves an attempt for `username` (any case), from the budget of `device` where the user knows it, else from the account's. None when
+/// nobody has that name. Commit before the password is verified.
 ///
 /// # Errors
 /// As every query.
-pub async fn begin_login_attempt(
+pub async fn begin_password_attempt(
     tx: &mut SystemTx,
     username: &str,
+    device: Option<TokenHash>,
     at: DateTime<Utc>,
 ) -> Result<Option<LoginGate>, DbError> {
     let row = sqlx::query(
         "select g.allowed, g.user_id, g.tenant_id, g.username, g.password_hash, g.is_active, g.locked_now, g.must_change_password,
-            r.based_on as role
-         from users.begin_login_attempt($1, $2) g
+            r.based_on as role, g.device_id
+         from users.begin_password_attempt($1, $2, $3) g
          join users.roles r on r.tenant_id = g.tenant_id and r.role = g.role",
     )
     .bind(username)
+    .bind(device.as_ref().map(TokenHash::as_bytes))
     .bind(at)
     .fetch_optional(tx.conn())
     .await?;
@@ -115,16 +128,22 @@ pub async fn begin_login_attempt(
         locked_now: row.try_get("locked_now")?,
         must_change_password: row.try_get("must_change_password")?,
         role: row.try_get::<String, _>("role")?.parse()?,
+        device_id: row.try_get("device_id")?,
     }))
 }
 
-/// Gives the reserved attempts back after the password was verified, and unlocks.
+/// Gives back what [`begin_password_attempt`] reserved, after the password was verified, and unlocks that budget.
 ///
 /// # Errors
 /// As every query.
-pub async fn complete_login(tx: &mut SystemTx, user_id: UserId, at: DateTime<Utc>) -> Result<(), DbError> {
-    sqlx::query("select users.complete_login($1, $2)")
-        .bind(user_id.0)
+pub async fn complete_password_attempt(
+    tx: &mut SystemTx,
+    gate: &LoginGate,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query("select users.complete_password_attempt($1, $2, $3)")
+        .bind(gate.user_id.0)
+        .bind(gate.device_id)
         .bind(at)
         .execute(tx.conn())
         .await?;
@@ -153,7 +172,7 @@ pub async fn record_login_attempt(tx: &mut SystemTx, attempt: &LoginAttempt<'_>)
     sqlx::query(
         "insert into audit.login_attempts (attempt_id, tenant_id, occurred_at, user_id, username_or_digest, outcome, method, address,
             user_agent, request_id)
-         values ($1, $2, $3, $4, $5, $6, 'password', $7, $8, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(attempt.attempt_id)
     .bind(attempt.tenant_id.0)
@@ -161,6 +180,7 @@ pub async fn record_login_attempt(tx: &mut SystemTx, attempt: &LoginAttempt<'_>)
     .bind(attempt.user_id.map(|id| id.0))
     .bind(attempt.username_or_digest)
     .bind(attempt.outcome.as_str())
+    .bind(attempt.method)
     .bind(IpNetwork::from(attempt.address))
     .bind(attempt.user_agent)
     .bind(attempt.request_id)

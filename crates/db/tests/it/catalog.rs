@@ -159,6 +159,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "seals a context from proof",
     ),
     (
+        "users.own_password_expiry",
+        &["sg_app"],
+        "reads the policy of the home tenant of the context's own user",
+    ),
+    (
         "users.own_subscription",
         &["sg_app"],
         "counts every row of the context's own tenant, plans included",
@@ -362,7 +367,7 @@ async fn the_roles_have_no_more_than_they_need() -> anyhow::Result<()> {
         &mut root,
         format!(
             "select c.oid::regclass || '.' || a.attname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             join pg_attribute a on a.attrelid = c.oid and a.attname in ('password_hash', 'password_history', 'key_hash', 'token_hash',
+             join pg_attribute a on a.attrelid = c.oid and a.attname in ('password_hash', 'password_history', 'key_hash', 'token_hash', 'code_hash', 'credential_id', 'public_key',
                 'inner_pad', 'outer_pad', 'nonce', 'ciphertext')
              where {OWN} and has_column_privilege('sg_app', c.oid, a.attnum, 'select')"
         ),

@@ -39,6 +39,21 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             expires_at, ended_at) select gen_random_uuid(), '{a}', '{admin}', sha256(n::text::bytea), now(), now(), 60, now() + e, now() + d
             from (values (1, interval '1 day', interval '-31 days'), (2, '-31 days', null), (3, '-29 days', null), (4, '1 day', '-1 day')) v (n, e, d)"), 2,
             "select count(*) - 4 from users.sessions where tenant_id = 'aaaaaaaa-0000-4000-8000-000000000000'".to_owned()),
+        ("outgoing_mail", format!("delete from users.outgoing_mail;
+            insert into users.outgoing_mail (mail_id, tenant_id, user_id, kind, created_at, next_attempt_at, expires_at, finished_at, outcome)
+            select gen_random_uuid(), '{a}', '{user}', 'x', now(), now(), now() + e, now() + f, case when f is not null then 'sent' end
+            from (values (interval '-40 days', interval '-31 days'), ('-40 days', '-29 days'), ('-31 days', null), ('1 day', null)) v (e, f)"), 2,
+            "select count(*) - 2 from users.outgoing_mail".to_owned()),
+        ("password_links", format!("delete from users.password_links;
+            insert into users.password_links (link_id, tenant_id, user_id, purpose, token_hash, account_state, created_at, expires_at, used_at)
+            select gen_random_uuid(), '{a}', '{user}', 'reset', sha256(n::text::bytea), sha256('x'), now(), now() + e, now()
+            from (values (1, interval '-31 days'), (2, '-29 days'), (3, '1 hour')) v (n, e)"), 1,
+            "select count(*) - 2 from users.password_links".to_owned()),
+        ("known_devices", format!("delete from users.known_devices;
+            insert into users.known_devices (device_id, tenant_id, user_id, token_hash, created_at, last_used_at)
+            select gen_random_uuid(), '{a}', '{user}', sha256(n::text::bytea), now(), now() - u
+            from (values (1, interval '181 days'), (2, '179 days')) v (n, u)"), 1,
+            "select count(*) - 1 from users.known_devices".to_owned()),
         ("password_history", format!("update users.users set password_history = '[\"1\", \"2\", \"3\", \"4\", \"5\"]' where user_id = '{user}';
             update users.password_policies set history_count = 2 where tenant_id = '{a}'"), 1,
             format!("select case when password_history = '[\"1\", \"2\"]' then 0::bigint end from users.users where user_id = '{user}'")),
@@ -56,6 +71,20 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             update threats.incidents set resolved_by = 'bbbbbbbb-0000-4000-8000-000000000001' where tenant_id = '{a}';
             update users.memberships set expires_at = now() - interval '500 days' where tenant_id = '{a}' and user_id = '{user}'"), 1,
             format!("select count(*) - 3 from users.memberships where tenant_id = '{a}'")),
+        ("sign_in_challenges", format!("insert into users.sign_in_challenges (challenge_id, tenant_id, purpose, token_hash, passkey_challenge,
+            created_at, expires_at) select gen_random_uuid(), '{a}', 'passkey_sign_in', sha256(n::text::bytea), sha256('c'), now(), now() + e
+            from (values (1, interval '-25 hours'), (2, interval '-23 hours'), (3, interval '1 minute')) v (n, e)"), 1,
+            format!("select count(*) - 3 from users.sign_in_challenges where tenant_id = '{a}'")),
+        ("pending_factors", format!("with made as (
+                insert into users.secrets (secret_id, tenant_id, user_id, purpose, key_id, nonce, ciphertext, created_at, sealed_at)
+                select gen_random_uuid(), '{a}', '{user}', 'totp', repeat('a', 16), substr(sha256('n'), 1, 12), sha256('c'), now() - e, now()
+                from (values (interval '11 minutes'), (interval '9 minutes')) v (e) returning secret_id, created_at)
+            insert into users.factors (factor_id, tenant_id, user_id, kind, name, created_at, secret_id)
+            select gen_random_uuid(), '{a}', '{user}', 'totp', 'pending', created_at, secret_id from made"), 1,
+            "select count(*) - 1 from users.factors f join users.secrets s using (secret_id) where f.name = 'pending'".to_owned()),
+        ("notices", format!("insert into users.notices (notice_id, tenant_id, user_id, kind, created_at)
+            select gen_random_uuid(), '{a}', '{user}', 'factor_added', now() - d from (values (interval '401 days'), (interval '399 days')) v (d)"), 1,
+            format!("select count(*) - 2 from users.notices where tenant_id = '{a}'")),
         ("streams", format!("insert into agents.streams (agent_id, epoch, tenant_id, turn, previous_turn, created_at, last_seen_at)
             select '{own}', gen_random_uuid(), '{a}', gen_random_uuid(), gen_random_uuid(), now(), now() - make_interval(hours => n) from generate_series(1, 20) n"), 5,
             format!("select count(*) - 16 from agents.streams where agent_id = '{own}'")),

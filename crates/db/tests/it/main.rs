@@ -12,6 +12,7 @@ mod cleanups;
 mod commands;
 mod context;
 mod contract;
+mod device_budget;
 mod faults;
 mod holds;
 mod isolation;

@@ -78,7 +78,9 @@ pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<
     let proof = match credential.kind {
         TokenKind::Session => Proof::Session(credential.hash),
         TokenKind::ApiKey => Proof::ApiKey(credential.hash),
-        TokenKind::Agent => return Err(ApiError::unauthenticated()),
+        TokenKind::Agent | TokenKind::PasswordLink | TokenKind::Device | TokenKind::Challenge => {
+            return Err(ApiError::unauthenticated());
+        }
     };
     let tenant = wanted_tenant(parts)?;
     let now = state.now();

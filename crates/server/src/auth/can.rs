@@ -82,4 +82,5 @@ permissions!(
     AlertsRead,
     AlertsManage,
     HoldsManage,
+    PoliciesManage,
 );

@@ -7,7 +7,7 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use crate::error::ApiError;
 
 /// No cross-site form can send a header of its own.
-const CSRF_HEADER: &str = "x-secureguard-csrf";
+pub(super) const CSRF_HEADER: &str = "x-secureguard-csrf";
 
 fn name(tls: bool) -> &'static str {
     if tls { "__Host-sg_session" } else { "sg_session" }
@@ -37,7 +37,11 @@ fn encode(value: &str, tls: bool) -> Option<HeaderValue> {
 
 /// The session token of the request's cookie.
 pub(super) fn read(headers: &HeaderMap, tls: bool) -> Option<&str> {
-    let wanted = name(tls);
+    read_named(headers, name(tls))
+}
+
+/// A cookie of the request that has a value.
+pub(super) fn read_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(COOKIE)
         .iter()

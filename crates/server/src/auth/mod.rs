@@ -4,13 +4,18 @@ mod acting;
 mod can;
 mod cookie;
 mod credential;
+mod device;
 mod key_usage;
+mod recent;
 
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead,
-    HoldsManage, IncidentsRead, IncidentsWork, Needs, RulesRead, TenantsManage, UsersManage, UsersRead,
+    HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, RulesRead, TenantsManage, UsersManage,
+    UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};
 pub use credential::{Credential, bearer, find_credential};
+pub use device::{device_cookie, find_device, is_browser};
 pub use key_usage::KeyUsage;
+pub use recent::Recent;

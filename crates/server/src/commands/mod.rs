@@ -5,10 +5,12 @@ mod audit;
 mod database;
 mod doctor;
 mod migrate;
+mod reset_factors;
 mod serve;
 
 pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
 pub use audit::{export_file, public_key, verify_database, verify_files};
 pub use doctor::{Finding, doctor};
 pub use migrate::migrate;
+pub use reset_factors::reset_factors;
 pub use serve::serve;

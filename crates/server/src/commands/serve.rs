@@ -9,6 +9,7 @@ use sg_types::{Clock, SystemClock, TimeOrderedIds};
 use crate::audit::AuditKeeper;
 use crate::config::Config;
 use crate::listen::Port;
+use crate::mail::Mailer;
 use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
@@ -39,6 +40,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = port.secure(&config, clock.as_ref())?;
     let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    let mailer = Mailer::new(&config.mail)?;
     let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
     metrics::install();
     let (public_url, tls) = (listener.url().to_owned(), listener.is_tls());
@@ -49,6 +51,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         clock,
         ids: Arc::new(TimeOrderedIds),
         rules_signer,
+        mailer,
         secrets,
         audit,
         supervisor: Supervisor::new(),

@@ -52,11 +52,19 @@ pub fn load(file: Option<&Path>, verb: Verb) -> Result<Config, ConfigError> {
         layers = layers.merge(Toml::file_exact(path));
     }
     let layers = layers.merge(plain_environment()).merge(prefixed_environment());
-    let config: Config = layers
+    let mut config: Config = layers
         .extract()
         .map_err(|error| ConfigError(error.into_iter().map(|e| describe(&e)).collect()))?;
-    check(&config)?;
-    Ok(config)
+    let mut wrong = config.mail.load_files(config.http.public_url.is_some());
+    wrong.extend(config.passwords.load_files());
+    if let Err(ConfigError(more)) = check(&config) {
+        wrong.extend(more);
+    }
+    if wrong.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigError(wrong))
+    }
 }
 
 fn file_to_read(named: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {

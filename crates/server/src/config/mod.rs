@@ -6,6 +6,7 @@ mod http;
 mod ingest;
 mod load;
 mod log;
+mod mail;
 mod passwords;
 mod rate_limits;
 mod rules;
@@ -24,6 +25,7 @@ pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;
 pub use load::{ConfigError, DEFAULTS, Verb, load};
 pub use log::{LogConfig, LogFormat};
+pub use mail::{MailConfig, MailTls};
 pub use passwords::PasswordsConfig;
 pub use rate_limits::RateLimitsConfig;
 pub use rules::RulesConfig;
@@ -47,6 +49,8 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Cost of password hashing.
     pub passwords: PasswordsConfig,
+    /// The mail server.
+    pub mail: MailConfig,
     /// Limits for callers who have proved nothing.
     pub rate_limits: RateLimitsConfig,
     /// What agents may send.

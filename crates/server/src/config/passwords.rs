@@ -1,15 +1,24 @@
 //! `[passwords]`.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
+use crate::passwords::Pepper;
+
 /// Cost of password hashing.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordsConfig {
     /// Passwords hashed at the same time; 0: as many as there are processors.
     pub concurrency: usize,
     /// Requests that may wait for that.
     pub queue: usize,
+    /// File with the keys of peppered hashes; empty: no pepper.
+    pub pepper_file: PathBuf,
+    /// What is in it.
+    #[serde(skip)]
+    pub pepper: Pepper,
 }
 
 impl PasswordsConfig {
@@ -18,6 +27,27 @@ impl PasswordsConfig {
         match self.concurrency {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n,
+        }
+    }
+
+    /// Reads the file that the settings name. Every fault is told.
+    pub(super) fn load_files(&mut self) -> Vec<String> {
+        if self.pepper_file.as_os_str().is_empty() {
+            return Vec::new();
+        }
+        let path = self.pepper_file.display();
+        let read = std::fs::read_to_string(&self.pepper_file)
+            .map_err(|error| format!("setting `passwords.pepper_file`: {path} cannot be read: {error}"));
+        let parsed = read.and_then(|text| {
+            Pepper::parse(&text)
+                .map_err(|reason| format!("setting `passwords.pepper_file`: {path}: {reason}"))
+        });
+        match parsed {
+            Ok(pepper) => {
+                self.pepper = pepper;
+                Vec::new()
+            }
+            Err(reason) => vec![reason],
         }
     }
 }

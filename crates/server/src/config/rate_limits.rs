@@ -20,4 +20,8 @@ pub struct RateLimitsConfig {
     pub enrol_per_address_per_minute: NonZeroU32,
     /// Enrolments at once from one address.
     pub enrol_per_address_burst: NonZeroU32,
+    /// Requests and redemptions of links for forgotten passwords per minute from one address.
+    pub password_reset_per_address_per_minute: NonZeroU32,
+    /// Such requests at once from one address.
+    pub password_reset_per_address_burst: NonZeroU32,
 }

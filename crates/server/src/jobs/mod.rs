@@ -12,7 +12,7 @@ mod upkeep;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::{AppState, ingest, monitoring};
+use crate::{AppState, ingest, mail, monitoring};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ const ERASURES: Duration = Duration::from_secs(600);
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Time between looks at what alert rules watch.
 const ALERTS: Duration = Duration::from_secs(30);
+/// Time between looks into the outbox.
+const MAIL: Duration = Duration::from_secs(1);
 
 /// Starts the group commit, the listener for live events, and every reconciler.
 pub fn spawn(state: &AppState) {
@@ -43,6 +45,9 @@ pub fn spawn(state: &AppState) {
     keep(state, "tenant-erasures", ERASURES, erasures::run);
     keep(state, "upkeep", UPKEEP, upkeep::run);
     keep(state, "alert-rules", ALERTS, alerts::run);
+    if state.mailer.is_some() {
+        keep(state, "outgoing-mail", MAIL, mail::run);
+    }
 }
 
 /// Runs a reconciler again and again; its metrics say when it last came to its end, about how many rows, and how often it failed.
@@ -69,6 +74,7 @@ where
     });
 }
 
+pub use crate::mail::run as send_mail;
 pub use alerts::run as evaluate_alerts;
 pub use erasures::run as erase_due_tenants;
 pub use liveness::run as note_missed_check_ins;

@@ -1,15 +1,18 @@
 //! Argon2id with 19 MiB, two passes, one lane (OWASP), a bounded number of hashes at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
+use super::pepper::Pepper;
 use super::policy::MAX_PASSWORD_CHARS;
+use super::workers::Workers;
 use crate::config::PasswordsConfig;
 use crate::error::ApiError;
 
@@ -28,9 +31,11 @@ const RETRY_AFTER_SECONDS: u64 = 2;
 /// Hashes and verifies passwords, so many at a time and so many waiting, in threads of their own.
 #[derive(Debug, Clone)]
 pub struct PasswordHasher {
-    running: Arc<Semaphore>,
+    workers: Workers,
     admitted: Arc<Semaphore>,
+    pepper: Pepper,
     dummy: Arc<str>,
+    tested: Arc<AtomicU64>,
 }
 
 /// Everybody who may wait, waits already.
@@ -58,13 +63,15 @@ impl PasswordHasher {
     pub fn new(config: &PasswordsConfig) -> Self {
         let concurrency = config.effective_concurrency();
         Self {
-            running: Arc::new(Semaphore::new(concurrency)),
+            workers: Workers::start(concurrency),
             admitted: Arc::new(Semaphore::new(
                 concurrency
                     .saturating_add(config.queue)
                     .min(Semaphore::MAX_PERMITS),
             )),
-            dummy: compute_hash(&SecretString::from("nobody has this password")).into(),
+            dummy: compute_hash(&SecretString::from("nobody has this password"), &config.pepper).into(),
+            pepper: config.pepper.clone(),
+            tested: Arc::default(),
         }
     }
 
@@ -74,7 +81,9 @@ impl PasswordHasher {
     /// [`PoolFull`].
     pub async fn hash(&self, password: SecretString) -> Result<String, PoolFull> {
         let admission = self.admit()?;
-        self.run(admission.permit, move || compute_hash(&password)).await
+        let pepper = self.pepper.clone();
+        self.run(admission.permit, move || compute_hash(&password, &pepper))
+            .await
     }
 
     /// Takes a place in the queue for one verification, so that a caller learns that the queue is full before anything else happens.
@@ -95,26 +104,23 @@ impl PasswordHasher {
         self.admit()?.verify(password, stored).await
     }
 
+    /// Passwords that were tested against somebody's hash since the start; those that were only made to take as long do not count.
+    pub fn tested(&self) -> u64 {
+        self.tested.load(Ordering::Relaxed)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         admitted: OwnedSemaphorePermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolFull> {
-        let running = self.running.clone().acquire_owned().await.map_err(|_| PoolFull)?;
-        // The permits live as long as the work: a caller who gives up makes no room before the work ends.
-        let permits: [OwnedSemaphorePermit; 2] = [admitted, running];
-        let task = tokio::task::spawn_blocking(move || {
+        // The permit lives as long as the work: a caller who gives up makes no room before the work ends.
+        let done = self.workers.run(move || {
             let result = work();
-            drop(permits);
+            drop(admitted);
             result
         });
-        match task.await {
-            Ok(result) => Ok(result),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(PoolFull),
-            },
-        }
+        done.await.ok_or(PoolFull)
     }
 }
 
@@ -131,9 +137,15 @@ impl Admission<'_> {
     /// # Errors
     /// [`PoolFull`] when the server stops meanwhile.
     pub async fn verify(self, password: SecretString, stored: Option<String>) -> Result<Verdict, PoolFull> {
-        let dummy = self.hasher.dummy.clone();
+        if stored.is_some() {
+            self.hasher.tested.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("sg_users_passwords_tested_total").increment(1);
+        }
+        let (dummy, pepper) = (self.hasher.dummy.clone(), self.hasher.pepper.clone());
         self.hasher
-            .run(self.permit, move || verify(&password, stored.as_deref(), &dummy))
+            .run(self.permit, move || {
+                verify(&password, stored.as_deref(), &dummy, &pepper)
+            })
             .await
     }
 }
@@ -148,26 +160,35 @@ fn normalise(password: &SecretString) -> SecretString {
         .into()
 }
 
-fn engine() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).unwrap_or(Params::DEFAULT);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+/// Argon2id with a key, the empty one being none.
+fn engine<'a>(params: Params, key: &'a [u8]) -> Argon2<'a> {
+    Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params.clone())
+        .unwrap_or_else(|_| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-fn compute_hash(password: &SecretString) -> String {
+fn compute_hash(password: &SecretString, pepper: &Pepper) -> String {
     let salt: [u8; 16] = rand::random();
     let normalised = normalise(password);
+    let (key_id, key) = pepper.current().unwrap_or((KeyId::EMPTY, &[]));
+    let params = ParamsBuilder::new()
+        .m_cost(MEMORY_KIB)
+        .t_cost(PASSES)
+        .p_cost(LANES)
+        .keyid(key_id)
+        .build()
+        .unwrap_or(Params::DEFAULT);
     // Salt and lengths are constants within Argon2's limits; an unusable hash would never verify.
-    engine()
+    engine(params, key)
         .hash_password_with_salt(normalised.expose_secret().as_bytes(), &salt)
         .map_or_else(|_| "!".to_owned(), |hash| hash.to_string())
 }
 
-fn verify(password: &SecretString, stored: Option<&str>, dummy: &str) -> Verdict {
+fn verify(password: &SecretString, stored: Option<&str>, dummy: &str, pepper: &Pepper) -> Verdict {
     let normalised = normalise(password);
-    let parsed = stored.and_then(parse_stored);
-    let (hash, real) = match (parsed, parse_stored(dummy)) {
-        (Some(hash), _) => (hash, true),
-        (None, Some(hash)) => (hash, false),
+    let parsed = stored.and_then(|text| parse_stored(text, pepper));
+    let (stored, real) = match (parsed, parse_stored(dummy, pepper)) {
+        (Some(stored), _) => (stored, true),
+        (None, Some(dummy)) => (dummy, false),
         (None, None) => {
             return Verdict {
                 matches: false,
@@ -175,30 +196,49 @@ fn verify(password: &SecretString, stored: Option<&str>, dummy: &str) -> Verdict
             };
         }
     };
-    let matches = engine()
-        .verify_password(normalised.expose_secret().as_bytes(), &hash)
+    let matches = engine(stored.params.clone(), stored.key)
+        .verify_password(normalised.expose_secret().as_bytes(), &stored.hash)
         .is_ok()
         && real;
     Verdict {
         matches,
-        needs_rehash: matches && is_outdated(&hash),
+        needs_rehash: matches && is_outdated(&stored, pepper),
     }
 }
 
-fn parse_stored(text: &str) -> Option<PasswordHash> {
+/// A hash that can be computed, and the key that it names.
+struct Stored<'a> {
+    hash: PasswordHash,
+    params: Params,
+    key: &'a [u8],
+}
+
+fn parse_stored<'a>(text: &str, pepper: &'a Pepper) -> Option<Stored<'a>> {
     let hash = PasswordHash::new(text).ok()?;
     let params = Params::try_from(&hash).ok()?;
+    let key = pepper.find(params.keyid());
+    if key.is_none() {
+        tracing::error!(
+            "a password hash was made with a key that passwords.pepper_file does not have; it cannot be verified"
+        );
+    }
     let usable = hash.salt.is_some()
         && hash.hash.is_some()
         && params.m_cost() <= MAX_STORED_MEMORY_KIB
         && params.t_cost() <= MAX_STORED_PASSES;
-    usable.then_some(hash)
+    usable.then_some(Stored {
+        hash,
+        params,
+        key: key?,
+    })
 }
 
-fn is_outdated(hash: &PasswordHash) -> bool {
-    let same = Params::try_from(hash)
-        .is_ok_and(|p| (p.m_cost(), p.t_cost(), p.p_cost()) == (MEMORY_KIB, PASSES, LANES));
-    !(same && hash.algorithm == Algorithm::Argon2id.ident())
+fn is_outdated(stored: &Stored<'_>, pepper: &Pepper) -> bool {
+    let params = &stored.params;
+    let key_id = pepper.current().map_or(KeyId::EMPTY, |(key_id, _)| key_id);
+    let same = (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
+        && params.keyid() == key_id.as_bytes();
+    !(same && stored.hash.algorithm == Algorithm::Argon2id.ident())
 }
 
 #[cfg(test)]
@@ -206,7 +246,16 @@ mod tests {
     use super::*;
 
     fn pool(concurrency: usize, queue: usize) -> PasswordHasher {
-        PasswordHasher::new(&PasswordsConfig { concurrency, queue })
+        peppered(concurrency, queue, Pepper::default())
+    }
+
+    fn peppered(concurrency: usize, queue: usize, pepper: Pepper) -> PasswordHasher {
+        PasswordHasher::new(&PasswordsConfig {
+            concurrency,
+            queue,
+            pepper,
+            ..PasswordsConfig::default()
+        })
     }
 
     async fn matches(pool: &PasswordHasher, password: &str, stored: Option<&str>) -> bool {
@@ -283,5 +332,37 @@ mod tests {
             pool.verify("x".into(), None).await.is_ok(),
             "the pool is free again"
         );
+    }
+
+    #[tokio::test]
+    async fn a_pepper_rotates_and_is_needed() {
+        use base64::Engine;
+        let key = |byte: u8| base64::engine::general_purpose::STANDARD.encode([byte; 32]);
+        let without = pool(1, 1);
+        let one = peppered(1, 1, Pepper::parse(&format!("1 {}", key(1))).unwrap());
+        let both = Pepper::parse(&format!("1 {}\n2 {}", key(1), key(2))).unwrap();
+        let both = peppered(1, 1, both);
+        let other = peppered(1, 1, Pepper::parse(&format!("1 {}", key(3))).unwrap());
+
+        let plain = without.hash("secret".into()).await.unwrap();
+        let first = one.hash("secret".into()).await.unwrap();
+        let second = both.hash("secret".into()).await.unwrap();
+        assert!(first.contains(",keyid=") && !plain.contains("keyid"), "{first}");
+        let verdict = async |pool: &PasswordHasher, hash: &str| {
+            let verdict = pool.verify("secret".into(), Some(hash.to_owned())).await.unwrap();
+            (verdict.matches, verdict.needs_rehash)
+        };
+        assert_eq!(verdict(&one, &plain).await, (true, true), "made without");
+        assert_eq!(verdict(&one, &first).await, (true, false));
+        assert_eq!(
+            verdict(&both, &first).await,
+            (true, true),
+            "made with an earlier key"
+        );
+        assert_eq!(verdict(&both, &second).await, (true, false));
+        for (pool, hash) in [(&without, &first), (&one, &second), (&other, &first)] {
+            assert_eq!(verdict(pool, hash).await, (false, false), "not the key");
+        }
+        assert!(!matches(&one, "nobody has this password", None).await);
     }
 }

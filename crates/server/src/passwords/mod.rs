@@ -3,8 +3,11 @@
 mod blocklist;
 mod generate;
 mod hasher;
+mod pepper;
 mod policy;
+mod workers;
 
 pub use generate::generate_initial_password;
 pub use hasher::{Admission, PasswordHasher, PoolFull, Verdict};
+pub use pepper::Pepper;
 pub use policy::{MAX_PASSWORD_CHARS, PasswordContext, Requirements, check_new_password};

@@ -19,6 +19,7 @@ pub use secrets::{RolePasswords, Urls, read_urls};
 use crate::audit::AuditKeeper;
 use crate::config::Config;
 use crate::listen::Port;
+use crate::mail::Mailer;
 use crate::passwords::PasswordHasher;
 use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
@@ -87,6 +88,7 @@ async fn start(
     let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
     let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
+    let mailer = Mailer::new(&config.mail)?;
     metrics::install();
     let (url, tls) = (listener.url().to_owned(), listener.is_tls());
     let ca_file = listener
@@ -100,6 +102,7 @@ async fn start(
         rules_signer,
         secrets,
         audit,
+        mailer,
         supervisor: supervisor.clone(),
         public_url: url.clone(),
         tls,

@@ -5,6 +5,7 @@ use sg_db::users::{self as db, KeyOwner, NewApiKey};
 use sg_types::api::users::{ApiKeyCreated, CreateApiKey, KeyScope};
 use sg_types::{KeyId, TokenKind};
 
+use super::require_recent;
 use super::validate::{Faults, is_display_name};
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -45,6 +46,9 @@ pub(super) async fn create_api_key(
         "needs the scope `enrol`",
     );
     faults.finish()?;
+    if scopes.contains(&KeyScope::Api) {
+        require_recent(state, acting).await?;
+    }
 
     let token = tokens::generate(TokenKind::ApiKey);
     let key_id: KeyId = state.next_id();

@@ -4,29 +4,34 @@ use secrecy::{ExposeSecret, SecretString};
 use sg_db::DbError;
 use sg_db::users::{self as db, NewUser};
 use sg_types::api::users::{CreateUser, UserCreated};
-use sg_types::{Permission, TenantId, UserId};
+use sg_types::{Permission, Role, TenantId, UserId};
 
+use super::require_recent;
 use super::roles::find_grantable;
 use super::validate::{Faults, is_display_name, is_email, is_username};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
+use crate::mail::{self, MailKind};
 use crate::passwords::generate_initial_password;
 
-/// Creates a person with an initial password that has to be changed at the first sign-in.
+/// Creates a person with an initial password that has to be changed at the first sign-in, or mails them a link for choosing one.
 pub(super) async fn create_user(
     state: &AppState,
     acting: &Acting,
     body: CreateUser,
 ) -> ApiResult<UserCreated> {
     validate(&body)?;
+    // A role of the tenant's own may come up to an administrator's.
+    if body.role.documented().is_none_or(|role| role >= Role::Admin) {
+        require_recent(state, acting).await?;
+    }
     let tenant_id = body.tenant_id.unwrap_or(acting.caller.tenant_id);
     let elsewhere = tenant_id != acting.caller.tenant_id;
     if elsewhere && (!acting.caller.may(Permission::TenantsManage) || tenant_id == TenantId::SYSTEM) {
         return Err(ApiError::not_found());
     }
-    let password = generate_initial_password();
-    let hash = SecretString::from(state.passwords.hash(password.clone()).await?);
+    let (password, hash) = first_password(state, body.invite).await?;
     let user_id: UserId = state.next_id();
     let new = NewUser {
         user_id,
@@ -36,7 +41,7 @@ pub(super) async fn create_user(
         full_name: body.full_name.as_deref(),
         role: body.role.clone(),
         password_hash: &hash,
-        must_change_password: true,
+        must_change_password: password.is_some(),
     };
     let mut event = acting.event(state, "user.create");
     event.object = Some(("user", user_id.to_string()));
@@ -47,6 +52,9 @@ pub(super) async fn create_user(
             .ok_or_else(ApiError::not_found)?;
         find_grantable(&mut tx, acting, tenant_id, &body.role).await?;
         db::insert_user(&mut tx, &new).await.map_err(explain)?;
+        if body.invite {
+            mail::enqueue(state, &mut tx, tenant_id, user_id, MailKind::Invitation).await?;
+        }
         let view = db::view_user(&mut tx, tenant_id, user_id).await?;
         let mut here = event.clone();
         here.event_id = state.next_id();
@@ -57,6 +65,9 @@ pub(super) async fn create_user(
         let mut tx = state.db.write(&acting.caller, event.at).await?;
         find_grantable(&mut tx, acting, tenant_id, &body.role).await?;
         db::insert_user(&mut tx, &new).await.map_err(explain)?;
+        if body.invite {
+            mail::enqueue(state, &mut tx, tenant_id, user_id, MailKind::Invitation).await?;
+        }
         let view = db::view_user(&mut tx, tenant_id, user_id).await?;
         tx.commit(event).await?;
         view
@@ -64,8 +75,21 @@ pub(super) async fn create_user(
     let user = user.ok_or_else(|| ApiError::internal("a new user is not to be seen"))?;
     Ok(UserCreated {
         user,
-        initial_password: password.expose_secret().to_owned(),
+        initial_password: password.map(|password| password.expose_secret().to_owned()),
     })
+}
+
+/// A one-time password and its hash; for somebody who is invited by mail no password, and what stands in place of a hash until they chose one.
+async fn first_password(state: &AppState, invite: bool) -> ApiResult<(Option<SecretString>, SecretString)> {
+    if invite {
+        if state.mailer.is_none() {
+            return Err(ApiError::mail_not_configured());
+        }
+        return Ok((None, db::INVITED.into()));
+    }
+    let password = generate_initial_password();
+    let hash = state.passwords.hash(password.clone()).await?.into();
+    Ok((Some(password), hash))
 }
 
 fn validate(body: &CreateUser) -> ApiResult<()> {

@@ -1,5 +1,6 @@
 //! Who calls, and where.
 
+use chrono::{DateTime, Duration, Utc};
 use sg_db::users as db;
 use sg_types::Permission;
 use sg_types::api::users::{CurrentSession, TenantRef};
@@ -7,6 +8,9 @@ use sg_types::api::users::{CurrentSession, TenantRef};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
+
+/// Time before a password's end from which on its user is warned.
+const PASSWORD_WARNING: Duration = Duration::days(14);
 
 /// Describes the caller: name, role and permissions in the tenant of this call, and the tenants to choose from.
 pub(super) async fn describe(state: &AppState, acting: &Acting) -> ApiResult<CurrentSession> {
@@ -25,6 +29,7 @@ pub(super) async fn describe(state: &AppState, acting: &Acting) -> ApiResult<Cur
     } else {
         db::list_own_tenants(&mut tx, now).await?
     };
+    let password_expires_at = db::find_own_password_expiry(&mut tx).await?;
     let permissions: Vec<Permission> = Permission::ALL
         .iter()
         .copied()
@@ -39,5 +44,13 @@ pub(super) async fn describe(state: &AppState, acting: &Acting) -> ApiResult<Cur
         tenant,
         tenants,
         must_change_password: caller.must_change_password,
+        password_expires_at,
+        password_expires_soon: expires_soon(password_expires_at, now),
+        mail_enabled: state.mailer.is_some(),
     })
+}
+
+/// Whether it is time to warn of a password's end.
+pub(super) fn expires_soon(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    expires_at.is_some_and(|end| end - now <= PASSWORD_WARNING)
 }

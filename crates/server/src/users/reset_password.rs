@@ -42,6 +42,7 @@ pub async fn reset_password(
     let facts = db::lock_password(&mut tx, user_id).await?.ok_or_else(unknown)?;
     db::store_password(&mut tx, user_id, &hash, true, now).await?;
     db::set_user_active(&mut tx, user_id, true).await?;
+    db::forget_known_devices(&mut tx, user_id).await?;
     db::end_user_sessions(&mut tx, user_id, None, EndReason::PasswordReset, now).await?;
     let event = AuditEvent {
         event_id: ids.next().into(),

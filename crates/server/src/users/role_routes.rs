@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{memberships, roles};
 use crate::AppState;
-use crate::auth::{Can, UsersManage, UsersRead};
+use crate::auth::{Can, Recent, UsersManage, UsersRead};
 use crate::error::ApiResult;
 use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of};
 
@@ -65,7 +65,7 @@ async fn list_roles(State(state): State<AppState>, can: Can<UsersRead>) -> ApiRe
 ))]
 async fn post_role(
     State(state): State<AppState>,
-    can: Can<UsersManage>,
+    can: Recent<UsersManage>,
     JsonBody(body): JsonBody<CreateRole>,
 ) -> ApiResult<(StatusCode, Json<RoleView>)> {
     Ok((
@@ -83,7 +83,7 @@ async fn post_role(
 ))]
 async fn patch_role(
     State(state): State<AppState>,
-    can: Can<UsersManage>,
+    can: Recent<UsersManage>,
     PathParams(role): PathParams<RoleName>,
     JsonBody(body): JsonBody<UpdateRole>,
 ) -> ApiResult<Json<RoleView>> {
@@ -133,7 +133,7 @@ async fn list_memberships(
 ))]
 async fn post_membership(
     State(state): State<AppState>,
-    can: Can<UsersManage>,
+    can: Recent<UsersManage>,
     JsonBody(body): JsonBody<GrantMembership>,
 ) -> ApiResult<(StatusCode, Json<MembershipView>)> {
     Ok((
@@ -151,7 +151,7 @@ async fn post_membership(
 ))]
 async fn patch_membership(
     State(state): State<AppState>,
-    can: Can<UsersManage>,
+    can: Recent<UsersManage>,
     PathParams(user_id): PathParams<UserId>,
     JsonBody(body): JsonBody<UpdateMembership>,
 ) -> ApiResult<Json<MembershipView>> {

@@ -3,9 +3,10 @@
 use chrono::Duration;
 use secrecy::ExposeSecret;
 use sg_db::users::{self as db, KeyOwner, NewApiKey};
-use sg_types::api::users::{ApiKeyCreated, RotateApiKey};
+use sg_types::api::users::{ApiKeyCreated, KeyScope, RotateApiKey};
 use sg_types::{KeyId, TokenKind};
 
+use super::require_recent;
 use super::validate::Faults;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -49,6 +50,9 @@ pub(super) async fn rotate_api_key(
             "key_ended",
             "this key is revoked, has expired or has no enrolment left; make a new one",
         ));
+    }
+    if before.scopes.contains(&KeyScope::Api) {
+        require_recent(state, acting).await?;
     }
     let token = tokens::generate(TokenKind::ApiKey);
     let new_key_id: KeyId = state.next_id();

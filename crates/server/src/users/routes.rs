@@ -6,24 +6,26 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sg_db::users as db;
 use sg_types::api::Page;
+use sg_types::api::factors::SignInChallenge;
 use sg_types::api::users::{
-    ApiKeyCreated, ApiKeyView, ChangePassword, CreateApiKey, CreateTenant, CreateUser, CurrentSession,
-    RotateApiKey, SessionCreated, SessionView, SessionsEnded, SignIn, TenantView, UpdateTenant, UpdateUser,
-    UserCreated, UserView,
+    ApiKeyCreated, ApiKeyView, CreateApiKey, CreateTenant, CreateUser, CurrentSession, RotateApiKey,
+    SessionCreated, SessionView, SessionsEnded, SignIn, TenantView, UpdateTenant, UpdateUser, UserCreated,
+    UserView,
 };
 use sg_types::{KeyId, Problem, SessionId, TenantId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::sign_in::FirstStep;
 use super::{
-    change_password, create_api_key, create_tenant, create_user, current_session, own_sessions,
+    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes,
     remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes,
     update_tenant, update_user,
 };
 use crate::AppState;
 use crate::auth::{
-    AnyCaller, AnySession, ApiKeysOwn, Can, TenantsManage, UsersManage, UsersRead, clear_session_cookie,
-    session_cookie,
+    AnyCaller, AnySession, ApiKeysOwn, Can, Recent, TenantsManage, UsersManage, UsersRead,
+    clear_session_cookie, find_device, is_browser,
 };
 use crate::error::ApiResult;
 use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of};
@@ -37,7 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_sessions))
         .routes(routes!(delete_session))
         .routes(routes!(post_sessions_end_others))
-        .routes(routes!(post_own_password))
+        .merge(password_routes::routes())
         .routes(routes!(list_tenants, post_tenant))
         .routes(routes!(patch_tenant, delete_tenant))
         .routes(routes!(list_users, post_user))
@@ -47,10 +49,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(post_api_key_rotation))
         .merge(role_routes::routes())
         .merge(subscription_routes::routes())
+        .merge(factors::routes())
 }
 
 /// Signs in with a password.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "users", request_body = SignIn, responses(
+    (status = 200, description = "The password was right; a second factor is asked for, or has to be added first.", body = SignInChallenge),
     (status = 201, description = "Signed in; the cookie is set too.", body = SessionCreated),
     (status = 401, description = "`invalid_credentials`: one answer for unknown, wrong, locked and inactive.", body = Problem),
     (status = 429, description = "Too many attempts from this address; see Retry-After.", body = Problem),
@@ -64,13 +68,15 @@ async fn post_session(
     let user_agent = headers
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok());
-    let session = sign_in::sign_in(&state, &request, user_agent, body).await?;
-    let cookie = session_cookie(&session.token, state.tls);
-    let mut response = (StatusCode::CREATED, Json(session)).into_response();
-    response
-        .headers_mut()
-        .extend(cookie.map(|value| (header::SET_COOKIE, value)));
-    Ok(response)
+    let client = sign_in::Client {
+        user_agent,
+        device: find_device(&headers, &body.username, state.tls),
+        remember: is_browser(&headers),
+    };
+    match sign_in::sign_in(&state, &request, client, body).await? {
+        FirstStep::SignedIn(signed_in) => Ok(signed_in.into_response(state.tls)),
+        FirstStep::Challenge(challenge) => Ok((StatusCode::OK, Json(challenge)).into_response()),
+    }
 }
 
 /// Tells who calls.
@@ -145,21 +151,6 @@ async fn post_sessions_end_others(
     Ok(Json(own_sessions::end_others(&state, &acting).await?))
 }
 
-/// Changes the caller's password.
-#[utoipa::path(post, path = "/api/v1/users/me/password", tag = "users", request_body = ChangePassword,
-    security(("bearer" = []), ("cookie" = [])), responses(
-    (status = 204, description = "Changed; every other session of the caller has ended."),
-    (status = 422, description = "`password_refused`, with every reason in `errors`.", body = Problem),
-))]
-async fn post_own_password(
-    State(state): State<AppState>,
-    AnySession(acting): AnySession,
-    JsonBody(body): JsonBody<ChangePassword>,
-) -> ApiResult<StatusCode> {
-    change_password::change_password(&state, &acting, body).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// Lists the tenants of the installation.
 #[utoipa::path(get, path = "/api/v1/users/tenants", tag = "users", params(PageParams), security(("bearer" = []), ("cookie" = [])),
     responses(
@@ -188,7 +179,7 @@ async fn list_tenants(
 ))]
 async fn post_tenant(
     State(state): State<AppState>,
-    can: Can<TenantsManage>,
+    can: Recent<TenantsManage>,
     JsonBody(body): JsonBody<CreateTenant>,
 ) -> ApiResult<(StatusCode, Json<TenantView>)> {
     Ok((
@@ -201,11 +192,12 @@ async fn post_tenant(
 #[utoipa::path(patch, path = "/api/v1/users/tenants/{tenant_id}", tag = "users", request_body = UpdateTenant,
     params(("tenant_id" = TenantId, Path, description = "The tenant's id.")), security(("bearer" = []), ("cookie" = [])), responses(
     (status = 200, description = "Changed, from the next request on.", body = TenantView),
+    (status = 403, description = "`verification_required`.", body = Problem),
     (status = 409, description = "`own_tenant`: nobody suspends the tenant that they work in.", body = Problem),
 ))]
 async fn patch_tenant(
     State(state): State<AppState>,
-    can: Can<TenantsManage>,
+    can: Recent<TenantsManage>,
     PathParams(tenant_id): PathParams<TenantId>,
     JsonBody(body): JsonBody<UpdateTenant>,
 ) -> ApiResult<Json<TenantView>> {
@@ -218,11 +210,12 @@ async fn patch_tenant(
 #[utoipa::path(delete, path = "/api/v1/users/tenants/{tenant_id}", tag = "users",
     params(("tenant_id" = TenantId, Path, description = "The tenant's id.")), security(("bearer" = []), ("cookie" = [])), responses(
     (status = 200, description = "Suspended; `erase_at` says when it goes.", body = TenantView),
+    (status = 403, description = "`verification_required`.", body = Problem),
     (status = 409, description = "`own_tenant`.", body = Problem),
 ))]
 async fn delete_tenant(
     State(state): State<AppState>,
-    can: Can<TenantsManage>,
+    can: Recent<TenantsManage>,
     PathParams(tenant_id): PathParams<TenantId>,
 ) -> ApiResult<Json<TenantView>> {
     Ok(Json(remove_tenant::remove_tenant(&state, &can, tenant_id).await?))
@@ -248,8 +241,8 @@ async fn list_users(
 /// Creates a person.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = CreateUser, security(("bearer" = []), ("cookie" = [])),
     responses(
-    (status = 201, description = "Created, with an initial password that works until it is changed.", body = UserCreated),
-    (status = 409, description = "`already_exists`: user name or e-mail address are not available.", body = Problem),
+    (status = 201, description = "Created, with an initial password that works until it is changed, or invited by mail.", body = UserCreated),
+    (status = 409, description = "`already_exists`: user name or e-mail address are not available; `mail_not_configured`.", body = Problem),
 ))]
 async fn post_user(
     State(state): State<AppState>,

@@ -1,52 +1,103 @@
 //! Signing in with a password: reserve an attempt, verify, start a session.
 
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use sg_db::audit::{Actor, AuditEvent, Outcome};
-use sg_db::monitoring::{SecurityEvent, record_security_event};
 use sg_db::users::{self as db, AttemptOutcome, LoginAttempt, LoginGate, NewSession};
+use sg_db::{SystemTx, TokenHash};
+use sg_types::api::factors::{FactorKind, SignInChallenge};
 use sg_types::api::users::{SessionCreated, SignIn};
-use sg_types::{SessionId, Severity, TenantId, TokenKind};
+use sg_types::{SessionId, TenantId, TokenKind};
 
+use super::current_session::expires_soon;
+use super::factors::{self, NextStep};
+use super::verify_password::{Verified, tell_of_lock, verify_password};
+use crate::auth::{device_cookie, session_cookie};
 use crate::error::{ApiError, ApiResult};
 use crate::http::RequestContext;
-use crate::passwords::{MAX_PASSWORD_CHARS, Verdict};
+use crate::passwords::Verdict;
 use crate::{AppState, tokens};
 
 /// Characters of a user name that are looked at, and of a user agent that are kept.
 const MAX_USERNAME_CHARS: usize = 255;
 const MAX_USER_AGENT_CHARS: usize = 512;
 
+/// What is known of the program at the other end.
+pub(super) struct Client<'a> {
+    /// What it calls itself.
+    pub(super) user_agent: Option<&'a str>,
+    /// The device that it says to be.
+    pub(super) device: Option<TokenHash>,
+    /// Whether it is to be known again.
+    pub(super) remember: bool,
+}
+
+/// What a right password leads to.
+pub(super) enum FirstStep {
+    /// A session.
+    SignedIn(SignedIn),
+    /// The second step.
+    Challenge(SignInChallenge),
+}
+
+/// A session, and what the browser is known by from now on.
+pub(super) struct SignedIn {
+    pub(super) session: SessionCreated,
+    /// Where it was not known before.
+    pub(super) device: Option<SecretString>,
+    /// Whose device it is.
+    pub(super) username: String,
+}
+
+impl SignedIn {
+    /// 201 with the cookies of the session and of the device.
+    pub(super) fn into_response(self, tls: bool) -> Response {
+        let cookies = [
+            session_cookie(&self.session.token, tls),
+            self.device
+                .and_then(|token| device_cookie(&self.username, token.expose_secret(), tls)),
+        ];
+        let mut response = (StatusCode::CREATED, Json(self.session)).into_response();
+        for cookie in cookies.into_iter().flatten() {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
 /// Signs in. Whoever cannot, learns nothing but that: unknown, wrong, locked and inactive give one answer in the same time.
 pub(super) async fn sign_in(
     state: &AppState,
     request: &RequestContext,
-    user_agent: Option<&str>,
+    client: Client<'_>,
     body: SignIn,
-) -> ApiResult<SessionCreated> {
+) -> ApiResult<FirstStep> {
     state.rate_limits.check_sign_in(request.address, &body.username)?;
     let password = SecretString::from(body.password);
     let attempt = Attempt {
         state,
         request,
-        user_agent: user_agent.map(|text| {
+        user_agent: client.user_agent.map(|text| {
             text.chars()
                 .filter(|c| !c.is_control())
                 .take(MAX_USER_AGENT_CHARS)
                 .collect()
         }),
         username: body.username.chars().take(MAX_USERNAME_CHARS).collect(),
+        remember: client.remember,
         at: state.now(),
     };
-    // A place in the pool comes first: an attempt that is reserved is also tested.
-    let place = state.passwords.admit()?;
-    let gate = attempt.reserve().await?;
-    let testable = gate
-        .as_ref()
-        .filter(|gate| gate.allowed && password.expose_secret().chars().count() <= MAX_PASSWORD_CHARS);
-    let stored = testable.map(|gate| gate.password_hash.expose_secret().to_owned());
-    let verdict = place.verify(password.clone(), stored).await?;
+    let Verified { gate, verdict } = verify_password(
+        state,
+        &attempt.username,
+        password.clone(),
+        client.device,
+        attempt.at,
+    )
+    .await?;
     let outcome = match &gate {
         None => AttemptOutcome::UnknownUser,
         Some(gate) if !gate.allowed => AttemptOutcome::Locked,
@@ -65,28 +116,28 @@ struct Attempt<'a> {
     request: &'a RequestContext,
     user_agent: Option<String>,
     username: String,
+    remember: bool,
     at: DateTime<Utc>,
 }
 
 impl Attempt<'_> {
-    async fn reserve(&self) -> ApiResult<Option<LoginGate>> {
-        let mut tx = self.state.db.system("sign-in").await?;
-        let gate = db::begin_login_attempt(&mut tx, &self.username, self.at).await?;
-        tx.commit_upkeep().await?;
-        Ok(gate)
-    }
-
     async fn succeed(
         &self,
         gate: &LoginGate,
         verdict: Verdict,
         password: SecretString,
-    ) -> ApiResult<SessionCreated> {
+    ) -> ApiResult<FirstStep> {
         let new_hash = if verdict.needs_rehash {
             Some(self.state.passwords.hash(password).await?.into())
         } else {
             None
         };
+        let mut tx = self.state.db.system("sign-in").await?;
+        match factors::find_next_step(&mut tx, gate.user_id, self.at).await? {
+            NextStep::Session => {}
+            NextStep::SecondFactor(kinds) => return self.challenge(tx, gate, new_hash, kinds).await,
+            NextStep::Enrolment => return self.challenge(tx, gate, new_hash, Vec::new()).await,
+        }
         let token = tokens::generate(TokenKind::Session);
         let sessions = &self.state.config.sessions;
         let expires_at = self.at + sessions.absolute(gate.role);
@@ -102,15 +153,16 @@ impl Attempt<'_> {
             address: self.request.address,
             user_agent: self.user_agent.as_deref(),
         };
-        let mut tx = self.state.db.system("sign-in").await?;
         if !db::insert_session(&mut tx, &session).await? {
             drop(tx);
             return self.fail(Some(gate), AttemptOutcome::WrongPassword).await;
         }
-        db::complete_login(&mut tx, gate.user_id, self.at).await?;
+        db::complete_password_attempt(&mut tx, gate, self.at).await?;
         if let Some(new_hash) = &new_hash {
             db::rehash_password(&mut tx, gate.user_id, &gate.password_hash, new_hash).await?;
         }
+        let device = self.remember_device(&mut tx, gate).await?;
+        let password_expires_at = db::find_password_expiry(&mut tx, gate.user_id).await?;
         if gate.must_change_password {
             db::require_password_change(&mut tx, gate.user_id).await?;
         }
@@ -123,11 +175,59 @@ impl Attempt<'_> {
         event.object = Some(("session", session_id.to_string()));
         tx.commit(gate.tenant_id, event).await?;
         count(AttemptOutcome::Success);
-        Ok(SessionCreated {
+        let session = SessionCreated {
             token: token.secret.expose_secret().to_owned(),
             must_change_password: gate.must_change_password,
             expires_at,
-        })
+            password_expires_at,
+            password_expires_soon: expires_soon(password_expires_at, self.at),
+        };
+        Ok(FirstStep::SignedIn(SignedIn {
+            session,
+            device,
+            username: gate.username.clone(),
+        }))
+    }
+
+    /// Remembers a browser that was not known before; one that was keeps its cookie.
+    async fn remember_device(&self, tx: &mut SystemTx, gate: &LoginGate) -> ApiResult<Option<SecretString>> {
+        if !self.remember || gate.device_id.is_some() {
+            return Ok(None);
+        }
+        let token = tokens::generate(TokenKind::Device);
+        db::insert_known_device(tx, self.state.next_id(), gate.user_id, &token.hash, self.at).await?;
+        Ok(Some(token.secret))
+    }
+
+    /// The password was right and is not enough: no session, no cookie, but a challenge for the second step.
+    async fn challenge(
+        &self,
+        mut tx: SystemTx,
+        gate: &LoginGate,
+        new_hash: Option<SecretString>,
+        kinds: Vec<FactorKind>,
+    ) -> ApiResult<FirstStep> {
+        if let Some(new_hash) = &new_hash {
+            db::rehash_password(&mut tx, gate.user_id, &gate.password_hash, new_hash).await?;
+        }
+        let verified = new_hash.as_ref().unwrap_or(&gate.password_hash);
+        let made = factors::begin_challenge(self.state, &mut tx, gate, verified, kinds, self.at).await?;
+        let Some(challenge) = made else {
+            drop(tx);
+            return self.fail(Some(gate), AttemptOutcome::WrongPassword).await;
+        };
+        db::complete_password_attempt(&mut tx, gate, self.at).await?;
+        if gate.must_change_password {
+            db::require_password_change(&mut tx, gate.user_id).await?;
+        }
+        let outcome = AttemptOutcome::SecondFactorRequired;
+        db::record_login_attempt(&mut tx, &self.row(Some(gate), outcome, &gate.username)).await?;
+        let mut event = self.event(Some(gate), outcome);
+        event.action = "session.challenge";
+        event.outcome = Outcome::Success;
+        tx.commit(gate.tenant_id, event).await?;
+        count(outcome);
+        Ok(FirstStep::Challenge(challenge))
     }
 
     async fn fail<T>(&self, gate: Option<&LoginGate>, outcome: AttemptOutcome) -> ApiResult<T> {
@@ -156,23 +256,11 @@ impl Attempt<'_> {
         let tenant_id = gate.map_or(TenantId::SYSTEM, |gate| gate.tenant_id);
         let mut tx = self.state.db.system("sign-in").await?;
         db::record_login_attempt(&mut tx, &self.row(gate, outcome, name)).await?;
-        let locked = gate.filter(|gate| gate.locked_now && outcome == AttemptOutcome::WrongPassword);
-        if let Some(gate) = locked {
-            let event = SecurityEvent {
-                tenant_id,
-                at: self.at,
-                kind: "account_locked",
-                severity: Severity::Medium,
-                subject: &gate.user_id.to_string(),
-                detail: &json!({ "address": self.request.address }),
-            };
-            record_security_event(&mut tx, &event).await?;
+        if let Some(gate) = gate.filter(|_| outcome == AttemptOutcome::WrongPassword) {
+            tell_of_lock(self.state, &mut tx, self.request, gate).await?;
         }
         tx.commit(tenant_id, self.event(gate, outcome)).await?;
         count(outcome);
-        if let Some(gate) = locked {
-            tracing::warn!(user.id = %gate.user_id, "an account is locked after too many failed sign-ins");
-        }
         Err(ApiError::invalid_credentials())
     }
 
@@ -189,6 +277,7 @@ impl Attempt<'_> {
             user_id: gate.map(|gate| gate.user_id),
             username_or_digest: name,
             outcome,
+            method: "password",
             address: self.request.address,
             user_agent: self.user_agent.as_deref(),
             request_id: &self.request.request_id,

@@ -5,6 +5,7 @@ use sg_db::users::{self as db, EndReason};
 use sg_types::api::users::{UpdateUser, UserView};
 use sg_types::{RoleName, TenantId, UserId};
 
+use super::require_recent;
 use super::roles::{find_grantable, require_grantable};
 use crate::AppState;
 use crate::auth::Acting;
@@ -17,6 +18,9 @@ pub(super) async fn update_user(
     user_id: UserId,
     body: UpdateUser,
 ) -> ApiResult<UserView> {
+    if body.role.is_some() {
+        require_recent(state, acting).await?;
+    }
     let tenant_id = acting.caller.tenant_id;
     let mut event = acting.event(state, "user.update");
     event.object = Some(("user", user_id.to_string()));

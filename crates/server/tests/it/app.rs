@@ -14,6 +14,7 @@ use sg_db::users::{NewSession, NewUser, insert_session, insert_tenant, insert_us
 use sg_server::audit::AuditKeeper;
 use sg_server::config::{self, Config, Verb};
 use sg_server::http::{AllowedHosts, Peer};
+use sg_server::mail::Mailer;
 use sg_server::passwords::PasswordHasher;
 use sg_server::secrets::SecretBox;
 use sg_server::signing::RulesSigner;
@@ -98,8 +99,10 @@ impl App {
             limits.sign_in_per_user_burst,
             limits.enrol_per_address_burst,
         ) = (wide, wide, wide);
+        limits.password_reset_per_address_burst = wide;
         change(&mut config);
         let (keys, secrets) = secret_box(&*clock);
+        let mailer = Mailer::new(&config.mail).unwrap();
         let state = AppState::new(AppParts {
             config,
             db: db.db.clone(),
@@ -108,6 +111,7 @@ impl App {
             rules_signer: RulesSigner::ephemeral(),
             secrets,
             audit: AuditKeeper::ephemeral(),
+            mailer,
             supervisor: Supervisor::new(),
             public_url: "http://localhost:8080".to_owned(),
             tls: false,
@@ -141,6 +145,7 @@ impl App {
 
     fn node_of(&self, config: Config, db: sg_db::Db, audit: AuditKeeper) -> AppState {
         AppState::new(AppParts {
+            mailer: Mailer::new(&config.mail).unwrap(),
             config,
             db,
             clock: self.clock.clone(),
@@ -208,6 +213,11 @@ impl App {
         assert!(insert_session(&mut tx, &session).await.unwrap());
         tx.commit_upkeep().await.unwrap();
         token.secret.expose_secret().to_owned()
+    }
+
+    /// The server's time.
+    pub(crate) fn clock_now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
     }
 
     /// Moves the time on.
@@ -323,6 +333,7 @@ fn password_hash() -> &'static SecretString {
             let hasher = PasswordHasher::new(&sg_server::config::PasswordsConfig {
                 concurrency: 1,
                 queue: 1,
+                ..Default::default()
             });
             runtime.block_on(hasher.hash(PASSWORD.into())).unwrap()
         });

@@ -12,7 +12,15 @@ use sg_types::{Ids, Role, TenantId, TimeOrderedIds};
 use super::app::{App, Person, hash_hex, request};
 
 /// Operations that need no proof of who calls.
-const OPEN: [&str; 2] = ["POST /api/v1/sessions", "GET /api/v1/openapi.json"];
+const OPEN: [&str; 7] = [
+    "POST /api/v1/sessions",
+    "POST /api/v1/sessions/second-factor",
+    "POST /api/v1/sessions/passkey/options",
+    "POST /api/v1/sessions/passkey",
+    "POST /api/v1/users/password-resets",
+    "POST /api/v1/users/password-resets/redeem",
+    "GET /api/v1/openapi.json",
+];
 
 /// One operation of the document.
 #[derive(Debug, Clone)]
@@ -118,7 +126,7 @@ impl Fixture {
             )
             .await;
         ids.insert("key_id", spare.body["key_id"].as_str().unwrap().to_owned());
-        for name in ["agent_id", "threat_id", "hold_id"] {
+        for name in ["agent_id", "threat_id", "hold_id", "factor_id"] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
         let rule = format!(
@@ -135,8 +143,12 @@ impl Fixture {
              insert into users.memberships (tenant_id, user_id, role, expires_at)
              values ('{tenant}', '{member}', 'manager', now() + interval '1 day');
              insert into agents.legal_holds (hold_id, tenant_id, from_at, reason, placed_by, placed_at)
-             values ('{hold}', '{tenant}', now(), 'a case', '{admin}', now())",
+             values ('{hold}', '{tenant}', now(), 'a case', '{admin}', now());
+             insert into users.factors (factor_id, tenant_id, user_id, kind, name, created_at, confirmed_at, credential_id, public_key, sign_count)
+             values ('{factor}', '{tenant}', '{victim}', 'passkey', 'Key', now(), now(), 'x', decode(repeat('00', 77), 'hex'), 0)",
             member = ids["member_id"],
+            factor = ids["factor_id"],
+            victim = victim.user_id,
             agent = ids["agent_id"],
             hold = ids["hold_id"],
             admin = people["admin"].0.user_id,

@@ -23,7 +23,11 @@ mod edge;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod factors;
+#[cfg(test)]
 mod fleet;
+#[cfg(test)]
+mod guessing;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
@@ -31,9 +35,15 @@ mod monitoring;
 #[cfg(test)]
 mod password;
 #[cfg(test)]
+mod password_policy;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
+mod plaintext;
+#[cfg(test)]
 mod provider_access;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-struct Up {
+pub(crate) struct Up {
     child: Child,
-    ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Up {
-    fn start(dir: &Path) -> Self {
-        Self::start_with(dir, &[])
+    pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[], &[])
     }
 
-    fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+    /// With arguments, and settings of the environment.
+    pub(crate) fn start_with(dir: &Path, arguments: &[&str], settings: &[(&str, String)]) -> Self {
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("up.log")).unwrap();
         let child = program()
@@ -27,6 +28,7 @@ impl Up {
             .arg("--ready-file")
             .arg(&ready_file)
             .args(arguments)
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stderr(log)
             .spawn()
             .unwrap();
@@ -50,7 +52,7 @@ impl Up {
         this
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.ready["url"].as_str().unwrap())
     }
 
@@ -59,7 +61,7 @@ impl Up {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.signal(rustix::process::Signal::INT);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
@@ -93,11 +95,11 @@ fn output(arguments: &[&str], data_dir: &Path) -> Output {
         .unwrap()
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("sg-up-").tempdir().unwrap()
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .timeout(Duration::from_secs(20))
         .build()
@@ -341,7 +343,7 @@ fn the_audit_log_is_told_to_a_file_and_checked_from_outside() {
     )
     .unwrap();
     let data = dir.path().join("data");
-    let up = Up::start_with(dir.path(), &["--config", &config.display().to_string()]);
+    let up = Up::start_with(dir.path(), &["--config", &config.display().to_string()], &[]);
     let began = Instant::now();
     // The first start makes the administrator and the enrolment key: within 5 seconds they are told.
     while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("\"type\":\"checkpoint\"")) {

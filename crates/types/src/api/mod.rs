@@ -2,7 +2,9 @@
 
 pub mod agents;
 pub mod audit;
+pub mod factors;
 pub mod monitoring;
+pub mod passwords;
 pub mod roles;
 pub mod subscriptions;
 pub mod threats;

@@ -33,6 +33,10 @@ pub struct SessionCreated {
     pub must_change_password: bool,
     /// When the session ends at the latest.
     pub expires_at: DateTime<Utc>,
+    /// When the password gets too old and has to be changed; null when it never does.
+    pub password_expires_at: Option<DateTime<Utc>>,
+    /// True from 14 days before that on.
+    pub password_expires_soon: bool,
 }
 
 /// `GET /api/v1/sessions/current`: who calls, and where.
@@ -54,6 +58,12 @@ pub struct CurrentSession {
     pub tenants: Vec<TenantRef>,
     /// Whether the password has to be changed before anything else.
     pub must_change_password: bool,
+    /// When the password gets too old and has to be changed; null when it never does.
+    pub password_expires_at: Option<DateTime<Utc>>,
+    /// True from 14 days before that on.
+    pub password_expires_soon: bool,
+    /// Whether this server sends mail: invitations, links for forgotten passwords, notifications.
+    pub mail_enabled: bool,
 }
 
 /// A tenant by id and name.
@@ -144,16 +154,19 @@ pub struct CreateUser {
     /// The home tenant; another than the caller's needs `tenants_manage`.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
+    /// Mail the person a link by which they choose their first password, instead of answering with a one-time password.
+    #[serde(default)]
+    pub invite: bool,
 }
 
-/// A new user with the password that works once.
+/// A new user, with the password that works once unless they were invited by mail.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 pub struct UserCreated {
     /// The user.
     #[serde(flatten)]
     pub user: UserView,
-    /// Shown this once; has to be changed at the first sign-in.
-    pub initial_password: String,
+    /// Shown this once; has to be changed at the first sign-in. Null for somebody who was invited.
+    pub initial_password: Option<String>,
 }
 
 /// A person who signs in.

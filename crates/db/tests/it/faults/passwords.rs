@@ -42,7 +42,7 @@ pub(super) async fn plaintext_is_logged(subject: &Subject) -> anyhow::Result<boo
         let user_id = UserId(user_id.unwrap_or_default().parse()?);
         let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".into();
         let mut tx = subject.test.db.system("test").await?;
-        sg_db::users::begin_login_attempt(&mut tx, "ada", now()).await?;
+        sg_db::users::begin_password_attempt(&mut tx, "ada", None, now()).await?;
         sg_db::users::lock_password(&mut tx, user_id).await?;
         sg_db::users::store_password(&mut tx, user_id, &hash, false, now()).await?;
         tx.commit_upkeep().await?;

@@ -1,7 +1,9 @@
 //! One row at least in every table for each of two tenants: what the isolation tests look for. Each area of the schema has its file.
 
 mod audit_chain;
+mod factors;
 mod main_path;
+mod password_recovery;
 mod roles;
 mod secrets;
 mod series;
@@ -12,9 +14,11 @@ use sg_db::TokenHash;
 /// Every area's rows, in the order in which they refer to each other.
 pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     main_path::seed,
+    password_recovery::seed,
     subscriptions::seed,
     roles::seed,
     secrets::seed,
+    factors::seed,
     series::seed,
     audit_chain::seed,
 ];
@@ -25,7 +29,7 @@ pub(crate) struct Seed(pub(crate) &'static str);
 impl Seed {
     /// The tenant's `number`th id as an SQL literal; 0 is the tenant itself, 1 its administrator, 2 its plain user, 11 that user's
     /// endpoint, 12 an endpoint of nobody, 21 and 22 the incidents on them, 31 the finding of the first, 51 the administrator's API key,
-    /// 61 and 62 the secrets of the tenant and of its plain user.
+    /// 61 and 62 the secrets of the tenant and of its plain user, 71 to 75 that user's second factors.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("'{}-0000-4000-8000-{number:012}'::uuid", self.0.repeat(8))
     }

@@ -254,5 +254,8 @@ async fn a_suspended_tenant_and_a_full_queue_are_told_apart() {
         .execute("update users.tenants set status = 'suspended' where slug = 'default'")
         .await
         .unwrap();
-    agent.try_send(&server, &[]).await.refused(401, "unauthenticated");
+    agent
+        .try_send(&server, &[])
+        .await
+        .refused(403, "tenant_suspended");
 }

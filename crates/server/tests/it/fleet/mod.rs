@@ -64,6 +64,7 @@ impl TestServer {
             rules_signer: RulesSigner::ephemeral(),
             secrets,
             audit: AuditKeeper::ephemeral(),
+            mailer: None,
             supervisor: Supervisor::new(),
             public_url: "http://localhost".to_owned(),
             tls: false,

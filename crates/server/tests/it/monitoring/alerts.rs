@@ -85,11 +85,15 @@ async fn the_disk_slow_statements_and_refused_connections_are_watched() {
     .await;
     // A statement of a request that takes its time.
     let mut request = app.db.connect("sg_app").await.unwrap();
-    let statement =
-        tokio::spawn(async move { sqlx::raw_sql("select pg_sleep(60)").execute(&mut request).await });
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    jobs::evaluate_alerts(app.state.clone()).await.unwrap();
-    statement.abort();
+    let statement = sqlx::raw_sql("select pg_sleep(60)").execute(&mut request);
+    let evaluated = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        jobs::evaluate_alerts(app.state.clone()).await.unwrap();
+    };
+    tokio::select! {
+        ended = statement => panic!("{ended:?}"),
+        () = evaluated => {}
+    }
     let firing = "select string_agg(r.kind || ' ' || a.subject, ', ' order by r.kind) from monitoring.alerts a
         join monitoring.alert_rules r using (tenant_id, rule_id)
         where a.state = 'firing' and r.kind in ('storage_usage', 'slow_queries', 'unauthorized_database_access')";
