@@ -176,7 +176,8 @@ test("who has to have a factor adds one before anything else, and an administrat
   } finally {
     await admin.must(200, "PATCH", "/users/factor-policy", { roles: [] });
   }
-  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await signInByForm(page, stack.admin);
   await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
   await page.goto("/users");

@@ -9,11 +9,14 @@ export class Program {
   readonly #child: ChildProcess;
   readonly log: string;
 
-  /** Starts one of the project's programs; what it says goes to the file `log`. */
-  constructor(name: string, args: readonly string[], log: string) {
+  /** Starts one of the project's programs with `settings` in its environment; what it says goes to the file `log`. */
+  constructor(name: string, args: readonly string[], log: string, settings: Record<string, string> = {}) {
     this.log = log;
     const out = openSync(log, "a");
-    this.#child = spawn(join(BIN_DIR, name), args, { stdio: ["ignore", out, out] });
+    this.#child = spawn(join(BIN_DIR, name), args, {
+      stdio: ["ignore", out, out],
+      env: { ...process.env, ...settings },
+    });
     closeSync(out);
     // However the test run ends, nothing that it started is left.
     process.once("exit", () => this.#child.kill("SIGKILL"));

@@ -19,6 +19,14 @@ interface Ready {
 
 const START_MS = 60_000;
 
+/** Everybody in the journeys comes from one address, and the first administrator in each, one right after the other. */
+const SETTINGS = {
+  SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_ADDRESS_PER_MINUTE: "1000",
+  SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_ADDRESS_BURST: "1000",
+  SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_USER_PER_MINUTE: "1000",
+  SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_USER_BURST: "1000",
+};
+
 export class Stack {
   readonly dir: string;
   /** The folder that the agent watches. */
@@ -127,7 +135,7 @@ export class Stack {
     rmSync(readyFile, { force: true });
     const listen = `127.0.0.1:${port}`;
     const args = ["up", "--data-dir", join(this.dir, "data"), "--listen", listen, "--ready-file", readyFile];
-    const server = new Program("secureguard", args, join(this.dir, "server.log"));
+    const server = new Program("secureguard", args, join(this.dir, "server.log"), SETTINGS);
     this.#server = server;
     return await eventually<Ready>("the ready file", START_MS, () => {
       if (!server.running) throw new Error(`the server ended:\n${server.tail()}`);
