@@ -46,6 +46,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "users", path: "/users", ready: heading("Users") },
     { name: "roles", path: "/users/roles", ready: heading("Roles") },
     { name: "subscription", path: "/users/subscription", ready: heading("Subscription") },
+    { name: "password-policy", path: "/users/password-policy", ready: heading("Password policy") },
     { name: "tenants", path: "/users/tenants", ready: heading("Tenants") },
     { name: "account", path: "/users/me", ready: heading("Your account") },
     { name: "security", path: "/users/me/security", ready: heading("Security") },
@@ -53,10 +54,17 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "not-found", path: "/nowhere", ready: heading("Page not found") },
   ];
 
-  await page.goto("/");
-  for (const theme of THEMES) {
-    await page.emulateMedia({ colorScheme: theme });
-    await look(page, "sign-in", theme);
+  for (const [name, path] of [
+    ["forgot-password", "/forgot-password"],
+    ["set-password", "/set-password"],
+    ["sign-in", "/"],
+  ] as const) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    for (const theme of THEMES) {
+      await page.emulateMedia({ colorScheme: theme });
+      await look(page, name, theme);
+    }
   }
   await signIn(stack.admin);
   for (const visit of visits) {
