@@ -260,7 +260,7 @@ async fn explain(app: &mut PgConnection, case: &Case, mode: &str) -> anyhow::Res
     run(app, format!("prepare asked as {}", case.statement)).await?;
     let explained: serde_json::Value = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
         "explain (analyze, costs off, timing off, summary off, format json) execute asked ({})",
-        case.arguments.join(", ")
+        case.arguments.join(", ").replace("now()", data::MOMENT)
     )))
     .fetch_one(&mut *app)
     .await?;
