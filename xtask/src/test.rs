@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that can fail, and at the end what the runners themselves said.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::build::{self, Profile, cargo};
@@ -45,13 +46,20 @@ pub(crate) fn test(arguments: &[String]) -> Result {
 
     let mut parts = Vec::new();
     if wanted("rust") {
-        parts.push(rust("Rust tests", &postgres, "--workspace")?);
+        npm::install(&node, "e2e")?;
+        let slapd = tools::slapd::ensure()?;
+        let environment = [
+            ("SECUREGUARD_TEST_NODE", node.program.as_path()),
+            ("SECUREGUARD_TEST_SLAPD_ROOT", slapd.root.as_path()),
+        ];
+        parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
     }
     if let Some(newest) = &newest {
         parts.push(rust(
             "database tests on PostgreSQL 18",
             newest,
             "--package=sg-db",
+            &[],
         )?);
     }
     if wanted("web") {
@@ -71,7 +79,12 @@ fn compile() -> Result {
 }
 
 /// All test processes share one PostgreSQL, which `sg-test-cluster` starts before them and stops after them.
-fn rust(name: &'static str, postgres: &Postgres, packages: &str) -> Result<Part> {
+fn rust(
+    name: &'static str,
+    postgres: &Postgres,
+    packages: &str,
+    environment: &[(&str, &Path)],
+) -> Result<Part> {
     let mut command = Command::new(Profile::Dev.dir().join("sg-test-cluster"));
     command.current_dir(paths::root()).arg(cargo().get_program());
     if shell::answers("cargo-nextest", "--version") {
@@ -81,6 +94,7 @@ fn rust(name: &'static str, postgres: &Postgres, packages: &str) -> Result<Part>
     }
     command
         .env("PG_BIN", &postgres.bin_dir)
+        .envs(environment.iter().copied())
         .env("CARGO_TERM_COLOR", "never");
     let summary = |line: &str| {
         line.contains("tests run:")

@@ -63,6 +63,14 @@ impl RateLimits {
         self.sign_in_by_user.check(&(address, username))
     }
 
+    /// Counts a step of a sign-in that a provider has a part in.
+    ///
+    /// # Errors
+    /// 429 with the time to wait.
+    pub fn check_provider_sign_in(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.sign_in_by_address.check(&network_of(address))
+    }
+
     /// Counts an enrolment.
     ///
     /// # Errors

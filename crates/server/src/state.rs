@@ -18,6 +18,8 @@ use crate::secrets::{SecretBox, SignInDigest};
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
 use crate::threats::rules::Rules;
+use crate::users::providers::Discovery;
+use crate::users::providers::ldap::Directories;
 
 /// The one state of the server. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +55,10 @@ pub struct Shared {
     pub rules: Rules,
     /// The queue in front of the group commit.
     pub ingest: Ingest,
+    /// What OpenID providers said of themselves lately.
+    pub(crate) discovery: Discovery,
+    /// Bounds the questions to directories.
+    pub(crate) directories: Directories,
     /// Hands changes to the open event streams.
     pub live: Live,
     /// Starts tasks; its stop token ends event streams.
@@ -98,6 +104,8 @@ impl AppState {
             key_usage: KeyUsage::default(),
             rules: Rules::default(),
             ingest: Ingest::new(&parts.config.ingest),
+            discovery: Discovery::default(),
+            directories: Directories::default(),
             live: Live::default(),
             config: parts.config,
             db: parts.db,

@@ -65,6 +65,8 @@ define_ids! {
     AlertRuleId;
     /// An alert (`monitoring.alerts.alert_id`).
     AlertId;
+    /// An identity provider (`users.identity_providers.provider_id`).
+    ProviderId;
     /// An entry of the audit log (`audit.events.event_id`).
     EventId;
     /// One record of an agent's stream; made by the agent, it makes a repeat recognisable.

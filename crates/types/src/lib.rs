@@ -16,7 +16,7 @@ mod values;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::CommandState;
 pub use ids::{
-    AgentId, AlertId, AlertRuleId, CommandId, EventId, FactorId, FindingId, HoldId, Ids, KeyId, RecordId,
+    AgentId, AlertId, AlertRuleId, CommandId, EventId, FactorId, FindingId, HoldId, Ids, KeyId, ProviderId, RecordId,
     SessionId, TenantId, ThreatId, TimeOrderedIds, UserId,
 };
 pub use incident::{IncidentStatus, InvalidTransition};

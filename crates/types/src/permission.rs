@@ -134,6 +134,8 @@ pub enum Permission {
     HoldsManage,
     /// Change the tenant's policy for passwords.
     PoliciesManage,
+    /// See, set up and remove the tenant's identity providers.
+    ProvidersManage,
 }
 text_enum!(Permission {
     EndpointsRead => "endpoints_read",
@@ -151,6 +153,7 @@ text_enum!(Permission {
     AlertsManage => "alerts_manage",
     HoldsManage => "holds_manage",
     PoliciesManage => "policies_manage",
+    ProvidersManage => "providers_manage",
 });
 
 impl Role {
@@ -158,7 +161,7 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, RulesRead, UsersManage, UsersRead,
+            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesRead, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -187,6 +190,7 @@ impl Role {
                 AlertsManage,
                 HoldsManage,
                 PoliciesManage,
+                ProvidersManage,
             ],
             Self::SystemAdmin => Permission::ALL,
         }

@@ -6,6 +6,7 @@ pub(crate) mod compiler;
 pub(crate) mod node;
 pub(crate) mod postgres;
 pub(crate) mod postgres_18;
+pub(crate) mod slapd;
 
 use std::fs::File;
 
@@ -33,6 +34,8 @@ pub(crate) fn install_all() -> Result {
     }
     let chromium = chromium::ensure()?;
     ui::say(&format!("{}: {}", chromium.version, chromium.program.display()));
+    let slapd = slapd::ensure()?;
+    ui::say(&format!("slapd {}: {}", slapd.version, slapd.root.display()));
     Ok(())
 }
 

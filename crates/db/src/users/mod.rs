@@ -10,6 +10,7 @@ mod passwords;
 mod people;
 mod policies;
 mod roles;
+pub mod providers;
 mod secrets;
 mod sessions;
 mod sign_in;

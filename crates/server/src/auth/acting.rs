@@ -110,7 +110,7 @@ pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<
     {
         return Err(ApiError::forbidden(
             "key_scope",
-            "this key may only enrol endpoints; make one with the scope `api`",
+            "this needs a key with the scope `api`",
         ));
     }
     let request = parts

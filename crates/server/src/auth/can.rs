@@ -83,4 +83,5 @@ permissions!(
     AlertsManage,
     HoldsManage,
     PoliciesManage,
+    ProvidersManage,
 );

@@ -11,7 +11,7 @@ mod recent;
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead,
-    HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, RulesRead, TenantsManage, UsersManage,
+    HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesRead, TenantsManage, UsersManage,
     UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};

@@ -170,7 +170,7 @@ fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Whether a path belongs to the programs' side of the server, not to the console.
 pub(crate) fn is_api(path: &str) -> bool {
-    ["/api", "/agent"].iter().any(|prefix| {
+    ["/api", "/agent", "/scim"].iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })

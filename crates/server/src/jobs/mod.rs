@@ -12,6 +12,7 @@ mod upkeep;
 use std::future::Future;
 use std::time::Duration;
 
+use crate::users::providers::ldap;
 use crate::{AppState, ingest, mail, monitoring};
 
 /// Time between looks for endpoints that have missed their check-ins.
@@ -33,6 +34,9 @@ const ALERTS: Duration = Duration::from_secs(30);
 /// Time between looks into the outbox.
 const MAIL: Duration = Duration::from_secs(1);
 
+/// Time between looks for directories to follow.
+const DIRECTORIES: Duration = Duration::from_secs(60);
+
 /// Starts the group commit, the listener for live events, and every reconciler.
 pub fn spawn(state: &AppState) {
     ingest::spawn(state);
@@ -48,6 +52,7 @@ pub fn spawn(state: &AppState) {
     if state.mailer.is_some() {
         keep(state, "outgoing-mail", MAIL, mail::run);
     }
+    keep(state, "directories", DIRECTORIES, ldap::run_due);
 }
 
 /// Runs a reconciler again and again; its metrics say when it last came to its end, about how many rows, and how often it failed.

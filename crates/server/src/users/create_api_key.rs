@@ -18,7 +18,10 @@ pub(super) async fn create_api_key(
     body: CreateApiKey,
 ) -> ApiResult<ApiKeyCreated> {
     let mut event = acting.event(state, "api_key.create");
-    let scopes = distinct(body.scopes.unwrap_or_else(|| KeyScope::ALL.to_vec()));
+    let scopes = distinct(
+        body.scopes
+            .unwrap_or_else(|| vec![KeyScope::Enrol, KeyScope::Api]),
+    );
     let mut faults = Faults::default();
     faults.require(
         is_display_name(&body.key_name, 100),
@@ -28,7 +31,7 @@ pub(super) async fn create_api_key(
     faults.require(
         !scopes.is_empty(),
         "scopes",
-        "must name at least one of: enrol, api",
+        "must name at least one of: enrol, api, scim",
     );
     faults.require(
         body.expires_at.is_none_or(|end| end > event.at),

@@ -14,6 +14,7 @@ mod password_routes;
 mod redeem_password_reset;
 mod remove_tenant;
 mod request_password_reset;
+pub(crate) mod providers;
 pub mod reset_password;
 mod revoke_api_key;
 mod role_routes;

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::sign_in::FirstStep;
 use super::{
-    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes,
+    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes, providers,
     remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes,
     update_tenant, update_user,
 };
@@ -50,6 +50,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(role_routes::routes())
         .merge(subscription_routes::routes())
         .merge(factors::routes())
+        .merge(providers::routes())
 }
 
 /// Signs in with a password.

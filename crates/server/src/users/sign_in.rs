@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::audit::{Actor, AuditEvent, Outcome};
+use sg_db::users::providers::release_login_attempt;
 use sg_db::users::{self as db, AttemptOutcome, LoginAttempt, LoginGate, NewSession};
 use sg_db::{SystemTx, TokenHash};
 use sg_types::api::factors::{FactorKind, SignInChallenge};
@@ -106,9 +107,40 @@ pub(super) async fn sign_in(
         Some(_) => AttemptOutcome::Success,
     };
     match gate {
-        Some(gate) if outcome == AttemptOutcome::Success => attempt.succeed(&gate, verdict, password).await,
+        Some(mut gate) if outcome == AttemptOutcome::Success => {
+            // What a directory checks is changed there.
+            gate.must_change_password &= directory.is_none();
+            attempt.succeed(&gate, verdict, password).await
+        }
         gate => attempt.fail(gate.as_ref(), outcome).await,
     }
+}
+
+/// What is to be said of the password: by the hash that is stored here, or by the directory where one checks it, in the same time. None when the
+/// directory says nothing.
+async fn verify(
+    state: &AppState,
+    place: Admission<'_>,
+    password: &SecretString,
+    stored: Option<String>,
+    directory: Option<&DirectoryAccount>,
+) -> ApiResult<Option<Verdict>> {
+    let (verdict, answer) = tokio::join!(place.verify(password.clone(), stored), async {
+        match directory {
+            Some(directory) => directory.check(state, password).await.map(Some),
+            None => Ok(None),
+        }
+    });
+    let verdict = verdict?;
+    Ok(match answer? {
+        None => Some(verdict),
+        Some(DirectoryAnswer::Silent) => None,
+        // The directory's word counts in place of a password of ours, which there may be from earlier.
+        Some(answer) => Some(Verdict {
+            matches: answer == DirectoryAnswer::Right,
+            needs_rehash: false,
+        }),
+    })
 }
 
 struct Attempt<'a> {

@@ -12,7 +12,7 @@ use sg_types::{Ids, Role, TenantId, TimeOrderedIds};
 use super::app::{App, Person, hash_hex, request};
 
 /// Operations that need no proof of who calls.
-const OPEN: [&str; 7] = [
+const OPEN: [&str; 10] = [
     "POST /api/v1/sessions",
     "POST /api/v1/sessions/second-factor",
     "POST /api/v1/sessions/passkey/options",
@@ -20,6 +20,9 @@ const OPEN: [&str; 7] = [
     "POST /api/v1/users/password-resets",
     "POST /api/v1/users/password-resets/redeem",
     "GET /api/v1/openapi.json",
+    "GET /api/v1/sessions/providers",
+    "GET /api/v1/sessions/oidc/{provider_id}/start",
+    "GET /api/v1/sessions/oidc/{provider_id}/callback",
 ];
 
 /// One operation of the document.
@@ -126,7 +129,7 @@ impl Fixture {
             )
             .await;
         ids.insert("key_id", spare.body["key_id"].as_str().unwrap().to_owned());
-        for name in ["agent_id", "threat_id", "hold_id", "factor_id"] {
+        for name in ["agent_id", "threat_id", "hold_id", "factor_id", "provider_id"] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
         let rule = format!(
@@ -161,6 +164,22 @@ impl Fixture {
             people,
             keys,
         }
+    }
+
+    /// Puts back what an operation may have removed: a directory that nobody answers for.
+    async fn restore(&self, app: &App) {
+        app.sql(&format!(
+            "insert into users.identity_providers (provider_id, tenant_id, kind, name, is_enabled, creates_users, default_role, highest_role,
+                settings, created_at, updated_at)
+             values ('{}', '{}', 'ldap', 'Directory', true, true, 'user', 'admin', '{}', now(), now())
+             on conflict do nothing",
+            self.ids["provider_id"],
+            self.tenant,
+            serde_json::json!({
+                "kind": "ldap", "url": "ldaps://127.0.0.1:9", "bind_dn": "cn=x", "base_dn": "dc=x", "user_filter": "(cn=*)"
+            })
+        ))
+        .await;
     }
 
     /// The path with the ids of what exists in the first tenant.
@@ -222,6 +241,9 @@ impl Fixture {
 
 async fn status(app: &App, fixture: &Fixture, operation: &Operation, who: &str) -> u16 {
     let token = fixture.token(app, who).await;
+    if operation.path.contains("{provider_id}") {
+        fixture.restore(app).await;
+    }
     status_with(app, fixture, operation, &token).await
 }
 

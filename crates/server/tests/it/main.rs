@@ -46,6 +46,7 @@ mod provider_access;
 mod recovery;
 #[cfg(test)]
 mod roles;
+mod providers;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

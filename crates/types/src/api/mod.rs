@@ -7,6 +7,7 @@ pub mod monitoring;
 pub mod passwords;
 pub mod roles;
 pub mod subscriptions;
+pub mod providers;
 pub mod threats;
 pub mod users;
 

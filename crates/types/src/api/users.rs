@@ -216,8 +216,10 @@ pub enum KeyScope {
     Enrol,
     /// Calling the API as the user who made it.
     Api,
+    /// Provisioning people and groups (SCIM 2.0) in the name of the user who made it.
+    Scim,
 }
-text_enum!(KeyScope { Enrol => "enrol", Api => "api" });
+text_enum!(KeyScope { Enrol => "enrol", Api => "api", Scim => "scim" });
 
 /// `POST /api/v1/users/api-keys`.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
@@ -226,7 +228,7 @@ pub struct CreateApiKey {
     /// A name to tell keys apart, 1–100 characters.
     #[serde(alias = "name")]
     pub key_name: String,
-    /// What the key may be used for; both when absent. Keys that lie on endpoints should be `["enrol"]`.
+    /// What the key may be used for; `enrol` and `api` when absent. Keys that lie on endpoints should be `["enrol"]`.
     #[serde(default)]
     pub scopes: Option<Vec<KeyScope>>,
     /// When the key ends; never when absent.

@@ -5,6 +5,7 @@ mod factors;
 mod main_path;
 mod password_recovery;
 mod roles;
+mod providers;
 mod secrets;
 mod series;
 mod subscriptions;
@@ -21,6 +22,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     factors::seed,
     series::seed,
     audit_chain::seed,
+    providers::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.

@@ -1,0 +1,206 @@
+-- Where people may prove who they are besides a password of ours: OpenID providers, directories (LDAP) and provisioning (SCIM), each of one tenant.
+--
+-- Requests only read these tables: whoever runs SQL in an opened context must not be able to point a tenant's sign-in at a provider of their own.
+
+create unique index if not exists secrets_tenant_id_secret_id_key on users.secrets (tenant_id, secret_id);
+
+create table users.identity_providers (
+    provider_id uuid primary key,
+    tenant_id uuid not null references users.tenants (tenant_id),
+    kind text not null,
+    name text not null,
+    is_enabled boolean not null,
+    -- Shown on the sign-in page to everybody; else only to who names one of its e-mail domains.
+    is_listed boolean not null default false,
+    -- Whether people whom nobody has created yet get an account when the provider vouches for them.
+    creates_users boolean not null,
+    default_role text not null,
+    -- The provider neither gives a higher role nor signs in an account that has one.
+    highest_role text not null,
+    -- [{"value": "…", "role": "…"}]: what the provider says of somebody, and the role that follows.
+    role_mappings jsonb not null default '[]'::jsonb,
+    -- What only this kind has; its form is checked by the server.
+    settings jsonb not null,
+    -- The client secret or bind password, sealed in users.secrets.
+    secret_id uuid,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint identity_providers_tenant_id_provider_id_key unique (tenant_id, provider_id),
+    constraint identity_providers_kind_check check (kind in ('oidc', 'ldap', 'scim')),
+    constraint identity_providers_name_check check (length(btrim(name)) between 1 and 100),
+    constraint identity_providers_role_check check (
+        users.role_rank(default_role) is not null and users.role_rank(highest_role) is not null
+        and users.role_rank(default_role) <= users.role_rank(highest_role)),
+    constraint identity_providers_role_mappings_check check (jsonb_typeof(role_mappings) = 'array'),
+    constraint identity_providers_settings_check check (jsonb_typeof(settings) = 'object'),
+    constraint identity_providers_times_check check (isfinite(created_at) and isfinite(updated_at)),
+    constraint identity_providers_secret_id_fkey foreign key (tenant_id, secret_id) references users.secrets (tenant_id, secret_id)
+);
+create index identity_providers_tenant_id_secret_id_idx on users.identity_providers (tenant_id, secret_id);
+create unique index identity_providers_name_key on users.identity_providers (tenant_id, lower(name));
+-- One provisioning client for each tenant: its groups give the roles.
+create unique index identity_providers_scim_key on users.identity_providers (tenant_id) where kind = 'scim';
+
+-- An e-mail domain leads to one provider, in all tenants: a second claim could send a neighbour's people to a provider of the claimant's.
+create table users.provider_domains (
+    domain text primary key,
+    tenant_id uuid not null,
+    provider_id uuid not null,
+    constraint provider_domains_domain_check check (domain = lower(domain) and length(domain) between 1 and 253),
+    constraint provider_domains_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade
+);
+create index provider_domains_tenant_id_provider_id_idx on users.provider_domains (tenant_id, provider_id);
+
+-- Who is who: the provider's name for somebody (OpenID Connect Core §5.7: issuer and subject, never the e-mail address) and the account.
+create table users.external_identities (
+    tenant_id uuid not null,
+    provider_id uuid not null,
+    subject text not null,
+    user_id uuid not null,
+    linked_at timestamptz not null,
+    last_sign_in_at timestamptz,
+    -- When a directory was last seen to have them.
+    last_seen_at timestamptz,
+    -- When they were switched off because the directory had them no more: who was switched off by a person is not switched on by a directory.
+    vanished_at timestamptz,
+    -- What a provisioning client calls the person (RFC 7643 §3.1, §4.1.1); other kinds of provider have neither.
+    user_name text,
+    external_id text,
+    constraint external_identities_pkey primary key (tenant_id, provider_id, subject),
+    -- One name at each provider for an account.
+    constraint external_identities_user_key unique (tenant_id, user_id, provider_id),
+    constraint external_identities_subject_check check (length(subject) between 1 and 1024),
+    constraint external_identities_names_check check (length(user_name) between 1 and 320 and length(external_id) <= 1024),
+    constraint external_identities_times_check check (isfinite(linked_at) and isfinite(last_sign_in_at) and isfinite(last_seen_at)
+        and isfinite(vanished_at)),
+    constraint external_identities_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade,
+    constraint external_identities_user_id_fkey foreign key (tenant_id, user_id)
+        references users.users (tenant_id, user_id) on delete cascade
+);
+create unique index external_identities_user_name_key on users.external_identities (tenant_id, provider_id, lower(user_name));
+
+-- A sign-in that has left for its provider. Only hashes: who reads this table can finish no sign-in.
+create table users.pending_sign_ins (
+    -- SHA-256 of the state parameter (OpenID Connect Core §3.1.2.1).
+    state_hash bytea primary key,
+    -- SHA-256 of the cookie of the browser that began; nonce and PKCE verifier follow from cookie and state.
+    browser_hash bytea not null,
+    tenant_id uuid not null,
+    provider_id uuid not null,
+    return_to text not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint pending_sign_ins_hashes_check check (length(state_hash) = 32 and length(browser_hash) = 32),
+    constraint pending_sign_ins_return_to_check check (return_to ~ '^/([^/\\]|$)' and length(return_to) <= 512),
+    constraint pending_sign_ins_times_check check (isfinite(created_at) and isfinite(expires_at)),
+    constraint pending_sign_ins_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade
+);
+create index pending_sign_ins_tenant_id_provider_id_idx on users.pending_sign_ins (tenant_id, provider_id);
+create index pending_sign_ins_expires_at_idx on users.pending_sign_ins (expires_at);
+
+-- What a directory's synchronisation did, or would do.
+create table users.directory_syncs (
+    sync_id uuid primary key,
+    tenant_id uuid not null,
+    provider_id uuid not null,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    is_dry_run boolean not null,
+    outcome text not null,
+    report jsonb not null,
+    constraint directory_syncs_outcome_check check (outcome in ('done', 'stopped', 'failed')),
+    constraint directory_syncs_times_check check (isfinite(started_at) and isfinite(finished_at)),
+    constraint directory_syncs_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade
+);
+create index directory_syncs_tenant_id_provider_id_idx on users.directory_syncs (tenant_id, provider_id, started_at desc);
+
+-- Groups that a provisioning client keeps here (RFC 7643 §4.2), and who is in them.
+create table users.provisioned_groups (
+    group_id uuid primary key,
+    tenant_id uuid not null,
+    provider_id uuid not null,
+    display_name text not null,
+    external_id text,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint provisioned_groups_tenant_id_group_id_key unique (tenant_id, group_id),
+    constraint provisioned_groups_display_name_check check (length(btrim(display_name)) between 1 and 255),
+    constraint provisioned_groups_external_id_check check (length(external_id) <= 1024),
+    constraint provisioned_groups_times_check check (isfinite(created_at) and isfinite(updated_at)),
+    constraint provisioned_groups_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade
+);
+create index provisioned_groups_tenant_id_provider_id_idx on users.provisioned_groups (tenant_id, provider_id, group_id);
+create unique index provisioned_groups_display_name_key on users.provisioned_groups (tenant_id, lower(display_name));
+
+create table users.provisioned_group_members (
+    tenant_id uuid not null,
+    group_id uuid not null,
+    user_id uuid not null,
+    constraint provisioned_group_members_pkey primary key (tenant_id, group_id, user_id),
+    constraint provisioned_group_members_group_id_fkey foreign key (tenant_id, group_id)
+        references users.provisioned_groups (tenant_id, group_id) on delete cascade,
+    constraint provisioned_group_members_user_id_fkey foreign key (tenant_id, user_id)
+        references users.users (tenant_id, user_id) on delete cascade
+);
+create index provisioned_group_members_tenant_id_user_id_idx on users.provisioned_group_members (tenant_id, user_id);
+
+-- Which provider vouched for a session: it ends with it, and signing out can end the provider's own.
+alter table users.sessions
+    add column provider_id uuid,
+    add constraint sessions_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete set null (provider_id) not valid;
+alter table users.sessions validate constraint sessions_provider_id_fkey;
+create index sessions_tenant_id_provider_id_idx on users.sessions (tenant_id, provider_id) where provider_id is not null;
+
+-- A key for a provisioning client.
+alter table users.api_keys
+    drop constraint api_keys_scopes_check,
+    add constraint api_keys_scopes_check check (scopes <@ array['enrol', 'api', 'scim'] and cardinality(scopes) > 0) not valid;
+alter table users.api_keys validate constraint api_keys_scopes_check;
+
+select users.enable_tenant_isolation(t) from unnest(array[
+    'users.identity_providers', 'users.provider_domains', 'users.external_identities', 'users.pending_sign_ins', 'users.directory_syncs',
+    'users.provisioned_groups', 'users.provisioned_group_members']) t;
+do $$
+declare
+    a_table text;
+begin
+    foreach a_table in array array[
+        'users.identity_providers', 'users.provider_domains', 'users.directory_syncs', 'users.provisioned_groups', 'users.pending_sign_ins']
+    loop
+        execute format(
+            'create policy own_scope on %s as restrictive for all to sg_app using ((select users.current_scope()) = ''tenant'')', a_table);
+    end loop;
+    foreach a_table in array array['users.external_identities', 'users.provisioned_group_members']
+    loop
+        execute format(
+            'create policy own_scope on %s as restrictive for all to sg_app using ((select users.current_scope()) = ''tenant''
+                or user_id = (select users.current_user_id()))', a_table);
+    end loop;
+end
+$$;
+
+grant select on users.identity_providers, users.provider_domains, users.external_identities, users.directory_syncs,
+    users.provisioned_groups, users.provisioned_group_members to sg_app;
+grant select, insert, update, delete on users.identity_providers, users.provider_domains, users.external_identities,
+    users.pending_sign_ins, users.directory_syncs, users.provisioned_groups, users.provisioned_group_members to sg_system;
+grant select, insert, update, delete on users.identity_providers, users.provider_domains, users.external_identities to sg_admin;
+grant select on users.pending_sign_ins, users.directory_syncs, users.provisioned_groups, users.provisioned_group_members to sg_admin;
+grant select on users.identity_providers, users.provider_domains, users.external_identities, users.pending_sign_ins, users.directory_syncs,
+    users.provisioned_groups, users.provisioned_group_members to sg_backup;
+
+create trigger record_row_change after insert or update or delete on users.identity_providers
+    for each row execute function audit.record_row_change('provider_id');
+create trigger record_row_change after insert or update or delete on users.provider_domains
+    for each row execute function audit.record_row_change('domain');
+create trigger record_row_change after insert or update or delete on users.external_identities
+    for each row execute function audit.record_row_change('user_id', 'last_sign_in_at', 'last_seen_at');
+create trigger record_row_change after insert or update or delete on users.provisioned_groups
+    for each row execute function audit.record_row_change('group_id');
+create trigger record_row_change after insert or update or delete on users.provisioned_group_members
+    for each row execute function audit.record_row_change('user_id');

@@ -1,0 +1,129 @@
+//! Who provisions: an API key of the scope `scim`, whose owner may manage people.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use sg_db::users::providers::{self as db, Provider};
+use sg_db::{Proof, SystemTx};
+use sg_types::api::users::KeyScope;
+use sg_types::{KeyId, Permission, TokenKind};
+
+use super::error::{ScimError, ScimResult};
+use crate::AppState;
+use crate::auth::{Acting, bearer};
+use crate::error::ApiError;
+use crate::extract::parse_json;
+use crate::http::{CallerId, RequestContext};
+
+/// A provisioning client, with the provider that its tenant has set up for it.
+#[derive(Debug, Clone)]
+pub(super) struct ScimCaller {
+    pub(super) acting: Acting,
+    pub(super) provider: Provider,
+}
+
+impl FromRequestParts<AppState> for ScimCaller {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ScimError> {
+        let credential = bearer(&parts.headers)?
+            .filter(|credential| credential.kind == TokenKind::ApiKey)
+            .ok_or_else(ApiError::unauthenticated)?;
+        let now = state.now();
+        let caller = state
+            .db
+            .authenticate(Proof::ApiKey(credential.hash), None, now)
+            .await?
+            .ok_or_else(ApiError::unauthenticated)?;
+        if let Some(caller_id) = parts.extensions.get::<CallerId>() {
+            caller_id.set(format!("api_key:{}", caller.user_id));
+        }
+        state.key_usage.note(KeyId(caller.credential_id), now);
+        let in_scope = caller
+            .scopes
+            .as_ref()
+            .is_some_and(|scopes| scopes.contains(&KeyScope::Scim));
+        if !in_scope {
+            return Err(ScimError::forbidden("this needs a key of the scope `scim`"));
+        }
+        if !caller.role.allows(Permission::UsersManage) {
+            return Err(ScimError::forbidden("the key's owner may not manage people"));
+        }
+        let mut tx = state.db.system("provisioning").await?;
+        let provider = db::find_scim_provider(&mut tx, caller.tenant_id).await?;
+        drop(tx);
+        let mut provider = provider.ok_or_else(|| {
+            ScimError::forbidden("the tenant has no provider for provisioning that is switched on")
+        })?;
+        // A key gives nobody a role that its owner could not.
+        provider.highest_role = provider.highest_role.min(caller.role);
+        provider.default_role = provider.default_role.min(provider.highest_role);
+        let request = parts
+            .extensions
+            .get::<RequestContext>()
+            .cloned()
+            .ok_or_else(|| ApiError::internal("a request without context"))?;
+        Ok(Self {
+            acting: Acting { caller, request },
+            provider,
+        })
+    }
+}
+
+impl ScimCaller {
+    /// Commits what was done to a person or group.
+    pub(super) async fn commit(
+        &self,
+        state: &AppState,
+        tx: SystemTx,
+        action: &'static str,
+        kind: &'static str,
+        id: uuid::Uuid,
+    ) -> ScimResult<()> {
+        let mut event = self.acting.event(state, action);
+        event.object = Some((kind, id.to_string()));
+        Ok(tx.commit(self.acting.caller.tenant_id, event).await?)
+    }
+}
+
+/// A body of `application/scim+json` (RFC 7644 §3.8) or plain JSON.
+pub(super) struct ScimBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for ScimBody<T> {
+    type Rejection = ScimError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ScimError> {
+        let is_json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(|text| {
+                text.split(';')
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .to_ascii_lowercase()
+            })
+            .is_some_and(|kind| ["application/scim+json", "application/json"].contains(&kind.as_str()));
+        if !is_json {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the body has to be sent with `Content-Type: application/scim+json`",
+            )
+            .into());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            ApiError::new(rejection.status(), "invalid_body", "the body cannot be read")
+        })?;
+        parse_json(&bytes).map(Self).map_err(|error| {
+            let detail = match error.field_errors().first() {
+                Some(field) => format!("{}: {}", field.field, field.message),
+                None => error.to_string(),
+            };
+            ScimError::invalid_syntax(detail)
+        })
+    }
+}
