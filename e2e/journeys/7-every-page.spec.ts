@@ -48,6 +48,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "subscription", path: "/users/subscription", ready: heading("Subscription") },
     { name: "password-policy", path: "/users/password-policy", ready: heading("Password policy") },
     { name: "tenants", path: "/users/tenants", ready: heading("Tenants") },
+    { name: "providers", path: "/users/providers", ready: heading("Identity providers") },
     { name: "account", path: "/users/me", ready: heading("Your account") },
     { name: "security", path: "/users/me/security", ready: heading("Security") },
     { name: "audit", path: "/audit", ready: heading("Audit log") },

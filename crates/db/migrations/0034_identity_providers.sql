@@ -157,6 +157,20 @@ alter table users.sessions
 alter table users.sessions validate constraint sessions_provider_id_fkey;
 create index sessions_tenant_id_provider_id_idx on users.sessions (tenant_id, provider_id) where provider_id is not null;
 
+-- A sign-in that a provider vouched for, and that waits for a second factor.
+alter table users.sign_in_challenges
+    add column provider_id uuid,
+    add constraint sign_in_challenges_provider_id_fkey foreign key (tenant_id, provider_id)
+        references users.identity_providers (tenant_id, provider_id) on delete cascade;
+create index sign_in_challenges_tenant_id_provider_id_idx on users.sign_in_challenges (tenant_id, provider_id) where provider_id is not null;
+
+alter table audit.login_attempts drop constraint login_attempts_outcome_check;
+alter table audit.login_attempts add constraint login_attempts_outcome_check check (
+    outcome in ('success', 'unknown_user', 'wrong_password', 'locked', 'inactive', 'throttled', 'second_factor_required', 'wrong_factor',
+        'directory_unavailable'))
+    not valid;
+alter table audit.login_attempts validate constraint login_attempts_outcome_check;
+
 -- A key for a provisioning client.
 alter table users.api_keys
     drop constraint api_keys_scopes_check,
@@ -204,3 +218,58 @@ create trigger record_row_change after insert or update or delete on users.provi
     for each row execute function audit.record_row_change('group_id');
 create trigger record_row_change after insert or update or delete on users.provisioned_group_members
     for each row execute function audit.record_row_change('user_id');
+
+create policy auth_access on users.external_identities for select to sg_auth using (true);
+create policy auth_access on users.identity_providers for select to sg_auth using (true);
+grant select on users.external_identities, users.identity_providers to sg_auth;
+
+set local role sg_auth;
+create function users.has_directory(p_user_id uuid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (
+        select from users.external_identities i
+        join users.identity_providers p on p.tenant_id = i.tenant_id and p.provider_id = i.provider_id
+        where i.user_id = p_user_id and p.kind = 'ldap' and p.is_enabled)
+$$;
+comment on function users.has_directory(uuid) is 'Whether a directory checks the password of a user in place of the stored hash.';
+revoke all on function users.has_directory(uuid) from public;
+grant execute on function users.has_directory(uuid) to sg_system;
+
+-- Nobody has to change a password here that is kept elsewhere.
+create or replace function users.find_caller(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamptz)
+returns table (
+    tenant_id uuid, user_id uuid, username text, full_name text, role text, home_tenant_id uuid,
+    credential_id uuid, scopes text[], must_change_password boolean, based_on text, scope text, permissions text[]
+)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    p_now timestamptz := greatest(p_at, clock_timestamp() - interval '1 minute');
+begin
+    return query
+    with credential as (
+        select s.session_id as id, s.user_id as owner_id, null::text[] as key_scopes, null::uuid as key_tenant, s.provider_id as vouched_by
+        from users.sessions s
+        where p_kind = 'session' and s.token_hash = p_hash and s.ended_at is null and s.expires_at > p_now
+            and s.last_seen_at + make_interval(secs => s.idle_seconds) > p_now
+        union all
+        select k.key_id, k.user_id, k.scopes, k.tenant_id, null
+        from users.api_keys k
+        where p_kind = 'api_key' and k.key_hash = encode(p_hash, 'hex') and k.is_active and (k.expires_at is null or k.expires_at > p_now)
+    )
+    select t.tenant_id, u.user_id, u.username::text, u.full_name::text, m.role::text, u.tenant_id, c.id, c.key_scopes,
+        u.must_change_password and c.vouched_by is null and not users.has_directory(u.user_id),
+        r.based_on::text, r.scope::text,
+        array(
+            select p.permission::text from users.role_permissions p
+            where p.tenant_id = r.tenant_id and p.role = r.role order by p.permission)
+    from credential c
+    join users.users u on u.user_id = c.owner_id and u.is_active
+    join users.memberships m on m.user_id = u.user_id and (m.expires_at is null or m.expires_at > p_now)
+    join users.tenants t on t.tenant_id = m.tenant_id and t.status = 'active'
+    join users.roles r on r.tenant_id = m.tenant_id and r.role = m.role
+    where t.tenant_id = coalesce(p_tenant, c.key_tenant, u.tenant_id)
+        -- A key works in its own tenant only.
+        and (c.key_tenant is null or c.key_tenant = t.tenant_id);
+end
+$$;
+set local role sg_owner;

@@ -130,6 +130,11 @@ pub const CLEANUPS: &[Cleanup] = &[
             limit $2)",
     },
     Cleanup {
+        name: "pending_sign_ins",
+        statement: "delete from users.pending_sign_ins where state_hash in (
+            select p.state_hash from users.pending_sign_ins p where p.expires_at < $1::timestamptz - interval '1 day' limit $2)",
+    },
+    Cleanup {
         name: "sign_in_challenges",
         statement: "delete from users.sign_in_challenges where challenge_id in (
             select c.challenge_id from users.sign_in_challenges c where c.expires_at < $1::timestamptz - interval '1 day' limit $2)",

@@ -2,7 +2,7 @@
 import { ApiError, readProblem, unreachable } from "./problem";
 import type { paths } from "./schema";
 
-type Method = "get" | "post" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** Every path that has the method. */
 export type PathWith<M extends Method> = {
@@ -71,6 +71,9 @@ export class ApiClient {
   }
   post<P extends PathWith<"post">>(path: P, ...args: Arguments<P, "post">): Promise<Answer<P, "post">> {
     return this.#call("POST", path, args[0]);
+  }
+  put<P extends PathWith<"put">>(path: P, ...args: Arguments<P, "put">): Promise<Answer<P, "put">> {
+    return this.#call("PUT", path, args[0]);
   }
   patch<P extends PathWith<"patch">>(path: P, ...args: Arguments<P, "patch">): Promise<Answer<P, "patch">> {
     return this.#call("PATCH", path, args[0]);

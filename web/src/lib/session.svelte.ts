@@ -55,13 +55,17 @@ class Session {
   }
 
   async signOut(): Promise<void> {
+    let elsewhere: string | undefined;
     try {
-      await api.delete("/api/v1/sessions/current");
+      const ended = await api.post("/api/v1/sessions/current/end");
+      elsewhere = ended.provider_sign_out_url ?? undefined;
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 401)) throw error;
     }
     this.#rememberTenant(undefined);
     this.#leave("");
+    // The provider ends its own session and sends the browser back.
+    if (elsewhere) location.assign(elsewhere);
   }
 
   /** Works in another of the caller's tenants from now on. */

@@ -30,7 +30,7 @@ function serve(replies: Record<string, Reply | ((headers: Headers) => Reply)>): 
 const UNAUTHENTICATED: Reply = [401, { code: "unauthenticated", detail: "sign in" }];
 
 beforeEach(async () => {
-  serve({ "DELETE /sessions/current": [204] });
+  serve({ "POST /sessions/current/end": [200, { provider_sign_out_url: null }] });
   await session.signOut();
 });
 afterEach(() => vi.unstubAllGlobals());
@@ -78,16 +78,28 @@ describe("the session", () => {
   });
 
   it("that the server has forgotten can be signed out of all the same", async () => {
-    serve({ "GET /sessions/current": [200, CURRENT], "DELETE /sessions/current": UNAUTHENTICATED });
+    serve({ "GET /sessions/current": [200, CURRENT], "POST /sessions/current/end": UNAUTHENTICATED });
     await session.load();
     await session.signOut();
     expect([session.state, session.notice]).toEqual(["signed_out", ""]);
   });
 
+  it("goes on to the provider's own end where it has one", async () => {
+    const assign = vi.fn();
+    vi.stubGlobal("location", { assign });
+    serve({
+      "GET /sessions/current": [200, CURRENT],
+      "POST /sessions/current/end": [200, { provider_sign_out_url: "https://login.example.org/end" }],
+    });
+    await session.load();
+    await session.signOut();
+    expect(assign).toHaveBeenCalledWith("https://login.example.org/end");
+  });
+
   it("stays when the server could not be told", async () => {
     serve({
       "GET /sessions/current": [200, CURRENT],
-      "DELETE /sessions/current": [503, { code: "unavailable", detail: "later" }],
+      "POST /sessions/current/end": [503, { code: "unavailable", detail: "later" }],
     });
     await session.load();
     await expect(session.signOut()).rejects.toMatchObject({ status: 503 });

@@ -76,6 +76,12 @@ export const ROUTES: readonly Route[] = [
     permission: "policies_manage",
     load: () => import("./users/PasswordPolicy.svelte"),
   },
+  {
+    pattern: "/users/providers",
+    title: "Identity providers",
+    permission: "providers_manage",
+    load: () => import("./users/ProviderList.svelte"),
+  },
   { pattern: "/users/me", title: "Your account", load: () => import("./users/Account.svelte") },
   { pattern: "/users/me/security", title: "Security", load: () => import("./users/Security.svelte") },
   {
@@ -121,6 +127,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
         icon: "rule",
         permission: "policies_manage",
       },
+      { href: "/users/providers", label: "Identity providers", icon: "key", permission: "providers_manage" },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],

@@ -79,7 +79,7 @@ pub async fn request_password_reset(
             from users.users u
             join users.tenants t on t.tenant_id = u.tenant_id and t.status = 'active'
             where (lower(u.username) = lower($1) or lower(u.email) = lower($1)) and u.is_active
-                and (u.password_hash like '$argon2%' or u.password_hash = $2)
+                and (u.password_hash like '$argon2%' or u.password_hash = $2) and not users.has_directory(u.user_id)
                 and (
                     select count(m.mail_id) from users.outgoing_mail m
                     where m.tenant_id = u.tenant_id and m.user_id = u.user_id and m.kind = 'password_reset' and m.created_at > $3) < $4
@@ -117,7 +117,8 @@ pub async fn insert_link(tx: &mut SystemTx, link: &NewLink<'_>) -> Result<bool, 
          select $1, u.tenant_id, u.user_id, $2, $4, $5, sha256(convert_to(u.password_hash || '|' || lower(u.email), 'UTF8')), $6, $7
          from users.users u
          where u.user_id = $3 and u.is_active
-            and case when $4 = 'invitation' then u.password_hash = $8 else u.password_hash like '$argon2%' or u.password_hash = $8 end",
+            and case when $4 = 'invitation' then u.password_hash = $8 else u.password_hash like '$argon2%' or u.password_hash = $8 end
+            and not users.has_directory(u.user_id)",
     )
     .bind(link.link_id)
     .bind(link.mail_id)

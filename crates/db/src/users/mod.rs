@@ -52,6 +52,7 @@ pub use secrets::{
 pub use sessions::{EndReason, NewSession, end_session, end_user_sessions, insert_session, list_sessions};
 pub use sign_in::{
     AttemptOutcome, LoginAttempt, LoginGate, begin_password_attempt, complete_password_attempt,
+    release_password_attempt,
     record_login_attempt, require_password_change,
 };
 pub use subscriptions::{

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use ipnetwork::IpNetwork;
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::{SessionId, UserId, api::users::SessionView};
+use sg_types::{ProviderId, SessionId, UserId, api::users::SessionView};
 use sqlx::Row;
 
 use crate::{DbError, SystemTx, TokenHash, Writes, tx::Connection};
@@ -21,6 +21,8 @@ pub struct NewSession<'a> {
     pub token_hash: TokenHash,
     /// The hash that the password was verified against: a session never follows from a password that is gone already.
     pub verified_hash: &'a SecretString,
+    /// The provider that vouched for the user in place of a password.
+    pub provider_id: Option<ProviderId>,
     /// Its begin.
     pub at: DateTime<Utc>,
     /// Seconds without a request after which it ends, 1 or more.
@@ -60,18 +62,23 @@ impl EndReason {
     }
 }
 
-/// Starts a session. False when the user or their tenant is not active any more, or they have another password by now; nothing is stored then.
+/// Starts a session. False when the user or their tenant is not active any more, they have another password by now, or their provider does not
+/// vouch for them any more; nothing is stored then.
 ///
 /// # Errors
 /// As every query.
 pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Result<bool, DbError> {
     let result = sqlx::query(
         "insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at,
-            address, user_agent)
-         select $1, u.tenant_id, u.user_id, $3, $4, $4, $5, $6, $7, $8
+            address, user_agent, provider_id)
+         select $1, u.tenant_id, u.user_id, $3, $4, $4, $5, $6, $7, $8, $10
          from users.users u
          join users.tenants n on n.tenant_id = u.tenant_id and n.status = 'active'
-         where u.user_id = $2 and u.is_active and u.password_hash = $9",
+         where u.user_id = $2 and u.is_active and u.password_hash = $9
+            and ($10::uuid is null or exists (
+                select from users.external_identities i
+                join users.identity_providers p on p.tenant_id = i.tenant_id and p.provider_id = i.provider_id and p.is_enabled
+                where i.tenant_id = u.tenant_id and i.user_id = u.user_id and i.provider_id = $10))",
     )
     .bind(session.session_id.0)
     .bind(session.user_id.0)
@@ -82,9 +89,21 @@ pub async fn insert_session(tx: &mut SystemTx, session: &NewSession<'_>) -> Resu
     .bind(IpNetwork::from(session.address))
     .bind(session.user_agent)
     .bind(session.verified_hash.expose_secret())
+    .bind(session.provider_id.map(|id| id.0))
     .execute(tx.conn())
     .await?;
-    Ok(result.rows_affected() == 1)
+    if result.rows_affected() != 1 {
+        return Ok(false);
+    }
+    if let Some(provider_id) = session.provider_id {
+        sqlx::query("update users.external_identities set last_sign_in_at = $3 where user_id = $1 and provider_id = $2")
+            .bind(session.user_id.0)
+            .bind(provider_id.0)
+            .bind(session.at)
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(true)
 }
 
 /// Ends a session of `user_id`'s. False when they have no such session that is still open.

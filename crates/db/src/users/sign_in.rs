@@ -53,6 +53,8 @@ pub enum AttemptOutcome {
     SecondFactorRequired,
     /// The second factor was wrong, used up or locked.
     WrongFactor,
+    /// A directory keeps the password and could not be asked.
+    DirectoryUnavailable,
 }
 
 impl AttemptOutcome {
@@ -66,6 +68,7 @@ impl AttemptOutcome {
             Self::Inactive => "inactive",
             Self::SecondFactorRequired => "second_factor_required",
             Self::WrongFactor => "wrong_factor",
+            Self::DirectoryUnavailable => "directory_unavailable",
         }
     }
 }
@@ -145,6 +148,32 @@ pub async fn complete_password_attempt(
         .bind(gate.user_id.0)
         .bind(gate.device_id)
         .bind(at)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Takes back what [`begin_password_attempt`] reserved, with the lock that it brought, after nobody could say whether the password is right.
+///
+/// # Errors
+/// As every query.
+pub async fn release_password_attempt(tx: &mut SystemTx, gate: &LoginGate) -> Result<(), DbError> {
+    let statement = match gate.device_id {
+        Some(_) => {
+            "update users.known_devices set failed_attempts = greatest(failed_attempts - 1, 0),
+                locked_until = case when $3 then null else locked_until end
+             where user_id = $1 and device_id = $2"
+        }
+        None => {
+            "update users.users set failed_login_attempts = greatest(failed_login_attempts - 1, 0),
+                account_locked_until = case when $3 then null else account_locked_until end
+             where user_id = $1 and $2::uuid is null"
+        }
+    };
+    sqlx::query(statement)
+        .bind(gate.user_id.0)
+        .bind(gate.device_id)
+        .bind(gate.locked_now)
         .execute(tx.conn())
         .await?;
     Ok(())

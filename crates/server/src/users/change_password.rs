@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::TokenHash;
 use sg_db::audit::Outcome;
+use sg_db::users::providers::has_directory;
 use sg_db::users::{self as db, EndReason, PasswordFacts};
 use sg_types::api::users::ChangePassword;
 use sg_types::{FieldError, SessionId};
@@ -75,7 +76,15 @@ async fn verify_current(
     current: SecretString,
 ) -> ApiResult<PasswordFacts> {
     let at = state.now();
-    let Verified { gate, verdict } =
+    let mut tx = state.db.system("password change").await?;
+    if has_directory(&mut tx, acting.caller.user_id).await? {
+        return Err(ApiError::conflict(
+            "password_kept_elsewhere",
+            "your organisation's directory keeps your password; change it there",
+        ));
+    }
+    drop(tx);
+    let Verified { gate, verdict, .. } =
         verify_password(state, &acting.caller.username, current, device, at).await?;
     let gate = gate.filter(|gate| gate.user_id == acting.caller.user_id);
 

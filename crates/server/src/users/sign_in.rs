@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::audit::{Actor, AuditEvent, Outcome};
-use sg_db::users::providers::release_login_attempt;
 use sg_db::users::{self as db, AttemptOutcome, LoginAttempt, LoginGate, NewSession};
 use sg_db::{SystemTx, TokenHash};
 use sg_types::api::factors::{FactorKind, SignInChallenge};
@@ -14,7 +13,7 @@ use sg_types::api::users::{SessionCreated, SignIn};
 use sg_types::{SessionId, TenantId, TokenKind};
 
 use super::current_session::expires_soon;
-use super::factors::{self, NextStep};
+use super::factors::{self, FirstStepDone, NextStep};
 use super::verify_password::{Verified, tell_of_lock, verify_password};
 use crate::auth::{device_cookie, session_cookie};
 use crate::error::{ApiError, ApiResult};
@@ -56,12 +55,17 @@ pub(super) struct SignedIn {
 impl SignedIn {
     /// 201 with the cookies of the session and of the device.
     pub(super) fn into_response(self, tls: bool) -> Response {
+        let response = (StatusCode::CREATED, Json(&self.session)).into_response();
+        self.add_cookies(response, tls)
+    }
+
+    /// `response` with the cookies of the session and of the device.
+    pub(super) fn add_cookies(&self, mut response: Response, tls: bool) -> Response {
+        let device = self.device.as_ref();
         let cookies = [
             session_cookie(&self.session.token, tls),
-            self.device
-                .and_then(|token| device_cookie(&self.username, token.expose_secret(), tls)),
+            device.and_then(|token| device_cookie(&self.username, token.expose_secret(), tls)),
         ];
-        let mut response = (StatusCode::CREATED, Json(self.session)).into_response();
         for cookie in cookies.into_iter().flatten() {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
@@ -91,7 +95,11 @@ pub(super) async fn sign_in(
         remember: client.remember,
         at: state.now(),
     };
-    let Verified { gate, verdict } = verify_password(
+    let Verified {
+        gate,
+        verdict,
+        is_unknown,
+    } = verify_password(
         state,
         &attempt.username,
         password.clone(),
@@ -102,45 +110,15 @@ pub(super) async fn sign_in(
     let outcome = match &gate {
         None => AttemptOutcome::UnknownUser,
         Some(gate) if !gate.allowed => AttemptOutcome::Locked,
+        Some(_) if is_unknown => AttemptOutcome::DirectoryUnavailable,
         Some(_) if !verdict.matches => AttemptOutcome::WrongPassword,
         Some(gate) if !gate.is_active => AttemptOutcome::Inactive,
         Some(_) => AttemptOutcome::Success,
     };
     match gate {
-        Some(mut gate) if outcome == AttemptOutcome::Success => {
-            // What a directory checks is changed there.
-            gate.must_change_password &= directory.is_none();
-            attempt.succeed(&gate, verdict, password).await
-        }
+        Some(gate) if outcome == AttemptOutcome::Success => attempt.succeed(&gate, verdict, password).await,
         gate => attempt.fail(gate.as_ref(), outcome).await,
     }
-}
-
-/// What is to be said of the password: by the hash that is stored here, or by the directory where one checks it, in the same time. None when the
-/// directory says nothing.
-async fn verify(
-    state: &AppState,
-    place: Admission<'_>,
-    password: &SecretString,
-    stored: Option<String>,
-    directory: Option<&DirectoryAccount>,
-) -> ApiResult<Option<Verdict>> {
-    let (verdict, answer) = tokio::join!(place.verify(password.clone(), stored), async {
-        match directory {
-            Some(directory) => directory.check(state, password).await.map(Some),
-            None => Ok(None),
-        }
-    });
-    let verdict = verdict?;
-    Ok(match answer? {
-        None => Some(verdict),
-        Some(DirectoryAnswer::Silent) => None,
-        // The directory's word counts in place of a password of ours, which there may be from earlier.
-        Some(answer) => Some(Verdict {
-            matches: answer == DirectoryAnswer::Right,
-            needs_rehash: false,
-        }),
-    })
 }
 
 struct Attempt<'a> {
@@ -179,6 +157,7 @@ impl Attempt<'_> {
             user_id: gate.user_id,
             token_hash: token.hash,
             verified_hash: &gate.password_hash,
+            provider_id: None,
             at: self.at,
             idle_seconds: i32::try_from(sessions.idle(gate.role).num_seconds()).unwrap_or(i32::MAX),
             expires_at,
@@ -243,7 +222,13 @@ impl Attempt<'_> {
             db::rehash_password(&mut tx, gate.user_id, &gate.password_hash, new_hash).await?;
         }
         let verified = new_hash.as_ref().unwrap_or(&gate.password_hash);
-        let made = factors::begin_challenge(self.state, &mut tx, gate, verified, kinds, self.at).await?;
+        let begun = FirstStepDone {
+            tenant_id: gate.tenant_id,
+            user_id: gate.user_id,
+            verified_hash: verified,
+            provider_id: None,
+        };
+        let made = factors::begin_challenge(self.state, &mut tx, &begun, kinds, self.at).await?;
         let Some(challenge) = made else {
             drop(tx);
             return self.fail(Some(gate), AttemptOutcome::WrongPassword).await;

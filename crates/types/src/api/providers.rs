@@ -69,6 +69,9 @@ pub struct OidcSettings {
     /// The claim that the user name is made from; its part before an `@` is taken.
     #[serde(default = "default_username_claim")]
     pub username_claim: String,
+    /// Whether the provider asks for a second factor itself, so that none is asked for here.
+    #[serde(default)]
+    pub checks_second_factor: bool,
     /// Certificates (PEM) that the provider's own is checked against, besides those of the system.
     #[serde(default)]
     pub ca_pem: Option<String>,

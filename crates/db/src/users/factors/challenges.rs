@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::{Role, SessionId, TenantId, UserId};
-use sqlx::Row;
+use sg_types::{ProviderId, Role, SessionId, TenantId, UserId};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{DbError, SystemTx, TokenHash, tx::Connection};
@@ -57,6 +57,8 @@ pub struct NewChallenge<'a> {
     pub verified_hash: Option<&'a SecretString>,
     /// The session that it is for.
     pub session_id: Option<SessionId>,
+    /// The provider that vouched for the user in the first step.
+    pub provider_id: Option<ProviderId>,
     /// Its begin.
     pub at: DateTime<Utc>,
     /// Its end.
@@ -76,6 +78,8 @@ pub struct Challenge {
     pub password_digest: Option<Vec<u8>>,
     /// The session that it is for.
     pub session_id: Option<SessionId>,
+    /// The provider that vouched for the user in the first step.
+    pub provider_id: Option<ProviderId>,
 }
 
 /// Somebody whose sign-in comes to its end.
@@ -116,8 +120,8 @@ pub async fn insert_challenge(tx: &mut SystemTx, new: &NewChallenge<'_>) -> Resu
     let digest = verified.map(TokenHash::of);
     let result = sqlx::query(
         "insert into users.sign_in_challenges (challenge_id, tenant_id, user_id, purpose, token_hash, passkey_challenge, password_digest,
-            session_id, created_at, expires_at)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+            session_id, created_at, expires_at, provider_id)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12
          where $3::uuid is null or exists (
             select 1 from users.users u join users.tenants n on n.tenant_id = u.tenant_id and n.status = 'active'
             where u.user_id = $3 and u.is_active and ($11::text is null or u.password_hash = $11))",
@@ -133,6 +137,7 @@ pub async fn insert_challenge(tx: &mut SystemTx, new: &NewChallenge<'_>) -> Resu
     .bind(new.at)
     .bind(new.expires_at)
     .bind(verified)
+    .bind(new.provider_id.map(|id| id.0))
     .execute(tx.conn())
     .await?;
     Ok(result.rows_affected() == 1)
@@ -152,7 +157,7 @@ pub async fn try_challenge(
     let row = sqlx::query(
         "update users.sign_in_challenges set attempts = attempts + 1
          where token_hash = $1 and purpose = $2 and consumed_at is null and expires_at > $3 and attempts < $4
-         returning challenge_id, user_id, passkey_challenge, password_digest, session_id",
+         returning challenge_id, user_id, passkey_challenge, password_digest, session_id, provider_id",
     )
     .bind(token_hash.as_bytes())
     .bind(purpose.as_str())
@@ -164,14 +169,43 @@ pub async fn try_challenge(
     })
     .fetch_optional(tx.conn())
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Challenge {
+    row.as_ref().map(challenge).transpose()
+}
+
+fn challenge(row: &PgRow) -> Result<Challenge, DbError> {
+    Ok(Challenge {
         challenge_id: row.try_get("challenge_id")?,
         user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
         passkey_challenge: row.try_get("passkey_challenge")?,
         password_digest: row.try_get("password_digest")?,
         session_id: row.try_get::<Option<Uuid>, _>("session_id")?.map(SessionId),
-    }))
+        provider_id: row
+            .try_get::<Option<Uuid>, _>("provider_id")?
+            .map(ProviderId),
+    })
+}
+
+/// Finds what a browser's return from its provider waits for, with the end of its time. Answers nothing, and so uses up no attempt.
+///
+/// # Errors
+/// As every query.
+pub async fn find_waiting_challenge(
+    tx: &mut SystemTx,
+    token_hash: TokenHash,
+    at: DateTime<Utc>,
+) -> Result<Option<(Challenge, DateTime<Utc>)>, DbError> {
+    let row = sqlx::query(
+        "select challenge_id, user_id, passkey_challenge, password_digest, session_id, provider_id, expires_at from users.sign_in_challenges
+         where token_hash = $1 and purpose in ('second_factor', 'enrolment') and provider_id is not null and consumed_at is null
+            and expires_at > $2",
+    )
+    .bind(token_hash.as_bytes())
+    .bind(at)
+    .fetch_optional(tx.conn())
+    .await?;
+    row.as_ref()
+        .map(|row| Ok((challenge(row)?, row.try_get("expires_at")?)))
+        .transpose()
 }
 
 /// Uses a challenge up. False when somebody else did.

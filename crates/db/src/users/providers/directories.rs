@@ -48,6 +48,17 @@ pub async fn find_directory_link(
     Ok(provider.map(|provider| (provider, subject)))
 }
 
+/// Whether a directory checks the password of a user.
+///
+/// # Errors
+/// As every query.
+pub async fn has_directory(tx: &mut SystemTx, user_id: UserId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("select users.has_directory($1)")
+        .bind(user_id.0)
+        .fetch_one(tx.conn())
+        .await?)
+}
+
 /// Everybody whom the provider is linked to; locked until the end of the transaction, in one order everywhere.
 ///
 /// # Errors
@@ -58,10 +69,11 @@ pub async fn list_directory_links(
     provider_id: ProviderId,
 ) -> Result<Vec<DirectoryLink>, DbError> {
     sqlx::query(
-        "select i.subject, i.vanished_at is not null as vanished, u.user_id, u.tenant_id, u.username, u.email, u.full_name, u.role,
+        "select i.subject, i.vanished_at is not null as vanished, u.user_id, u.tenant_id, u.username, u.email, u.full_name, r.based_on,
             u.is_active, u.last_login is not null as was_used
          from users.external_identities i
          join users.users u on u.tenant_id = i.tenant_id and u.user_id = i.user_id
+         join users.roles r on r.tenant_id = u.tenant_id and r.role = u.role
          where i.tenant_id = $1 and i.provider_id = $2
          order by u.user_id
          for no key update of u",
@@ -210,26 +222,4 @@ pub async fn last_sync_at(
     .bind(provider_id.0)
     .fetch_one(tx.conn())
     .await?)
-}
-
-/// Takes back the reservation of one attempt that nobody has tested, with the lock that it brought.
-///
-/// # Errors
-/// As every query.
-pub async fn release_login_attempt(
-    tx: &mut SystemTx,
-    user_id: UserId,
-    locked_now: bool,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "update users.users
-         set failed_login_attempts = greatest(failed_login_attempts - 1, 0),
-            account_locked_until = case when $2 then null else account_locked_until end
-         where user_id = $1",
-    )
-    .bind(user_id.0)
-    .bind(locked_now)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }

@@ -1,14 +1,11 @@
-//! Whom a provider vouches for: the links to accounts, and the sessions that follow.
-
-use std::net::IpAddr;
+//! Whom a provider vouches for: the links to accounts.
 
 use chrono::{DateTime, Utc};
-use ipnetwork::IpNetwork;
-use sg_types::{ProviderId, Role, SessionId, TenantId, UserId, api::providers::ProviderKind};
+use sg_types::{ProviderId, Role, SessionId, TenantId, UserId};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{DbError, SystemTx, TokenHash, tx::Connection, users::LoginAttempt};
+use crate::{DbError, SystemTx, tx::Connection};
 
 /// An account that a provider vouches for, or could.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,35 +20,12 @@ pub struct ExternalAccount {
     pub email: String,
     /// The person's name.
     pub full_name: Option<String>,
-    /// Its role at home.
+    /// Its role at home, or the documented one that bounds it.
     pub role: Role,
     /// Whether it may sign in.
     pub is_active: bool,
     /// Whether anybody has ever signed in with it.
     pub was_used: bool,
-}
-
-/// A session to be that a provider vouches for.
-#[derive(Debug)]
-pub struct ExternalSession<'a> {
-    /// The session's id.
-    pub session_id: SessionId,
-    /// Whose it is.
-    pub user_id: UserId,
-    /// Who vouches.
-    pub provider_id: ProviderId,
-    /// Hash of its token.
-    pub token_hash: TokenHash,
-    /// Its begin.
-    pub at: DateTime<Utc>,
-    /// Seconds without a request after which it ends, 1 or more.
-    pub idle_seconds: i32,
-    /// Its end at the latest.
-    pub expires_at: DateTime<Utc>,
-    /// From where.
-    pub address: IpAddr,
-    /// With which program.
-    pub user_agent: Option<&'a str>,
 }
 
 /// The account that is linked to `subject` at the provider; locked until the end of the transaction.
@@ -65,9 +39,10 @@ pub async fn find_external_account(
     subject: &str,
 ) -> Result<Option<ExternalAccount>, DbError> {
     sqlx::query(
-        "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, u.role, u.is_active, u.last_login is not null as was_used
+        "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, r.based_on, u.is_active, u.last_login is not null as was_used
          from users.external_identities i
          join users.users u on u.tenant_id = i.tenant_id and u.user_id = i.user_id
+         join users.roles r on r.tenant_id = u.tenant_id and r.role = u.role
          where i.tenant_id = $1 and i.provider_id = $2 and i.subject = $3
          for no key update of u",
     )
@@ -90,9 +65,10 @@ pub async fn find_account_by_email(
     email: &str,
 ) -> Result<Option<ExternalAccount>, DbError> {
     sqlx::query(
-        "select user_id, tenant_id, username, email, full_name, role, is_active, last_login is not null as was_used
-         from users.users where lower(email) = lower($1)
-         for no key update",
+        "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, r.based_on, u.is_active, u.last_login is not null as was_used
+         from users.users u join users.roles r on r.tenant_id = u.tenant_id and r.role = u.role
+         where lower(u.email) = lower($1)
+         for no key update of u",
     )
     .bind(email)
     .fetch_optional(tx.conn())
@@ -112,9 +88,10 @@ pub async fn lock_account(
     user_id: UserId,
 ) -> Result<Option<ExternalAccount>, DbError> {
     sqlx::query(
-        "select user_id, tenant_id, username, email, full_name, role, is_active, last_login is not null as was_used
-         from users.users where tenant_id = $1 and user_id = $2
-         for no key update",
+        "select u.user_id, u.tenant_id, u.username, u.email, u.full_name, r.based_on, u.is_active, u.last_login is not null as was_used
+         from users.users u join users.roles r on r.tenant_id = u.tenant_id and r.role = u.role
+         where u.tenant_id = $1 and u.user_id = $2
+         for no key update of u",
     )
     .bind(tenant_id.0)
     .bind(user_id.0)
@@ -187,53 +164,6 @@ pub async fn update_account_names(
     Ok(())
 }
 
-/// Starts a session. False when the account is not active any more, or its provider does not vouch for it any more; nothing is stored then.
-///
-/// # Errors
-/// As every query.
-pub async fn insert_external_session(
-    tx: &mut SystemTx,
-    session: &ExternalSession<'_>,
-) -> Result<bool, DbError> {
-    let result = sqlx::query(
-        "insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at,
-            address, user_agent, provider_id)
-         select $1, u.tenant_id, u.user_id, $4, $5, $5, $6, $7, $8, $9, p.provider_id
-         from users.users u
-         join users.external_identities i on i.tenant_id = u.tenant_id and i.user_id = u.user_id and i.provider_id = $3
-         join users.identity_providers p on p.tenant_id = u.tenant_id and p.provider_id = i.provider_id and p.is_enabled
-         where u.user_id = $2 and u.is_active",
-    )
-    .bind(session.session_id.0)
-    .bind(session.user_id.0)
-    .bind(session.provider_id.0)
-    .bind(session.token_hash.as_bytes())
-    .bind(session.at)
-    .bind(session.idle_seconds)
-    .bind(session.expires_at)
-    .bind(IpNetwork::from(session.address))
-    .bind(session.user_agent)
-    .execute(tx.conn())
-    .await?;
-    if result.rows_affected() != 1 {
-        return Ok(false);
-    }
-    sqlx::query(
-        "update users.external_identities set last_sign_in_at = $3 where user_id = $1 and provider_id = $2",
-    )
-    .bind(session.user_id.0)
-    .bind(session.provider_id.0)
-    .bind(session.at)
-    .execute(tx.conn())
-    .await?;
-    sqlx::query("update users.users set last_login = $2 where user_id = $1")
-        .bind(session.user_id.0)
-        .bind(session.at)
-        .execute(tx.conn())
-        .await?;
-    Ok(true)
-}
-
 /// The provider that vouched for a session, where one did.
 ///
 /// # Errors
@@ -263,35 +193,6 @@ pub async fn list_similar_usernames(tx: &mut SystemTx, wanted: &str) -> Result<V
     .await?)
 }
 
-/// Records an attempt that a provider had a part in.
-///
-/// # Errors
-/// As every query.
-pub async fn record_external_attempt(
-    tx: &mut SystemTx,
-    attempt: &LoginAttempt<'_>,
-    method: ProviderKind,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "insert into audit.login_attempts (attempt_id, tenant_id, occurred_at, user_id, username_or_digest, outcome, method, address,
-            user_agent, request_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(attempt.attempt_id)
-    .bind(attempt.tenant_id.0)
-    .bind(attempt.at)
-    .bind(attempt.user_id.map(|id| id.0))
-    .bind(attempt.username_or_digest)
-    .bind(attempt.outcome.as_str())
-    .bind(method.as_str())
-    .bind(IpNetwork::from(attempt.address))
-    .bind(attempt.user_agent)
-    .bind(attempt.request_id)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 pub(super) fn account(row: &PgRow) -> Result<ExternalAccount, DbError> {
     Ok(ExternalAccount {
         user_id: row.try_get::<Uuid, _>("user_id")?.into(),
@@ -299,7 +200,7 @@ pub(super) fn account(row: &PgRow) -> Result<ExternalAccount, DbError> {
         username: row.try_get("username")?,
         email: row.try_get("email")?,
         full_name: row.try_get("full_name")?,
-        role: row.try_get::<String, _>("role")?.parse()?,
+        role: row.try_get::<String, _>("based_on")?.parse()?,
         is_active: row.try_get("is_active")?,
         was_used: row.try_get("was_used")?,
     })

@@ -13,15 +13,14 @@ pub use configuration::{
     view_provider,
 };
 pub use directories::{
-    DirectoryLink, find_directory_link, insert_sync, last_sync_at, list_directory_links, list_syncs,
-    note_seen, release_login_attempt, set_vanished,
+    DirectoryLink, find_directory_link, has_directory, insert_sync, last_sync_at, list_directory_links, list_syncs,
+    note_seen, set_vanished,
 };
 pub use identities::{
-    ExternalAccount, ExternalSession, find_account_by_email, find_external_account, insert_external_session,
-    link_identity, list_similar_usernames, lock_account, record_external_attempt, session_provider,
-    update_account_names, void_initial_password,
+    ExternalAccount, find_account_by_email, find_external_account, link_identity, list_similar_usernames,
+    lock_account, session_provider, update_account_names, void_initial_password,
 };
-pub use pending::{PendingSignIn, delete_expired_sign_ins, insert_pending_sign_in, take_pending_sign_in};
+pub use pending::{PendingSignIn, insert_pending_sign_in, take_pending_sign_in};
 pub use provisioning::{
     GroupFilter, NewGroup, ProvisionedGroup, ProvisionedPerson, ProvisionedUser, ScimFilter, delete_group,
     find_scim_provider, insert_group, list_group_members, list_groups, list_member_group_names,

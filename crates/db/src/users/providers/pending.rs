@@ -76,15 +76,3 @@ pub async fn take_pending_sign_in(
         None
     })
 }
-
-/// Forgets sign-ins that nobody finished. Returns how many.
-///
-/// # Errors
-/// As every query.
-pub async fn delete_expired_sign_ins(tx: &mut SystemTx, at: DateTime<Utc>) -> Result<u64, DbError> {
-    let result = sqlx::query("delete from users.pending_sign_ins where expires_at < $1")
-        .bind(at)
-        .execute(tx.conn())
-        .await?;
-    Ok(result.rows_affected())
-}

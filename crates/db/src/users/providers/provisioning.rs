@@ -114,10 +114,11 @@ pub async fn list_provisioned_users(
 ) -> Result<(Vec<ProvisionedUser>, i64), DbError> {
     let rows = sqlx::query(
         "with found as (
-            select u.user_id, u.tenant_id, u.username, u.email, u.full_name, u.role, u.is_active, u.last_login is not null as was_used,
+            select u.user_id, u.tenant_id, u.username, u.email, u.full_name, r.based_on, u.is_active, u.last_login is not null as was_used,
                 u.created_at, u.updated_at, i.user_name, i.external_id
             from users.external_identities i
             join users.users u on u.tenant_id = i.tenant_id and u.user_id = i.user_id
+            join users.roles r on r.tenant_id = u.tenant_id and r.role = u.role
             where i.tenant_id = $1 and i.provider_id = $2 and i.user_name is not null
                 and ($3::uuid is null or u.user_id = $3)
                 and ($4::text is null or i.external_id = $4)

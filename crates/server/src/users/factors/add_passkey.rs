@@ -39,6 +39,7 @@ pub(super) async fn begin(state: &AppState, who: &Enrolling) -> ApiResult<Passke
         passkey_challenge,
         verified_hash: None,
         session_id: who.session_id(),
+        provider_id: None,
         at,
         expires_at: at + Duration::minutes(SECOND_STEP_MINUTES),
     };

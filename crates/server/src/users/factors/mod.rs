@@ -23,7 +23,8 @@ mod totp;
 mod verification;
 mod webauthn;
 
-pub(super) use first_step::{NextStep, begin_challenge, find_next_step};
+pub(super) use first_step::{FirstStepDone, NextStep, begin_challenge, find_next_step, find_waiting};
+pub(super) use session::Visitor;
 pub use routes::routes;
 pub(crate) use verification::require_recent;
 

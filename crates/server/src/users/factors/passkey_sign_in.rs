@@ -34,6 +34,7 @@ pub(super) async fn begin(state: &AppState, visitor: &Visitor) -> ApiResult<Pass
         passkey_challenge,
         verified_hash: None,
         session_id: None,
+        provider_id: None,
         at: visitor.at,
         expires_at: visitor.at + Duration::minutes(SECOND_STEP_MINUTES),
     };
@@ -76,7 +77,7 @@ pub(super) async fn complete(
     } else if !consume_challenge(&mut tx, challenge.challenge_id, visitor.at).await? {
         "challenge_used"
     } else {
-        return visitor.start_session(state, tx, &account, METHOD).await;
+        return visitor.start_session(state, tx, &account, METHOD, None).await;
     };
     drop(tx);
     visitor.fail(state, Some(&account), METHOD, reason).await

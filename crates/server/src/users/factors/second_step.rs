@@ -43,7 +43,9 @@ pub(super) async fn complete_sign_in(
         }
         Some(_) if !consume_challenge(&mut tx, challenge.challenge_id, visitor.at).await? => "challenge_used",
         Some(_) => {
-            return visitor.start_session(state, tx, &account, proof.method()).await;
+            return visitor
+                .start_session(state, tx, &account, proof.method(), challenge.provider_id)
+                .await;
         }
     };
     drop(tx);

@@ -6,12 +6,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sg_db::SystemTx;
 use sg_db::audit::{Actor, Outcome};
 use sg_db::users::factors::{Account, note_sign_in};
+use sg_db::users::providers::has_directory;
 use sg_db::users::{
     AttemptOutcome, LoginAttempt, NewSession, find_password_expiry, insert_known_device, insert_session,
     is_known_device, record_login_attempt,
 };
 use sg_types::api::users::SessionCreated;
-use sg_types::{SessionId, TenantId, TokenKind};
+use sg_types::{ProviderId, SessionId, TenantId, TokenKind};
 
 use super::super::current_session::expires_soon;
 use super::super::sign_in::SignedIn;
@@ -26,16 +27,16 @@ const MAX_USER_AGENT_CHARS: usize = 512;
 
 /// The request that a sign-in comes by.
 #[derive(Debug, Clone)]
-pub(super) struct Visitor {
-    pub(super) request: RequestContext,
-    pub(super) user_agent: Option<String>,
+pub(in crate::users) struct Visitor {
+    pub(in crate::users) request: RequestContext,
+    user_agent: Option<String>,
     /// Its cookies, by which its device may be known.
     cookies: HeaderMap,
-    pub(super) at: DateTime<Utc>,
+    pub(in crate::users) at: DateTime<Utc>,
 }
 
 impl Visitor {
-    pub(super) fn new(state: &AppState, request: RequestContext, headers: &HeaderMap) -> Self {
+    pub(in crate::users) fn new(state: &AppState, request: RequestContext, headers: &HeaderMap) -> Self {
         let text = headers
             .get(header::USER_AGENT)
             .and_then(|value| value.to_str().ok());
@@ -60,13 +61,14 @@ impl Visitor {
         }
     }
 
-    /// Starts the session and commits, with everything that `tx` holds already.
-    pub(super) async fn start_session(
+    /// Starts the session and commits, with everything that `tx` holds already. `provider_id` vouched for the user in place of a password.
+    pub(in crate::users) async fn start_session(
         &self,
         state: &AppState,
         mut tx: SystemTx,
         account: &Account,
         method: &str,
+        provider_id: Option<ProviderId>,
     ) -> ApiResult<SignedIn> {
         let token = tokens::generate(TokenKind::Session);
         let sessions = &state.config.sessions;
@@ -77,6 +79,7 @@ impl Visitor {
             user_id: account.user_id,
             token_hash: token.hash,
             verified_hash: &account.password_hash,
+            provider_id,
             at: self.at,
             idle_seconds: i32::try_from(sessions.idle(account.role).num_seconds()).unwrap_or(i32::MAX),
             expires_at,
@@ -88,6 +91,9 @@ impl Visitor {
         }
         note_sign_in(&mut tx, account.user_id, self.at).await?;
         let device = self.remember_device(state, &mut tx, account).await?;
+        let must_change_password = account.must_change_password
+            && provider_id.is_none()
+            && !has_directory(&mut tx, account.user_id).await?;
         let password_expires_at = find_password_expiry(&mut tx, account.user_id).await?;
         let row = self.attempt(state, Some(account), method, AttemptOutcome::Success);
         record_login_attempt(&mut tx, &row).await?;
@@ -98,7 +104,7 @@ impl Visitor {
         count(AttemptOutcome::Success);
         let session = SessionCreated {
             token: token.secret.expose_secret().to_owned(),
-            must_change_password: account.must_change_password,
+            must_change_password,
             expires_at,
             password_expires_at,
             password_expires_soon: expires_soon(password_expires_at, self.at),
@@ -158,7 +164,7 @@ impl Visitor {
         Err(refusal())
     }
 
-    fn attempt<'a>(
+    pub(in crate::users) fn attempt<'a>(
         &'a self,
         state: &AppState,
         account: Option<&'a Account>,

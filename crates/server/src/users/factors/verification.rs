@@ -70,6 +70,7 @@ pub(super) async fn options(state: &AppState, acting: &Acting) -> ApiResult<Veri
         passkey_challenge,
         verified_hash: None,
         session_id: Some(SessionId(caller.credential_id)),
+        provider_id: None,
         at,
         expires_at: at + Duration::minutes(SECOND_STEP_MINUTES),
     };
@@ -148,8 +149,14 @@ async fn verify_password(state: &AppState, acting: &Acting, password: SecretStri
     }
     drop(tx);
     let at = state.now();
-    let Verified { gate, verdict } =
-        verify_password::verify_password(state, &caller.username, password, None, at).await?;
+    let Verified {
+        gate,
+        verdict,
+        is_unknown,
+    } = verify_password::verify_password(state, &caller.username, password, None, at).await?;
+    if is_unknown {
+        return Err(ApiError::unavailable(30));
+    }
     let gate = gate.filter(|gate| gate.user_id == caller.user_id);
     let Some(gate) = gate.filter(|_| verdict.matches) else {
         return refuse(state, acting, "password").await;

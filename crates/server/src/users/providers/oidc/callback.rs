@@ -9,15 +9,15 @@ use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClaimsVerificationError, OAuth2TokenResponse, SubjectIdentifier,
     TokenResponse, UserInfoClaims,
 };
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sg_db::TokenHash;
 use sg_db::audit::{Actor, AuditEvent, Outcome};
-use sg_db::users::providers::{self as db, ExternalAccount, ExternalSession, Provider};
-use sg_db::users::{AttemptOutcome, LoginAttempt};
+use sg_db::users::factors::lock_account;
+use sg_db::users::providers::{self as db, Provider};
+use sg_db::users::{AttemptOutcome, record_login_attempt};
+use sg_types::ProviderId;
 use sg_types::api::providers::{OidcSettings, ProviderKind, ProviderSettings};
-use sg_types::{ProviderId, SessionId, TokenKind};
 
 use super::super::account::{self, Vouched};
 use super::super::refusal::{
@@ -28,9 +28,10 @@ use super::claims::{self, AnyClaims};
 use super::discovery::Discovered;
 use super::flow::{self, OidcClient};
 use super::routes::CallbackParams;
+use crate::AppState;
 use crate::error::{ApiError, ApiResult};
-use crate::http::RequestContext;
-use crate::{AppState, tokens};
+use crate::users::factors::{self, FirstStepDone, NextStep, Visitor};
+use crate::users::sign_in::SignedIn;
 
 /// Time for everything that is asked of the provider.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,7 +52,9 @@ const SIGNATURES: [CoreJwsSigningAlgorithm; 10] = [
 /// How a return ended.
 pub(super) enum Returned {
     /// Signed in.
-    SignedIn { token: String, return_to: String },
+    SignedIn { signed_in: SignedIn, return_to: String },
+    /// A second factor is asked for; the challenge opens that step.
+    Waiting { challenge: String, return_to: String },
     /// Not let in, for the reason that the word names.
     Refused(&'static str),
 }
@@ -59,12 +62,10 @@ pub(super) enum Returned {
 /// What comes with the return besides its parameters.
 pub(super) struct Returning<'a> {
     pub(super) state: &'a AppState,
-    pub(super) request: &'a RequestContext,
+    pub(super) visitor: &'a Visitor,
     pub(super) provider_id: ProviderId,
     /// The secret of the browser's cookie.
     pub(super) browser: Option<&'a str>,
-    pub(super) user_agent: Option<String>,
-    pub(super) at: DateTime<Utc>,
 }
 
 impl Returning<'_> {
@@ -72,7 +73,7 @@ impl Returning<'_> {
     pub(super) async fn finish(&self, params: &CallbackParams) -> ApiResult<Returned> {
         self.state
             .rate_limits
-            .check_provider_sign_in(self.request.address)?;
+            .check_provider_sign_in(self.visitor.request.address)?;
         let mut tx = self.state.db.system("sign-in at a provider").await?;
         let provider = db::find_provider(&mut tx, self.provider_id).await?;
         drop(tx);
@@ -109,7 +110,7 @@ impl Returning<'_> {
             self.provider_id,
             TokenHash::of(&params.state),
             TokenHash::of(browser),
-            self.at,
+            self.visitor.at,
         )
         .await?;
         tx.commit_upkeep().await?;
@@ -123,7 +124,7 @@ impl Returning<'_> {
         }
         let asked = tokio::time::timeout(PATIENCE, self.ask_provider(provider, settings, params, browser));
         let who = asked.await.map_err(|_| PROVIDER_UNAVAILABLE)??;
-        self.start_session(provider, &who, return_to).await
+        self.start_session(provider, settings, &who, return_to).await
     }
 
     /// Redeems the code and reads what the provider says of the person.
@@ -161,13 +162,13 @@ impl Returning<'_> {
                 PROVIDER_REFUSED
             })?;
         let nonce = flow::nonce(browser, &params.state);
-        let claims = match check_token(&client, &tokens, &nonce, self.at) {
+        let claims = match check_token(&client, &tokens, &nonce, self.visitor.at) {
             // Its keys may be newer than what we know of them.
             Err(error) if is_about_keys(&error) => {
                 let found = self.discover(provider, settings, true).await?;
                 let client =
                     flow::client(&found.metadata, settings, secret, uri).ok_or(PROVIDER_UNAVAILABLE)?;
-                check_token(&client, &tokens, &nonce, self.at)
+                check_token(&client, &tokens, &nonce, self.visitor.at)
             }
             other => other,
         };
@@ -193,9 +194,9 @@ impl Returning<'_> {
         let (id, changed_at) = (provider.provider_id, provider.updated_at);
         let (discovery, loopback) = (&self.state.discovery, !self.state.tls);
         let found = if anew {
-            discovery.renew(id, changed_at, settings, loopback, self.at).await
+            discovery.renew(id, changed_at, settings, loopback, self.visitor.at).await
         } else {
-            discovery.find(id, changed_at, settings, loopback, self.at).await
+            discovery.find(id, changed_at, settings, loopback, self.visitor.at).await
         };
         found.map_err(|error| {
             tracing::warn!(provider.id = %id, error = %anyhow::Error::from(error), "a provider cannot be asked");
@@ -203,46 +204,54 @@ impl Returning<'_> {
         })
     }
 
+    /// Starts the session, or leaves what the second step needs where a factor is asked for here.
     async fn start_session(
         &self,
         provider: &Provider,
+        settings: &OidcSettings,
         who: &Vouched,
         return_to: String,
     ) -> Result<Returned, Refusal> {
-        let state = self.state;
+        let (state, visitor) = (self.state, self.visitor);
         let mut tx = state.db.system("sign-in at a provider").await?;
-        let account = account::resolve(state, &mut tx, provider, who, self.at).await?;
-        let token = tokens::generate(TokenKind::Session);
-        let sessions = &state.config.sessions;
-        let session_id: SessionId = state.next_id();
-        let session = ExternalSession {
-            session_id,
-            user_id: account.user_id,
-            provider_id: provider.provider_id,
-            token_hash: token.hash,
-            at: self.at,
-            idle_seconds: i32::try_from(sessions.idle(account.role).num_seconds()).unwrap_or(i32::MAX),
-            expires_at: self.at + sessions.absolute(account.role),
-            address: self.request.address,
-            user_agent: self.user_agent.as_deref(),
+        let resolved = account::resolve(state, &mut tx, provider, who, visitor.at).await?;
+        let account = lock_account(&mut tx, resolved.user_id)
+            .await?
+            .ok_or(INACTIVE)?;
+        let vouched_by = Some(provider.provider_id);
+        let kinds = match factors::find_next_step(&mut tx, account.user_id, visitor.at).await? {
+            _ if settings.checks_second_factor => None,
+            NextStep::Session => None,
+            NextStep::SecondFactor(kinds) => Some(kinds),
+            NextStep::Enrolment => Some(Vec::new()),
         };
-        if !db::insert_external_session(&mut tx, &session).await? {
-            return Err(INACTIVE);
-        }
-        db::record_external_attempt(&mut tx, &self.attempt(&account), ProviderKind::Oidc).await?;
+        let Some(kinds) = kinds else {
+            let method = ProviderKind::Oidc.as_str();
+            let signed_in = visitor.start_session(state, tx, &account, method, vouched_by).await?;
+            count("success");
+            return Ok(Returned::SignedIn { signed_in, return_to });
+        };
+        let done = FirstStepDone {
+            tenant_id: account.tenant_id,
+            user_id: account.user_id,
+            verified_hash: &account.password_hash,
+            provider_id: vouched_by,
+        };
+        let challenge = factors::begin_challenge(state, &mut tx, &done, kinds, visitor.at)
+            .await?
+            .ok_or(INACTIVE)?;
+        let outcome = AttemptOutcome::SecondFactorRequired;
+        let row = visitor.attempt(state, Some(&account), ProviderKind::Oidc.as_str(), outcome);
+        record_login_attempt(&mut tx, &row).await?;
         let event = AuditEvent {
-            actor: Actor {
-                kind: "user",
-                id: Some(account.user_id.into()),
-                name: Some(account.username.clone()),
-            },
-            object: Some(("session", session_id.to_string())),
+            action: "session.challenge",
+            object: Some(("user", account.user_id.to_string())),
             ..self.event(Outcome::Success)
         };
         tx.commit(provider.tenant_id, event).await?;
-        count("success");
-        Ok(Returned::SignedIn {
-            token: token.secret.expose_secret().to_owned(),
+        count(outcome.as_str());
+        Ok(Returned::Waiting {
+            challenge: challenge.challenge,
             return_to,
         })
     }
@@ -259,31 +268,17 @@ impl Returning<'_> {
         Ok(())
     }
 
-    fn attempt<'b>(&'b self, account: &'b ExternalAccount) -> LoginAttempt<'b> {
-        LoginAttempt {
-            attempt_id: self.state.ids.next(),
-            tenant_id: account.tenant_id,
-            at: self.at,
-            user_id: Some(account.user_id),
-            username_or_digest: &account.username,
-            outcome: AttemptOutcome::Success,
-            address: self.request.address,
-            user_agent: self.user_agent.as_deref(),
-            request_id: &self.request.request_id,
-        }
-    }
-
     fn event(&self, outcome: Outcome) -> AuditEvent {
         AuditEvent {
             event_id: self.state.next_id(),
-            at: self.at,
+            at: self.visitor.at,
             actor: Actor::anonymous(),
             action: "session.create",
             object: None,
             outcome,
             reason: None,
-            request_id: Some(self.request.request_id.clone()),
-            address: Some(self.request.address),
+            request_id: Some(self.visitor.request.request_id.clone()),
+            address: Some(self.visitor.request.address),
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sg_db::users::providers as db;
+use sg_types::api::factors::SignInChallenge;
 use sg_types::api::providers::{SessionEnded, SignInProvider, SignInProviders};
 use sg_types::{Problem, ProviderId};
 use utoipa::IntoParams;
@@ -13,15 +14,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::callback::{Returned, Returning};
-use super::{cookie, sign_out, start};
+use super::cookie::{self, Purpose};
+use super::{sign_out, start};
 use crate::AppState;
-use crate::auth::{AnySession, clear_session_cookie, session_cookie};
+use crate::auth::{AnySession, clear_session_cookie};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{PathParams, QueryParams};
 use crate::http::RequestContext;
+use crate::users::factors::{self, Visitor};
 
-/// Characters of a user agent that are kept, of a domain, and of a parameter that a provider sends.
-const MAX_USER_AGENT_CHARS: usize = 512;
+/// Characters of a domain, and of a parameter that a provider sends.
 const MAX_DOMAIN_CHARS: usize = 253;
 const MAX_PARAMETER_CHARS: usize = 4_096;
 
@@ -31,6 +33,7 @@ pub(in crate::users::providers) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_sign_in_providers))
         .routes(routes!(start_sign_in))
         .routes(routes!(finish_sign_in))
+        .routes(routes!(take_waiting_sign_in))
         .routes(routes!(end_session))
 }
 
@@ -114,7 +117,7 @@ async fn start_sign_in(
     let mut response = redirect(&started.location);
     response
         .headers_mut()
-        .extend(cookie::set(&started.browser, state.tls).map(|value| (header::SET_COOKIE, value)));
+        .extend(cookie::set(Purpose::Browser, &started.browser, state.tls).map(|value| (header::SET_COOKIE, value)));
     Ok(response)
 }
 
@@ -132,32 +135,56 @@ async fn finish_sign_in(
     QueryParams(params): QueryParams<CallbackParams>,
 ) -> ApiResult<Response> {
     check_params(&params)?;
-    let user_agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .map(|text| {
-            text.chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_USER_AGENT_CHARS)
-                .collect()
-        });
+    let visitor = Visitor::new(&state, request, &headers);
     let returning = Returning {
         state: &state,
-        request: &request,
+        visitor: &visitor,
         provider_id,
-        browser: cookie::read(&headers, state.tls),
-        user_agent,
-        at: state.now(),
+        browser: cookie::read(&headers, Purpose::Browser, state.tls),
     };
-    let (mut response, session) = match returning.finish(&params).await? {
-        Returned::SignedIn { token, return_to } => (redirect(&return_to), session_cookie(&token, state.tls)),
-        Returned::Refused(reason) => (redirect(&format!("/?sign_in_problem={reason}")), None),
+    let mut response = match returning.finish(&params).await? {
+        Returned::SignedIn { signed_in, return_to } => signed_in.add_cookies(redirect(&return_to), state.tls),
+        Returned::Waiting { challenge, return_to } => {
+            let mut response = redirect(&with_parameter(&return_to, "sign_in_step=second"));
+            let waiting = cookie::set(Purpose::Challenge, &challenge, state.tls);
+            response
+                .headers_mut()
+                .extend(waiting.map(|value| (header::SET_COOKIE, value)));
+            response
+        }
+        Returned::Refused(reason) => redirect(&format!("/?sign_in_problem={reason}")),
     };
-    let cookies = [session, cookie::clear(state.tls)];
-    for value in cookies.into_iter().flatten() {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
+    response
+        .headers_mut()
+        .extend(cookie::clear(Purpose::Browser, state.tls).map(|value| (header::SET_COOKIE, value)));
     Ok(response)
+}
+
+/// Tells what a sign-in waits for that came back from its provider and needs a second factor here.
+#[utoipa::path(post, path = "/api/v1/sessions/second-factor/waiting", tag = "users", responses(
+    (status = 200, description = "The challenge; its cookie is cleared.", body = SignInChallenge),
+    (status = 401, description = "Nothing waits in this browser, or it took too long.", body = Problem),
+))]
+async fn take_waiting_sign_in(
+    State(state): State<AppState>,
+    request: RequestContext,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    state.rate_limits.check_provider_sign_in(request.address)?;
+    let token = cookie::read(&headers, Purpose::Challenge, state.tls).ok_or_else(ApiError::unauthenticated)?;
+    let waiting = factors::find_waiting(&state, token, state.now())
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
+    let mut response = Json(waiting).into_response();
+    response
+        .headers_mut()
+        .extend(cookie::clear(Purpose::Challenge, state.tls).map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+fn with_parameter(path: &str, parameter: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{parameter}")
 }
 
 /// Signs out, and tells where the provider ends its own session.
