@@ -177,6 +177,19 @@ alter table users.api_keys
     add constraint api_keys_scopes_check check (scopes <@ array['enrol', 'api', 'scim'] and cardinality(scopes) > 0) not valid;
 alter table users.api_keys validate constraint api_keys_scopes_check;
 
+comment on table users.identity_providers is 'Where people of a tenant may prove who they are besides a password kept here: OpenID, directories, provisioning.';
+comment on table users.provider_domains is 'The e-mail domains that lead to an identity provider from the sign-in page.';
+comment on table users.external_identities is 'The account that belongs to a provider''s unchanging name for somebody.';
+comment on table users.pending_sign_ins is 'Sign-ins that have left for their provider; hashes only.';
+comment on table users.directory_syncs is 'What the last hundred synchronisations of each directory did, or would have done.';
+comment on table users.provisioned_groups is 'Groups that a provisioning client keeps here; roles follow from them.';
+comment on table users.provisioned_group_members is 'Who is in which provisioned group.';
+comment on column users.sessions.provider_id is 'The provider that vouched for the session; null where a password did.';
+comment on column users.sign_in_challenges.provider_id is 'The provider that vouched for the user in the first step; null where a password did.';
+
+insert into users.permissions (permission, description, least_role)
+values ('providers_manage', 'see, set up and remove the tenant''s identity providers', 'admin');
+
 select users.enable_tenant_isolation(t) from unnest(array[
     'users.identity_providers', 'users.provider_domains', 'users.external_identities', 'users.pending_sign_ins', 'users.directory_syncs',
     'users.provisioned_groups', 'users.provisioned_group_members']) t;

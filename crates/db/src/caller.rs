@@ -99,6 +99,16 @@ impl Caller {
                 .is_none_or(|scopes| scopes.contains(&KeyScope::Api))
     }
 
+    /// The highest documented role that this caller may give: one without a permission that they lack themselves. None when they give none.
+    pub fn highest_grantable(&self) -> Option<Role> {
+        if !self.permissions.contains(&Permission::UsersManage) {
+            return None;
+        }
+        [Role::SystemAdmin, Role::Admin, Role::Manager, Role::User]
+            .into_iter()
+            .find(|role| role.permissions().iter().all(|p| self.permissions.contains(p)))
+    }
+
     /// Whether this caller may give or take `role`: they manage people and lack nothing of what the role may do. `users.may_grant` in the
     /// database says the same.
     pub fn may_grant(&self, role: &RoleView) -> bool {

@@ -33,7 +33,7 @@ pub use mail::{
 pub use memberships::{
     MembershipChange, find_grantee, list_memberships, put_membership, revoke_keys_of, view_membership,
 };
-pub use passwords::{PasswordFacts, PasswordPolicy, lock_password, rehash_password, store_password};
+pub use passwords::{PasswordFacts, PasswordPolicy, has_password, lock_password, rehash_password, store_password};
 pub use people::{
     NewUser, Person, count_users, find_user_id, insert_user, list_users, lock_user, set_user_active,
     set_user_role, view_user,

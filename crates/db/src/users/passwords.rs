@@ -97,6 +97,20 @@ pub async fn lock_password(tx: &mut SystemTx, user_id: UserId) -> Result<Option<
     }))
 }
 
+/// Whether there is a password of this user's that can be checked, here or by a directory.
+///
+/// # Errors
+/// As every query.
+pub async fn has_password(tx: &mut SystemTx, user_id: UserId) -> Result<bool, DbError> {
+    let found: Option<bool> = sqlx::query_scalar(
+        "select password_hash like '$argon2%' or users.has_directory(user_id) from users.users where user_id = $1",
+    )
+    .bind(user_id.0)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.unwrap_or_default())
+}
+
 /// Replaces the password; the one before goes into the history.
 ///
 /// # Errors

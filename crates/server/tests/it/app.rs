@@ -203,6 +203,7 @@ impl App {
             user_id,
             token_hash: token.hash,
             verified_hash: password_hash(),
+            provider_id: None,
             at: now,
             idle_seconds: i32::try_from(sessions.idle(role).num_seconds()).unwrap(),
             expires_at: now + sessions.absolute(role),

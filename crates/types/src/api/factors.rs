@@ -95,8 +95,10 @@ pub struct Verification {
 /// `POST /api/v1/sessions/current/verification/options`: how the caller can verify themselves.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct VerificationOptions {
-    /// The factors that the caller has; with none, the password is asked for.
+    /// The factors that the caller has.
     pub factors: Vec<FactorKind>,
+    /// Whether the password counts: there is no factor, and a password that can be checked. Who has neither signs in again.
+    pub password: bool,
     /// Whether a backup code is left.
     pub backup_codes: bool,
     /// What to ask an authenticator, where the caller has a passkey.

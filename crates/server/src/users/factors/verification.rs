@@ -51,10 +51,12 @@ pub(super) async fn options(state: &AppState, acting: &Acting) -> ApiResult<Veri
     factors.sort_unstable();
     factors.dedup();
     let backup_codes = !factors.is_empty() && count_backup_codes(&mut tx, caller.user_id).await? > 0;
+    let password = factors.is_empty() && db::has_password(&mut tx, caller.user_id).await?;
     let passkeys = list_passkeys(&mut tx, caller.user_id).await?;
     let Some(party) = relying_party(state).filter(|_| !passkeys.is_empty()) else {
         return Ok(VerificationOptions {
             factors,
+            password,
             backup_codes,
             passkey: None,
         });
@@ -78,6 +80,7 @@ pub(super) async fn options(state: &AppState, acting: &Acting) -> ApiResult<Veri
     tx.commit_upkeep().await?;
     Ok(VerificationOptions {
         factors,
+        password,
         backup_codes,
         passkey: Some(PasskeyChallenge {
             challenge: token.secret.expose_secret().to_owned(),

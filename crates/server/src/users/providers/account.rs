@@ -99,7 +99,7 @@ pub(super) async fn create(
         username: &username,
         email,
         full_name: full_name.as_deref(),
-        role,
+        role: role.into(),
         password_hash: &SecretString::from(NO_PASSWORD),
         must_change_password: false,
     };

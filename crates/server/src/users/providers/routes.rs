@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::{ldap, oidc, save, scim, try_out};
 use crate::AppState;
-use crate::auth::{Can, ProvidersManage};
+use crate::auth::{Can, ProvidersManage, Recent};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, parse_json};
 
@@ -56,7 +56,7 @@ async fn list_providers(
 ))]
 async fn post_provider(
     State(state): State<AppState>,
-    can: Can<ProvidersManage>,
+    can: Recent<ProvidersManage>,
     JsonBody(body): JsonBody<SaveProvider>,
 ) -> ApiResult<(StatusCode, Json<ProviderView>)> {
     Ok((
@@ -91,7 +91,7 @@ async fn show_provider(
 ))]
 async fn put_provider(
     State(state): State<AppState>,
-    can: Can<ProvidersManage>,
+    can: Recent<ProvidersManage>,
     PathParams(provider_id): PathParams<ProviderId>,
     JsonBody(body): JsonBody<serde_json::Value>,
 ) -> ApiResult<Json<ProviderView>> {
@@ -114,7 +114,7 @@ async fn put_provider(
 ))]
 async fn delete_provider(
     State(state): State<AppState>,
-    can: Can<ProvidersManage>,
+    can: Recent<ProvidersManage>,
     PathParams(provider_id): PathParams<ProviderId>,
 ) -> ApiResult<StatusCode> {
     save::remove_provider(&state, &can, provider_id).await?;

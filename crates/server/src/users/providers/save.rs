@@ -200,15 +200,12 @@ fn is_other_server(old: &ProviderSettings, new: &ProviderSettings) -> bool {
 
 /// Nobody touches a provider that reaches above them: it could be made to vouch for somebody else.
 fn check_reach(acting: &Acting, highest_role: sg_types::Role) -> ApiResult<()> {
-    if highest_role <= acting.caller.role {
+    if acting.caller.highest_grantable() >= Some(highest_role) {
         return Ok(());
     }
     Err(ApiError::forbidden(
         "role_too_high",
-        format!(
-            "nobody sets up a provider that reaches above their own role; yours is `{}`",
-            acting.caller.role
-        ),
+        "nobody sets up a provider that reaches above what they may give themselves",
     ))
 }
 

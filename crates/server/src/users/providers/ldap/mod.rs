@@ -9,5 +9,5 @@ mod sync;
 pub(super) use connection::check_url;
 pub(super) use people::try_out;
 pub(super) use routes::routes;
-pub(crate) use sign_in::{Directories, DirectoryAccount, DirectoryAnswer, find_directory_account};
+pub(crate) use sign_in::{Directories, DirectoryAnswer, find_directory_account};
 pub(crate) use sync::run_due;

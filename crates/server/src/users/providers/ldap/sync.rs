@@ -19,11 +19,11 @@ use crate::AppState;
 use crate::error::{ApiError, ApiResult};
 use crate::users::validate::{is_email, is_username};
 
-/// Synchronises every directory whose time has come.
+/// Synchronises every directory whose time has come; one that fails does not hold up the others. Returns how many were followed.
 ///
 /// # Errors
 /// What the database says; the next run finds the same.
-pub(crate) async fn run_due(state: AppState) -> anyhow::Result<()> {
+pub(crate) async fn run_due(state: AppState) -> anyhow::Result<u64> {
     let now = state.now();
     let mut tx = state.db.system("directories").await?;
     let mut due = Vec::new();
@@ -40,15 +40,19 @@ pub(crate) async fn run_due(state: AppState) -> anyhow::Result<()> {
         }
     }
     drop(tx);
+    let mut followed = 0;
     for provider in due {
-        let sync = synchronise(&state, &provider, false, Actor::system("directories")).await?;
-        if sync.outcome != SyncOutcome::Done {
-            tracing::warn!(
-                provider.id = %provider.provider_id, outcome = sync.outcome.as_str(), problem = sync.report.problem, "a directory was not followed"
-            );
+        let id = provider.provider_id;
+        match synchronise(&state, &provider, false, Actor::system("directories")).await {
+            Ok(sync) if sync.outcome == SyncOutcome::Done => followed += 1,
+            Ok(sync) => {
+                let (outcome, problem) = (sync.outcome.as_str(), sync.report.problem);
+                tracing::warn!(provider.id = %id, outcome, problem, "a directory was not followed");
+            }
+            Err(error) => tracing::warn!(provider.id = %id, error = ?error, "a directory was not followed"),
         }
     }
-    Ok(())
+    Ok(followed)
 }
 
 /// Makes the accounts follow the directory, or only tells what that would do. What it did is kept.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sg_db::users::providers::{self as db, Provider};
 use sg_db::{Proof, SystemTx};
 use sg_types::api::users::KeyScope;
-use sg_types::{KeyId, Permission, TokenKind};
+use sg_types::{KeyId, TokenKind};
 
 use super::error::{ScimError, ScimResult};
 use crate::AppState;
@@ -48,9 +48,9 @@ impl FromRequestParts<AppState> for ScimCaller {
         if !in_scope {
             return Err(ScimError::forbidden("this needs a key of the scope `scim`"));
         }
-        if !caller.role.allows(Permission::UsersManage) {
+        let Some(highest) = caller.highest_grantable() else {
             return Err(ScimError::forbidden("the key's owner may not manage people"));
-        }
+        };
         let mut tx = state.db.system("provisioning").await?;
         let provider = db::find_scim_provider(&mut tx, caller.tenant_id).await?;
         drop(tx);
@@ -58,7 +58,7 @@ impl FromRequestParts<AppState> for ScimCaller {
             ScimError::forbidden("the tenant has no provider for provisioning that is switched on")
         })?;
         // A key gives nobody a role that its owner could not.
-        provider.highest_role = provider.highest_role.min(caller.role);
+        provider.highest_role = provider.highest_role.min(highest);
         provider.default_role = provider.default_role.min(provider.highest_role);
         let request = parts
             .extensions
