@@ -1745,16 +1745,17 @@ declare
 begin
     return query
     with credential as (
-        select s.session_id as id, s.user_id as owner_id, null::text[] as key_scopes, null::uuid as key_tenant
+        select s.session_id as id, s.user_id as owner_id, null::text[] as key_scopes, null::uuid as key_tenant, s.provider_id as vouched_by
         from users.sessions s
         where p_kind = 'session' and s.token_hash = p_hash and s.ended_at is null and s.expires_at > p_now
             and s.last_seen_at + make_interval(secs => s.idle_seconds) > p_now
         union all
-        select k.key_id, k.user_id, k.scopes, k.tenant_id
+        select k.key_id, k.user_id, k.scopes, k.tenant_id, null
         from users.api_keys k
         where p_kind = 'api_key' and k.key_hash = encode(p_hash, 'hex') and k.is_active and (k.expires_at is null or k.expires_at > p_now)
     )
-    select t.tenant_id, u.user_id, u.username::text, u.full_name::text, m.role::text, u.tenant_id, c.id, c.key_scopes, u.must_change_password,
+    select t.tenant_id, u.user_id, u.username::text, u.full_name::text, m.role::text, u.tenant_id, c.id, c.key_scopes,
+        u.must_change_password and c.vouched_by is null and not users.has_directory(u.user_id),
         r.based_on::text, r.scope::text,
         array(
             select p.permission::text from users.role_permissions p
@@ -1899,6 +1900,22 @@ end
 $$;
 
 ALTER FUNCTION users.handle_successful_login(username_param text) OWNER TO sg_auth;
+
+--
+-- Name: has_directory(uuid); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.has_directory(p_user_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select from users.external_identities i
+        join users.identity_providers p on p.tenant_id = i.tenant_id and p.provider_id = i.provider_id
+        where i.user_id = p_user_id and p.kind = 'ldap' and p.is_enabled)
+$$;
+
+ALTER FUNCTION users.has_directory(p_user_id uuid) OWNER TO sg_auth;
 
 --
 -- Name: home_role(uuid); Type: FUNCTION; Schema: users; Owner: sg_auth
@@ -3395,7 +3412,7 @@ CREATE TABLE audit.login_attempts (
     user_agent text,
     request_id text,
     row_hash bytea,
-    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text])))
+    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text, 'directory_unavailable'::text])))
 )
 PARTITION BY RANGE (occurred_at);
 
@@ -3419,7 +3436,7 @@ CREATE TABLE audit.login_attempts_default (
     user_agent text,
     request_id text,
     row_hash bytea,
-    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text])))
+    CONSTRAINT login_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'unknown_user'::text, 'wrong_password'::text, 'locked'::text, 'inactive'::text, 'throttled'::text, 'second_factor_required'::text, 'wrong_factor'::text, 'directory_unavailable'::text])))
 );
 
 ALTER TABLE ONLY audit.login_attempts_default FORCE ROW LEVEL SECURITY;
@@ -3750,7 +3767,7 @@ CREATE TABLE users.api_keys (
     replaces_key_id uuid,
     CONSTRAINT api_keys_enrolments_check CHECK (((enrolments >= 0) AND ((max_enrolments IS NULL) OR (enrolments <= max_enrolments)))),
     CONSTRAINT api_keys_max_enrolments_check CHECK ((max_enrolments > 0)),
-    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text]) AND (cardinality(scopes) > 0))),
+    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text, 'scim'::text]) AND (cardinality(scopes) > 0))),
     CONSTRAINT api_keys_times_check CHECK ((isfinite(expires_at) AND isfinite(last_used) AND isfinite(created_at)))
 );
 
@@ -3789,6 +3806,51 @@ CREATE TABLE users.context_keys (
 );
 
 ALTER TABLE users.context_keys OWNER TO sg_owner;
+
+--
+-- Name: directory_syncs; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.directory_syncs (
+    sync_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    is_dry_run boolean NOT NULL,
+    outcome text NOT NULL,
+    report jsonb NOT NULL,
+    CONSTRAINT directory_syncs_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'stopped'::text, 'failed'::text]))),
+    CONSTRAINT directory_syncs_times_check CHECK ((isfinite(started_at) AND isfinite(finished_at)))
+);
+
+ALTER TABLE ONLY users.directory_syncs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.directory_syncs OWNER TO sg_owner;
+
+--
+-- Name: external_identities; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.external_identities (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL,
+    linked_at timestamp with time zone NOT NULL,
+    last_sign_in_at timestamp with time zone,
+    last_seen_at timestamp with time zone,
+    vanished_at timestamp with time zone,
+    user_name text,
+    external_id text,
+    CONSTRAINT external_identities_names_check CHECK ((((length(user_name) >= 1) AND (length(user_name) <= 320)) AND (length(external_id) <= 1024))),
+    CONSTRAINT external_identities_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 1024))),
+    CONSTRAINT external_identities_times_check CHECK ((isfinite(linked_at) AND isfinite(last_sign_in_at) AND isfinite(last_seen_at) AND isfinite(vanished_at)))
+);
+
+ALTER TABLE ONLY users.external_identities FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.external_identities OWNER TO sg_owner;
 
 --
 -- Name: factor_policies; Type: TABLE; Schema: users; Owner: sg_owner
@@ -3843,6 +3905,37 @@ CREATE TABLE users.factors (
 ALTER TABLE ONLY users.factors FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE users.factors OWNER TO sg_owner;
+
+--
+-- Name: identity_providers; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.identity_providers (
+    provider_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    is_enabled boolean NOT NULL,
+    is_listed boolean DEFAULT false NOT NULL,
+    creates_users boolean NOT NULL,
+    default_role text NOT NULL,
+    highest_role text NOT NULL,
+    role_mappings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    settings jsonb NOT NULL,
+    secret_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT identity_providers_kind_check CHECK ((kind = ANY (ARRAY['oidc'::text, 'ldap'::text, 'scim'::text]))),
+    CONSTRAINT identity_providers_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
+    CONSTRAINT identity_providers_role_check CHECK (((users.role_rank(default_role) IS NOT NULL) AND (users.role_rank(highest_role) IS NOT NULL) AND (users.role_rank(default_role) <= users.role_rank(highest_role)))),
+    CONSTRAINT identity_providers_role_mappings_check CHECK ((jsonb_typeof(role_mappings) = 'array'::text)),
+    CONSTRAINT identity_providers_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+    CONSTRAINT identity_providers_times_check CHECK ((isfinite(created_at) AND isfinite(updated_at)))
+);
+
+ALTER TABLE ONLY users.identity_providers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.identity_providers OWNER TO sg_owner;
 
 --
 -- Name: known_devices; Type: TABLE; Schema: users; Owner: sg_owner
@@ -3987,6 +4080,27 @@ ALTER TABLE ONLY users.password_policies FORCE ROW LEVEL SECURITY;
 ALTER TABLE users.password_policies OWNER TO sg_owner;
 
 --
+-- Name: pending_sign_ins; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.pending_sign_ins (
+    state_hash bytea NOT NULL,
+    browser_hash bytea NOT NULL,
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    return_to text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT pending_sign_ins_hashes_check CHECK (((length(state_hash) = 32) AND (length(browser_hash) = 32))),
+    CONSTRAINT pending_sign_ins_return_to_check CHECK (((return_to ~ '^/([^/\\]|$)'::text) AND (length(return_to) <= 512))),
+    CONSTRAINT pending_sign_ins_times_check CHECK ((isfinite(created_at) AND isfinite(expires_at)))
+);
+
+ALTER TABLE ONLY users.pending_sign_ins FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.pending_sign_ins OWNER TO sg_owner;
+
+--
 -- Name: permissions; Type: TABLE; Schema: users; Owner: sg_owner
 --
 
@@ -4022,6 +4136,56 @@ CREATE TABLE users.plans (
 );
 
 ALTER TABLE users.plans OWNER TO sg_owner;
+
+--
+-- Name: provider_domains; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.provider_domains (
+    domain text NOT NULL,
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    CONSTRAINT provider_domains_domain_check CHECK (((domain = lower(domain)) AND ((length(domain) >= 1) AND (length(domain) <= 253))))
+);
+
+ALTER TABLE ONLY users.provider_domains FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.provider_domains OWNER TO sg_owner;
+
+--
+-- Name: provisioned_group_members; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.provisioned_group_members (
+    tenant_id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    user_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY users.provisioned_group_members FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.provisioned_group_members OWNER TO sg_owner;
+
+--
+-- Name: provisioned_groups; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.provisioned_groups (
+    group_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    display_name text NOT NULL,
+    external_id text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT provisioned_groups_display_name_check CHECK (((length(btrim(display_name)) >= 1) AND (length(btrim(display_name)) <= 255))),
+    CONSTRAINT provisioned_groups_external_id_check CHECK ((length(external_id) <= 1024)),
+    CONSTRAINT provisioned_groups_times_check CHECK ((isfinite(created_at) AND isfinite(updated_at)))
+);
+
+ALTER TABLE ONLY users.provisioned_groups FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.provisioned_groups OWNER TO sg_owner;
 
 --
 -- Name: role_permissions; Type: TABLE; Schema: users; Owner: sg_owner
@@ -4103,6 +4267,7 @@ CREATE TABLE users.sessions (
     address inet,
     user_agent text,
     verified_at timestamp with time zone,
+    provider_id uuid,
     CONSTRAINT sessions_idle_seconds_check CHECK ((idle_seconds > 0)),
     CONSTRAINT sessions_token_hash_check CHECK ((length(token_hash) = 32))
 );
@@ -4128,6 +4293,7 @@ CREATE TABLE users.sign_in_challenges (
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     consumed_at timestamp with time zone,
+    provider_id uuid,
     CONSTRAINT sign_in_challenges_passkey_challenge_check CHECK ((length(passkey_challenge) = 32)),
     CONSTRAINT sign_in_challenges_password_check CHECK (((purpose <> ALL (ARRAY['second_factor'::text, 'enrolment'::text])) OR (password_digest IS NOT NULL))),
     CONSTRAINT sign_in_challenges_purpose_check CHECK ((purpose = ANY (ARRAY['second_factor'::text, 'enrolment'::text, 'passkey_sign_in'::text, 'passkey_registration'::text, 'verification'::text]))),
@@ -4771,6 +4937,27 @@ ALTER TABLE ONLY users.context_keys
     ADD CONSTRAINT context_keys_pkey PRIMARY KEY (key_id);
 
 --
+-- Name: directory_syncs directory_syncs_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.directory_syncs
+    ADD CONSTRAINT directory_syncs_pkey PRIMARY KEY (sync_id);
+
+--
+-- Name: external_identities external_identities_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.external_identities
+    ADD CONSTRAINT external_identities_pkey PRIMARY KEY (tenant_id, provider_id, subject);
+
+--
+-- Name: external_identities external_identities_user_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.external_identities
+    ADD CONSTRAINT external_identities_user_key UNIQUE (tenant_id, user_id, provider_id);
+
+--
 -- Name: factor_policies factor_policies_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -4790,6 +4977,20 @@ ALTER TABLE ONLY users.factors
 
 ALTER TABLE ONLY users.factors
     ADD CONSTRAINT factors_pkey PRIMARY KEY (factor_id);
+
+--
+-- Name: identity_providers identity_providers_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.identity_providers
+    ADD CONSTRAINT identity_providers_pkey PRIMARY KEY (provider_id);
+
+--
+-- Name: identity_providers identity_providers_tenant_id_provider_id_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.identity_providers
+    ADD CONSTRAINT identity_providers_tenant_id_provider_id_key UNIQUE (tenant_id, provider_id);
 
 --
 -- Name: known_devices known_devices_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
@@ -4855,6 +5056,13 @@ ALTER TABLE ONLY users.password_policies
     ADD CONSTRAINT password_policies_tenant_id_key UNIQUE (tenant_id);
 
 --
+-- Name: pending_sign_ins pending_sign_ins_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.pending_sign_ins
+    ADD CONSTRAINT pending_sign_ins_pkey PRIMARY KEY (state_hash);
+
+--
 -- Name: permissions permissions_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -4867,6 +5075,34 @@ ALTER TABLE ONLY users.permissions
 
 ALTER TABLE ONLY users.plans
     ADD CONSTRAINT plans_pkey PRIMARY KEY (plan);
+
+--
+-- Name: provider_domains provider_domains_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provider_domains
+    ADD CONSTRAINT provider_domains_pkey PRIMARY KEY (domain);
+
+--
+-- Name: provisioned_group_members provisioned_group_members_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_group_members
+    ADD CONSTRAINT provisioned_group_members_pkey PRIMARY KEY (tenant_id, group_id, user_id);
+
+--
+-- Name: provisioned_groups provisioned_groups_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_groups
+    ADD CONSTRAINT provisioned_groups_pkey PRIMARY KEY (group_id);
+
+--
+-- Name: provisioned_groups provisioned_groups_tenant_id_group_id_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_groups
+    ADD CONSTRAINT provisioned_groups_tenant_id_group_id_key UNIQUE (tenant_id, group_id);
 
 --
 -- Name: role_permissions role_permissions_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
@@ -5539,6 +5775,18 @@ CREATE INDEX api_keys_tenant_id_user_id_idx ON users.api_keys USING btree (tenan
 CREATE INDEX backup_codes_tenant_id_user_id_idx ON users.backup_codes USING btree (tenant_id, user_id);
 
 --
+-- Name: directory_syncs_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX directory_syncs_tenant_id_provider_id_idx ON users.directory_syncs USING btree (tenant_id, provider_id, started_at DESC);
+
+--
+-- Name: external_identities_user_name_key; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX external_identities_user_name_key ON users.external_identities USING btree (tenant_id, provider_id, lower(user_name));
+
+--
 -- Name: factors_tenant_id_secret_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -5555,6 +5803,24 @@ CREATE INDEX factors_tenant_id_user_id_idx ON users.factors USING btree (tenant_
 --
 
 CREATE INDEX factors_user_id_idx ON users.factors USING btree (user_id);
+
+--
+-- Name: identity_providers_name_key; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX identity_providers_name_key ON users.identity_providers USING btree (tenant_id, lower(name));
+
+--
+-- Name: identity_providers_scim_key; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX identity_providers_scim_key ON users.identity_providers USING btree (tenant_id) WHERE (kind = 'scim'::text);
+
+--
+-- Name: identity_providers_tenant_id_secret_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX identity_providers_tenant_id_secret_id_idx ON users.identity_providers USING btree (tenant_id, secret_id);
 
 --
 -- Name: idx_api_keys_active; Type: INDEX; Schema: users; Owner: sg_owner
@@ -5671,10 +5937,46 @@ CREATE INDEX password_links_expires_at_idx ON users.password_links USING btree (
 CREATE INDEX password_links_tenant_id_user_id_idx ON users.password_links USING btree (tenant_id, user_id);
 
 --
+-- Name: pending_sign_ins_expires_at_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX pending_sign_ins_expires_at_idx ON users.pending_sign_ins USING btree (expires_at);
+
+--
+-- Name: pending_sign_ins_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX pending_sign_ins_tenant_id_provider_id_idx ON users.pending_sign_ins USING btree (tenant_id, provider_id);
+
+--
 -- Name: plans_is_default_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
 CREATE UNIQUE INDEX plans_is_default_idx ON users.plans USING btree (is_default) WHERE is_default;
+
+--
+-- Name: provider_domains_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX provider_domains_tenant_id_provider_id_idx ON users.provider_domains USING btree (tenant_id, provider_id);
+
+--
+-- Name: provisioned_group_members_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX provisioned_group_members_tenant_id_user_id_idx ON users.provisioned_group_members USING btree (tenant_id, user_id);
+
+--
+-- Name: provisioned_groups_display_name_key; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX provisioned_groups_display_name_key ON users.provisioned_groups USING btree (tenant_id, lower(display_name));
+
+--
+-- Name: provisioned_groups_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX provisioned_groups_tenant_id_provider_id_idx ON users.provisioned_groups USING btree (tenant_id, provider_id, group_id);
 
 --
 -- Name: role_permissions_permission_idx; Type: INDEX; Schema: users; Owner: sg_owner
@@ -5713,6 +6015,12 @@ CREATE INDEX secrets_tenant_id_user_id_idx ON users.secrets USING btree (tenant_
 CREATE INDEX sessions_expires_at_idx ON users.sessions USING btree (expires_at);
 
 --
+-- Name: sessions_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX sessions_tenant_id_provider_id_idx ON users.sessions USING btree (tenant_id, provider_id) WHERE (provider_id IS NOT NULL);
+
+--
 -- Name: sessions_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -5723,6 +6031,12 @@ CREATE INDEX sessions_tenant_id_user_id_idx ON users.sessions USING btree (tenan
 --
 
 CREATE INDEX sign_in_challenges_expires_at_idx ON users.sign_in_challenges USING btree (expires_at);
+
+--
+-- Name: sign_in_challenges_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX sign_in_challenges_tenant_id_provider_id_idx ON users.sign_in_challenges USING btree (tenant_id, provider_id) WHERE (provider_id IS NOT NULL);
 
 --
 -- Name: sign_in_challenges_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
@@ -6373,6 +6687,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.api_k
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.backup_codes FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('code_id', 'code_hash');
 
 --
+-- Name: external_identities record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.external_identities FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('user_id', 'last_sign_in_at', 'last_seen_at');
+
+--
 -- Name: factor_policies record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
 --
 
@@ -6385,6 +6705,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.facto
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.factors FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('factor_id', 'last_used_at', 'last_step', 'failed_attempts', 'locked_until', 'sign_count', 'credential_id', 'public_key', 'backed_up');
 
 --
+-- Name: identity_providers record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.identity_providers FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('provider_id');
+
+--
 -- Name: memberships record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
 --
 
@@ -6395,6 +6721,24 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.membe
 --
 
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.password_policies FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('policy_id');
+
+--
+-- Name: provider_domains record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.provider_domains FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('domain');
+
+--
+-- Name: provisioned_group_members record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.provisioned_group_members FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('user_id');
+
+--
+-- Name: provisioned_groups record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.provisioned_groups FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('group_id');
 
 --
 -- Name: role_permissions record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
@@ -6825,6 +7169,27 @@ ALTER TABLE ONLY users.backup_codes
     ADD CONSTRAINT backup_codes_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
 
 --
+-- Name: directory_syncs directory_syncs_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.directory_syncs
+    ADD CONSTRAINT directory_syncs_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
+-- Name: external_identities external_identities_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.external_identities
+    ADD CONSTRAINT external_identities_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
+-- Name: external_identities external_identities_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.external_identities
+    ADD CONSTRAINT external_identities_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
 -- Name: factor_policies factor_policies_role_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -6851,6 +7216,20 @@ ALTER TABLE ONLY users.factors
 
 ALTER TABLE ONLY users.factors
     ADD CONSTRAINT factors_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: identity_providers identity_providers_secret_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.identity_providers
+    ADD CONSTRAINT identity_providers_secret_id_fkey FOREIGN KEY (tenant_id, secret_id) REFERENCES users.secrets(tenant_id, secret_id);
+
+--
+-- Name: identity_providers identity_providers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.identity_providers
+    ADD CONSTRAINT identity_providers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: known_devices known_devices_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -6923,6 +7302,41 @@ ALTER TABLE ONLY users.password_policies
     ADD CONSTRAINT password_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
+-- Name: pending_sign_ins pending_sign_ins_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.pending_sign_ins
+    ADD CONSTRAINT pending_sign_ins_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
+-- Name: provider_domains provider_domains_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provider_domains
+    ADD CONSTRAINT provider_domains_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
+-- Name: provisioned_group_members provisioned_group_members_group_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_group_members
+    ADD CONSTRAINT provisioned_group_members_group_id_fkey FOREIGN KEY (tenant_id, group_id) REFERENCES users.provisioned_groups(tenant_id, group_id) ON DELETE CASCADE;
+
+--
+-- Name: provisioned_group_members provisioned_group_members_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_group_members
+    ADD CONSTRAINT provisioned_group_members_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: provisioned_groups provisioned_groups_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.provisioned_groups
+    ADD CONSTRAINT provisioned_groups_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
 -- Name: role_permissions role_permissions_permission_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -6958,11 +7372,25 @@ ALTER TABLE ONLY users.secrets
     ADD CONSTRAINT secrets_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
 
 --
+-- Name: sessions sessions_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sessions
+    ADD CONSTRAINT sessions_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE SET NULL (provider_id);
+
+--
 -- Name: sessions sessions_user_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
 ALTER TABLE ONLY users.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.users(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: sign_in_challenges sign_in_challenges_provider_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
 
 --
 -- Name: sign_in_challenges sign_in_challenges_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -8321,6 +8749,18 @@ CREATE POLICY admin_access ON users.api_keys TO sg_admin USING (true) WITH CHECK
 CREATE POLICY admin_access ON users.backup_codes TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: directory_syncs admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.directory_syncs TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: external_identities admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.external_identities TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: factor_policies admin_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8331,6 +8771,12 @@ CREATE POLICY admin_access ON users.factor_policies TO sg_admin USING (true) WIT
 --
 
 CREATE POLICY admin_access ON users.factors TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: identity_providers admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.identity_providers TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: known_devices admin_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8367,6 +8813,30 @@ CREATE POLICY admin_access ON users.password_links TO sg_admin USING (true) WITH
 --
 
 CREATE POLICY admin_access ON users.password_policies TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: pending_sign_ins admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.pending_sign_ins TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: provider_domains admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.provider_domains TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: provisioned_group_members admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.provisioned_group_members TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: provisioned_groups admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.provisioned_groups TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: role_permissions admin_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8435,6 +8905,18 @@ ALTER TABLE users.api_keys ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_access ON users.api_keys FOR SELECT TO sg_auth USING (true);
 
 --
+-- Name: external_identities auth_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON users.external_identities FOR SELECT TO sg_auth USING (true);
+
+--
+-- Name: identity_providers auth_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON users.identity_providers FOR SELECT TO sg_auth USING (true);
+
+--
 -- Name: memberships auth_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8501,6 +8983,18 @@ CREATE POLICY backup_access ON users.api_keys FOR SELECT TO sg_backup USING (tru
 CREATE POLICY backup_access ON users.backup_codes FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: directory_syncs backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.directory_syncs FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: external_identities backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.external_identities FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: factor_policies backup_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8511,6 +9005,12 @@ CREATE POLICY backup_access ON users.factor_policies FOR SELECT TO sg_backup USI
 --
 
 CREATE POLICY backup_access ON users.factors FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: identity_providers backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.identity_providers FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: known_devices backup_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8547,6 +9047,30 @@ CREATE POLICY backup_access ON users.password_links FOR SELECT TO sg_backup USIN
 --
 
 CREATE POLICY backup_access ON users.password_policies FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: pending_sign_ins backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.pending_sign_ins FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: provider_domains backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.provider_domains FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: provisioned_group_members backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.provisioned_group_members FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: provisioned_groups backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.provisioned_groups FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: role_permissions backup_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8609,6 +9133,18 @@ CREATE POLICY backup_access ON users.users FOR SELECT TO sg_backup USING (true);
 ALTER TABLE users.backup_codes ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: directory_syncs; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.directory_syncs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: external_identities; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.external_identities ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: factor_policies; Type: ROW SECURITY; Schema: users; Owner: sg_owner
 --
 
@@ -8619,6 +9155,12 @@ ALTER TABLE users.factor_policies ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE users.factors ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: identity_providers; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.identity_providers ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: known_devices; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -8729,10 +9271,28 @@ CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_ap
 CREATE POLICY own_scope ON users.api_keys AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
+-- Name: directory_syncs own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.directory_syncs AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: external_identities own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.external_identities AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+
+--
 -- Name: factor_policies own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
 CREATE POLICY own_scope ON users.factor_policies AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: identity_providers own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.identity_providers AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
 -- Name: memberships own_scope; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8745,6 +9305,30 @@ CREATE POLICY own_scope ON users.memberships AS RESTRICTIVE TO sg_app USING ((( 
 --
 
 CREATE POLICY own_scope ON users.outgoing_mail AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+
+--
+-- Name: pending_sign_ins own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.pending_sign_ins AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: provider_domains own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.provider_domains AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: provisioned_group_members own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.provisioned_group_members AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+
+--
+-- Name: provisioned_groups own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.provisioned_groups AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
 -- Name: secrets own_scope; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8787,6 +9371,30 @@ ALTER TABLE users.password_links ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE users.password_policies ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: pending_sign_ins; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.pending_sign_ins ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: provider_domains; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.provider_domains ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: provisioned_group_members; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.provisioned_group_members ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: provisioned_groups; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.provisioned_groups ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: role_permissions; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -8843,6 +9451,18 @@ CREATE POLICY system_access ON users.api_keys TO sg_system USING (true) WITH CHE
 CREATE POLICY system_access ON users.backup_codes TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: directory_syncs system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.directory_syncs TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: external_identities system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.external_identities TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: factor_policies system_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8853,6 +9473,12 @@ CREATE POLICY system_access ON users.factor_policies TO sg_system USING (true) W
 --
 
 CREATE POLICY system_access ON users.factors TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: identity_providers system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.identity_providers TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: known_devices system_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8889,6 +9515,30 @@ CREATE POLICY system_access ON users.password_links TO sg_system USING (true) WI
 --
 
 CREATE POLICY system_access ON users.password_policies TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: pending_sign_ins system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.pending_sign_ins TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: provider_domains system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.provider_domains TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: provisioned_group_members system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.provisioned_group_members TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: provisioned_groups system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.provisioned_groups TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: role_permissions system_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -8957,6 +9607,18 @@ CREATE POLICY tenant_isolation ON users.api_keys TO sg_app USING ((tenant_id = (
 CREATE POLICY tenant_isolation ON users.backup_codes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
+-- Name: directory_syncs tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.directory_syncs TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: external_identities tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.external_identities TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
 -- Name: factor_policies tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -8967,6 +9629,12 @@ CREATE POLICY tenant_isolation ON users.factor_policies TO sg_app USING ((tenant
 --
 
 CREATE POLICY tenant_isolation ON users.factors TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: identity_providers tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.identity_providers TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: known_devices tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
@@ -9003,6 +9671,30 @@ CREATE POLICY tenant_isolation ON users.password_links TO sg_app USING ((tenant_
 --
 
 CREATE POLICY tenant_isolation ON users.password_policies TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: pending_sign_ins tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.pending_sign_ins TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: provider_domains tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.provider_domains TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: provisioned_group_members tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.provisioned_group_members TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: provisioned_groups tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.provisioned_groups TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: role_permissions tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
@@ -9584,6 +10276,13 @@ GRANT ALL ON FUNCTION users.handle_failed_login(username_param text) TO sg_admin
 REVOKE ALL ON FUNCTION users.handle_successful_login(username_param text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.handle_successful_login(username_param text) TO sg_system;
 GRANT ALL ON FUNCTION users.handle_successful_login(username_param text) TO sg_admin;
+
+--
+-- Name: FUNCTION has_directory(p_user_id uuid); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.has_directory(p_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION users.has_directory(p_user_id uuid) TO sg_system;
 
 --
 -- Name: FUNCTION home_role(p_user uuid); Type: ACL; Schema: users; Owner: sg_auth
@@ -10902,6 +11601,25 @@ GRANT SELECT(used_at) ON TABLE users.backup_codes TO sg_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.context_keys TO sg_auth;
 
 --
+-- Name: TABLE directory_syncs; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.directory_syncs TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.directory_syncs TO sg_system;
+GRANT SELECT ON TABLE users.directory_syncs TO sg_admin;
+GRANT SELECT ON TABLE users.directory_syncs TO sg_backup;
+
+--
+-- Name: TABLE external_identities; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.external_identities TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.external_identities TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.external_identities TO sg_admin;
+GRANT SELECT ON TABLE users.external_identities TO sg_backup;
+GRANT SELECT ON TABLE users.external_identities TO sg_auth;
+
+--
 -- Name: TABLE factor_policies; Type: ACL; Schema: users; Owner: sg_owner
 --
 
@@ -10977,6 +11695,16 @@ GRANT SELECT(failed_attempts),UPDATE(failed_attempts) ON TABLE users.factors TO 
 --
 
 GRANT SELECT(locked_until),UPDATE(locked_until) ON TABLE users.factors TO sg_admin;
+
+--
+-- Name: TABLE identity_providers; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.identity_providers TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.identity_providers TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.identity_providers TO sg_admin;
+GRANT SELECT ON TABLE users.identity_providers TO sg_backup;
+GRANT SELECT ON TABLE users.identity_providers TO sg_auth;
 
 --
 -- Name: TABLE known_devices; Type: ACL; Schema: users; Owner: sg_owner
@@ -11169,6 +11897,14 @@ GRANT UPDATE(max_failed_attempts) ON TABLE users.password_policies TO sg_app;
 GRANT UPDATE(lockout_duration_minutes) ON TABLE users.password_policies TO sg_app;
 
 --
+-- Name: TABLE pending_sign_ins; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.pending_sign_ins TO sg_system;
+GRANT SELECT ON TABLE users.pending_sign_ins TO sg_admin;
+GRANT SELECT ON TABLE users.pending_sign_ins TO sg_backup;
+
+--
 -- Name: TABLE permissions; Type: ACL; Schema: users; Owner: sg_owner
 --
 
@@ -11185,6 +11921,33 @@ GRANT SELECT ON TABLE users.plans TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.plans TO sg_admin;
 GRANT SELECT ON TABLE users.plans TO sg_backup;
 GRANT SELECT ON TABLE users.plans TO sg_auth;
+
+--
+-- Name: TABLE provider_domains; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.provider_domains TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provider_domains TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provider_domains TO sg_admin;
+GRANT SELECT ON TABLE users.provider_domains TO sg_backup;
+
+--
+-- Name: TABLE provisioned_group_members; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.provisioned_group_members TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provisioned_group_members TO sg_system;
+GRANT SELECT ON TABLE users.provisioned_group_members TO sg_admin;
+GRANT SELECT ON TABLE users.provisioned_group_members TO sg_backup;
+
+--
+-- Name: TABLE provisioned_groups; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.provisioned_groups TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provisioned_groups TO sg_system;
+GRANT SELECT ON TABLE users.provisioned_groups TO sg_admin;
+GRANT SELECT ON TABLE users.provisioned_groups TO sg_backup;
 
 --
 -- Name: TABLE role_permissions; Type: ACL; Schema: users; Owner: sg_owner

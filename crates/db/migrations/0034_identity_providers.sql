@@ -236,6 +236,7 @@ create policy auth_access on users.external_identities for select to sg_auth usi
 create policy auth_access on users.identity_providers for select to sg_auth using (true);
 grant select on users.external_identities, users.identity_providers to sg_auth;
 
+grant create on schema users to sg_auth;
 set local role sg_auth;
 create function users.has_directory(p_user_id uuid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -286,3 +287,4 @@ begin
 end
 $$;
 set local role sg_owner;
+revoke create on schema users from sg_auth;

@@ -161,7 +161,8 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesRead, UsersManage, UsersRead,
+            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesRead,
+            UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],

@@ -365,6 +365,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/current/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs out, and tells where the provider ends its own session. */
+        post: operations["end_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/current/verification": {
         parameters: {
             query?: never;
@@ -416,6 +433,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/oidc/{provider_id}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Takes the browser back from a provider. */
+        get: operations["finish_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/oidc/{provider_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to a provider. */
+        get: operations["start_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/passkey": {
         parameters: {
             query?: never;
@@ -450,6 +501,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the ways to sign in besides user name and password: those shown to everybody, and those that a domain leads to. */
+        get: operations["list_sign_in_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/second-factor": {
         parameters: {
             query?: never;
@@ -461,6 +529,23 @@ export interface paths {
         put?: never;
         /** Completes a sign-in that waits for a second factor. */
         post: operations["post_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/second-factor/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells what a sign-in waits for that came back from its provider and needs a second factor here. */
+        post: operations["take_waiting_sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -911,6 +996,78 @@ export interface paths {
         get: operations["list_plans"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's identity providers. */
+        get: operations["list_providers"];
+        put?: never;
+        /** Sets up an identity provider. */
+        post: operations["post_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/providers/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an identity provider. */
+        get: operations["show_provider"];
+        /** Replaces an identity provider, whose kind stays; without a `secret` in the body, the stored one stays too. */
+        put: operations["put_provider"];
+        post?: never;
+        /** Removes an identity provider. The accounts stay, without their links; the sessions that it vouched for end. */
+        delete: operations["delete_provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/providers/{provider_id}/syncs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what the last synchronisations of a directory did, newest first. */
+        get: operations["list_syncs"];
+        put?: never;
+        /** Synchronises a directory, or tells what that would do. */
+        post: operations["post_sync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/providers/{provider_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries whether an identity provider answers as it has to. */
+        post: operations["test_provider"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1451,7 +1608,7 @@ export interface components {
              * @description How many enrolments the key is good for, 1 or more; any number when absent.
              */
             max_enrolments?: number | null;
-            /** @description What the key may be used for; both when absent. Keys that lie on endpoints should be `["enrol"]`. */
+            /** @description What the key may be used for; `enrol` and `api` when absent. Keys that lie on endpoints should be `["enrol"]`. */
             scopes?: components["schemas"]["KeyScope"][] | null;
         };
         /** @description `POST /api/v1/users/roles`. */
@@ -2008,7 +2165,49 @@ export interface components {
          * @description What an API key may be used for.
          * @enum {string}
          */
-        KeyScope: "enrol" | "api";
+        KeyScope: "enrol" | "api" | "scim";
+        /** @description A directory that speaks LDAP. */
+        LdapSettings: {
+            /** @description Where people are searched. */
+            base_dn: string;
+            /** @description Who searches; its password is the provider's secret. */
+            bind_dn: string;
+            /** @description Certificates (PEM) that the directory's own is checked against, in place of those of the system. */
+            ca_pem?: string | null;
+            /** @description The attribute with the e-mail address. */
+            email_attribute?: string;
+            /** @description The attribute of a person that names their groups, such as `memberOf`; none when groups name their members. */
+            group_attribute?: string | null;
+            /** @description Where groups are searched, whose `member` attributes name people; used when `group_attribute` is absent. */
+            group_base_dn?: string | null;
+            /**
+             * Format: int32
+             * @description The share of this provider's active people, in percent (1–100), that one synchronisation may switch off; more of them stop it.
+             */
+            highest_loss_percent?: number;
+            /**
+             * @description Whether an account of this tenant with the same user name and the same e-mail address is linked. Only where people cannot change either
+             *     in their own entries.
+             */
+            links_existing?: boolean;
+            /** @description The attribute with the person's name. */
+            name_attribute?: string;
+            /** @description Whether an `ldap://` connection is secured with StartTLS (RFC 4511 §4.14). */
+            starttls?: boolean;
+            /** @description The attribute whose value never changes and names an entry, such as `entryUUID` or `objectGUID`. */
+            subject_attribute?: string;
+            /**
+             * Format: int32
+             * @description Minutes between synchronisations, 5–10080; none: only when asked for.
+             */
+            sync_interval_minutes?: number | null;
+            /** @description `ldaps://host[:port]`, or `ldap://host[:port]`, which needs `starttls` unless the host is this machine. */
+            url: string;
+            /** @description Which entries are people (RFC 4515), such as `(objectClass=person)`. */
+            user_filter: string;
+            /** @description The attribute with the user name, such as `uid` or `sAMAccountName`. */
+            username_attribute?: string;
+        };
         /** @description A legal hold: telemetry of a range of time that does not expire. */
         LegalHoldView: {
             agent_id?: components["schemas"]["AgentId"] | null;
@@ -2204,6 +2403,23 @@ export interface components {
             factor_due?: string | null;
             /** @description Those not dismissed yet, newest first. */
             notices: components["schemas"]["Notice"][];
+        };
+        /** @description An OpenID provider. Its end points come from discovery. */
+        OidcSettings: {
+            /** @description Certificates (PEM) that the provider's own is checked against, besides those of the system. */
+            ca_pem?: string | null;
+            /** @description Whether the provider asks for a second factor itself, so that none is asked for here. */
+            checks_second_factor?: boolean;
+            /** @description The client's id at the provider. */
+            client_id: string;
+            /** @description The issuer, exactly as the provider names itself; `https`. */
+            issuer: string;
+            /** @description The claim that roles follow from, a text or a list of texts; none when `role_mappings` are not used. */
+            role_claim?: string | null;
+            /** @description Scopes to ask for besides `openid`. */
+            scopes?: string[];
+            /** @description The claim that the user name is made from; its part before an `@` is taken. */
+            username_claim?: string;
         };
         /** @description `GET /api/v1/monitoring/overview`: the state of the tenant at one glance. */
         Overview: {
@@ -2684,6 +2900,53 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_ProviderView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was created.
+                 */
+                created_at: string;
+                /** @description Whether people whom nobody has created yet get an account. */
+                creates_users: boolean;
+                /** @description The role of who has none by `role_mappings`. */
+                default_role: components["schemas"]["Role"];
+                /** @description E-mail domains that lead to it. */
+                domains: string[];
+                /** @description Whether a secret is stored. */
+                has_secret: boolean;
+                /** @description The highest role that the provider gives. */
+                highest_role: components["schemas"]["Role"];
+                /** @description Whether people can sign in or be provisioned through it. */
+                is_enabled: boolean;
+                /** @description Whether the sign-in page shows it to everybody. */
+                is_listed: boolean;
+                /**
+                 * Format: int64
+                 * @description Accounts that are linked to it.
+                 */
+                linked_users: number;
+                /** @description Display name. */
+                name: string;
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+                /** @description The address to register at an OpenID provider (redirect URI). */
+                redirect_uri?: string | null;
+                /** @description What gives which role. */
+                role_mappings: components["schemas"]["RoleMapping"][];
+                /** @description What only this kind has. */
+                settings: components["schemas"]["ProviderSettings"];
+                /**
+                 * Format: date-time
+                 * @description When it was changed last.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_RoleView: {
             /** @description The rows. */
             items: {
@@ -2797,6 +3060,35 @@ export interface components {
                  * @description When the trial ends or ended.
                  */
                 trial_ends_at?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SyncView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finished_at: string;
+                /** @description Whether it only told what it would do. */
+                is_dry_run: boolean;
+                /** @description How it ended. */
+                outcome: components["schemas"]["SyncOutcome"];
+                /** @description What it did. */
+                report: components["schemas"]["SyncReport"];
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                started_at: string;
+                /**
+                 * Format: uuid
+                 * @description The run's id.
+                 */
+                sync_id: string;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -3025,7 +3317,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -3125,6 +3417,80 @@ export interface components {
             /** @description User's name, else the number. */
             user?: string | null;
         };
+        /**
+         * Format: uuid
+         * @description An identity provider (`users.identity_providers.provider_id`).
+         */
+        ProviderId: string;
+        /** @description What only one kind of provider has. */
+        ProviderSettings: (components["schemas"]["OidcSettings"] & {
+            /** @enum {string} */
+            kind: "oidc";
+        }) | (components["schemas"]["LdapSettings"] & {
+            /** @enum {string} */
+            kind: "ldap";
+        }) | (components["schemas"]["ScimSettings"] & {
+            /** @enum {string} */
+            kind: "scim";
+        });
+        /** @description What a test of a provider found. */
+        ProviderTest: {
+            /** @description Whether everything is as it has to be. */
+            ok: boolean;
+            /** @description What was tried, in order. */
+            steps: components["schemas"]["ProviderTestStep"][];
+        };
+        /** @description One step of a test. */
+        ProviderTestStep: {
+            /** @description What was found. */
+            detail: string;
+            /** @description What was tried. */
+            name: string;
+            /** @description Whether it went well. */
+            ok: boolean;
+        };
+        /** @description A provider without its secret. */
+        ProviderView: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Whether people whom nobody has created yet get an account. */
+            creates_users: boolean;
+            /** @description The role of who has none by `role_mappings`. */
+            default_role: components["schemas"]["Role"];
+            /** @description E-mail domains that lead to it. */
+            domains: string[];
+            /** @description Whether a secret is stored. */
+            has_secret: boolean;
+            /** @description The highest role that the provider gives. */
+            highest_role: components["schemas"]["Role"];
+            /** @description Whether people can sign in or be provisioned through it. */
+            is_enabled: boolean;
+            /** @description Whether the sign-in page shows it to everybody. */
+            is_listed: boolean;
+            /**
+             * Format: int64
+             * @description Accounts that are linked to it.
+             */
+            linked_users: number;
+            /** @description Display name. */
+            name: string;
+            /** @description The provider's id. */
+            provider_id: components["schemas"]["ProviderId"];
+            /** @description The address to register at an OpenID provider (redirect URI). */
+            redirect_uri?: string | null;
+            /** @description What gives which role. */
+            role_mappings: components["schemas"]["RoleMapping"][];
+            /** @description What only this kind has. */
+            settings: components["schemas"]["ProviderSettings"];
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            updated_at: string;
+        };
         /** @description One numbered record of a stream. */
         Record: {
             /**
@@ -3173,6 +3539,13 @@ export interface components {
          * @enum {string}
          */
         Role: "user" | "manager" | "admin" | "system_admin";
+        /** @description What the provider says of somebody, and the role that follows. */
+        RoleMapping: {
+            /** @description The role; never above the provider's `highest_role`. */
+            role: components["schemas"]["Role"];
+            /** @description A value of the role claim, a group's distinguished name, or a provisioned group's name; compared without regard to case. 1–500 characters. */
+            value: string;
+        };
         /**
          * @description The name of a role: one of the four documented ones, or one that a tenant made for itself.
          * @example manager
@@ -3244,6 +3617,31 @@ export interface components {
             /** @description ATT&CK techniques and other tags. */
             tags: string[];
         };
+        /** @description `POST /api/v1/users/providers`, and `PUT /api/v1/users/providers/{provider_id}`, which replaces everything but an absent `secret`. */
+        SaveProvider: {
+            /** @description Whether people whom nobody has created yet get an account. */
+            creates_users?: boolean;
+            /** @description The role of who has none by `role_mappings`. */
+            default_role?: components["schemas"]["Role"];
+            /** @description E-mail domains that lead to it, at most 50. Where there are any, nobody with an address outside of them gets an account. */
+            domains?: string[];
+            /** @description The highest role that the provider gives, and that an account may have which signs in through it. */
+            highest_role?: components["schemas"]["Role"];
+            /** @description Whether people can sign in or be provisioned through it. */
+            is_enabled?: boolean;
+            /** @description Whether the sign-in page shows it to everybody; else only to who names one of its domains. */
+            is_listed?: boolean;
+            /** @description Display name, 1–100 characters; unique in the tenant. */
+            name: string;
+            /** @description What gives which role, at most 200; the highest one that applies. */
+            role_mappings?: components["schemas"]["RoleMapping"][];
+            /** @description The client secret or bind password; write-only. */
+            secret?: string | null;
+            /** @description What only this kind has. */
+            settings: components["schemas"]["ProviderSettings"];
+        };
+        /** @description Provisioning has no settings of its own: its client comes with an API key of the scope `scim`. */
+        ScimSettings: Record<string, unknown>;
         /**
          * @description How much of a tenant a caller sees.
          * @enum {string}
@@ -3284,6 +3682,11 @@ export interface components {
             password_expires_soon: boolean;
             /** @description For programs: `Authorization: Bearer`. */
             token: string;
+        };
+        /** @description The answer to `POST /api/v1/sessions/current/end`. */
+        SessionEnded: {
+            /** @description Where the browser may go to end the provider's session too (OpenID Connect RP-Initiated Logout 1.0); none when there is nothing to end. */
+            provider_sign_out_url?: string | null;
         };
         /**
          * Format: uuid
@@ -3376,12 +3779,31 @@ export interface components {
             must_enrol: boolean;
             passkey?: components["schemas"]["PasskeyRequest"] | null;
         };
+        /** @description A way to sign in that the sign-in page offers. Says nothing of whose it is. */
+        SignInProvider: {
+            /** @description Its name. */
+            name: string;
+            /** @description The provider's id. */
+            provider_id: components["schemas"]["ProviderId"];
+            /** @description Where the browser goes to begin. */
+            start_url: string;
+        };
+        /** @description The ways to sign in besides user name and password. */
+        SignInProviders: {
+            /** @description The providers, by name. */
+            items: components["schemas"]["SignInProvider"][];
+        };
         /** @description A rule set with its signature. `GET /agent/v1/rules` with the agent's token. */
         SignedRules: {
             /** @description The JSON text of a [`RulePackage`]; the signature is over exactly these bytes. */
             package: string;
             /** @description Ed25519 signature in base64 over `secureguard-rules-v1\0` followed by the package's bytes. */
             signature: string;
+        };
+        /** @description `POST /api/v1/users/providers/{provider_id}/syncs`. */
+        StartSync: {
+            /** @description Only tell what would be done. */
+            is_dry_run?: boolean;
         };
         /** @description What a finding is about. Findings about one subject become one incident. */
         Subject: (components["schemas"]["FileSubject"] & {
@@ -3474,6 +3896,76 @@ export interface components {
             updated_at: string;
             /** @description What is used. */
             usage: components["schemas"]["Usage"];
+        };
+        /**
+         * @description How a synchronisation ended.
+         * @enum {string}
+         */
+        SyncOutcome: "done" | "stopped" | "failed";
+        /** @description What a synchronisation found and did. Each list names at most 100 people. */
+        SyncReport: {
+            /** @description People whose name, address or role was changed, or who were switched on again. */
+            changed: components["schemas"]["SyncedPeople"];
+            /** @description People who were created. */
+            created: components["schemas"]["SyncedPeople"];
+            /**
+             * Format: int64
+             * @description Entries that the directory has.
+             */
+            found: number;
+            /** @description Why it stopped or failed. */
+            problem?: string | null;
+            /** @description Entries that were passed over, each with the reason. */
+            skipped: components["schemas"]["SyncedPeople"];
+            /** @description People who were switched off, because the directory has them no more. */
+            switched_off: components["schemas"]["SyncedPeople"];
+            /**
+             * Format: int64
+             * @description People without a change.
+             */
+            unchanged: number;
+        };
+        /** @description What a synchronisation did, or would do. */
+        SyncView: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at: string;
+            /** @description Whether it only told what it would do. */
+            is_dry_run: boolean;
+            /** @description How it ended. */
+            outcome: components["schemas"]["SyncOutcome"];
+            /** @description What it did. */
+            report: components["schemas"]["SyncReport"];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /**
+             * Format: uuid
+             * @description The run's id.
+             */
+            sync_id: string;
+        };
+        /** @description Some people, and how many they are. */
+        SyncedPeople: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description The first 100 of them. */
+            people: components["schemas"]["SyncedPerson"][];
+        };
+        /** @description One person in a report. */
+        SyncedPerson: {
+            /** @description The user name, or the entry's distinguished name where it has none. */
+            name: string;
+            /** @description What was done or why nothing was. */
+            note?: string | null;
+            user_id?: components["schemas"]["UserId"] | null;
         };
         /** @description One active source of events. */
         TelemetrySource: {
@@ -3786,9 +4278,11 @@ export interface components {
         VerificationOptions: {
             /** @description Whether a backup code is left. */
             backup_codes: boolean;
-            /** @description The factors that the caller has; with none, the password is asked for. */
+            /** @description The factors that the caller has. */
             factors: components["schemas"]["FactorKind"][];
             passkey?: components["schemas"]["PasskeyChallenge"] | null;
+            /** @description Whether the password counts: there is no factor, and a password that can be checked. Who has neither signs in again. */
+            password: boolean;
         };
     };
     responses: never;
@@ -4671,6 +5165,35 @@ export interface operations {
             };
         };
     };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out; the cookie is cleared. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEnded"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_verification: {
         parameters: {
             query?: never;
@@ -4760,6 +5283,87 @@ export interface operations {
             };
         };
     };
+    finish_sign_in: {
+        parameters: {
+            query: {
+                /** @description The state that the sign-in began with. */
+                state: string;
+                /** @description The code to redeem. */
+                code?: string;
+                /** @description Why there is none. */
+                error?: string;
+                /** @description Who answers. */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the console: signed in, with the session's cookie, or to the sign-in page with `?sign_in_problem=`. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The return names no state or no provider. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_sign_in: {
+        parameters: {
+            query?: {
+                /** @description A path of the console, at most 512 characters; `/` when absent. */
+                return_to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, with a cookie that ties the sign-in to this browser. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The provider cannot be reached. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_passkey_session: {
         parameters: {
             query?: never;
@@ -4831,6 +5435,38 @@ export interface operations {
             };
         };
     };
+    list_sign_in_providers: {
+        parameters: {
+            query?: {
+                /** @description The domain of the person's e-mail address, at most 253 characters. */
+                domain?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Providers by name; the same empty list for a domain that leads nowhere. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProviders"];
+                };
+            };
+            /** @description Too many attempts from this address; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_second_factor: {
         parameters: {
             query?: never;
@@ -4864,6 +5500,35 @@ export interface operations {
             };
             /** @description Too many attempts; see Retry-After. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_waiting_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The challenge; its cookie is cleared. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInChallenge"];
+                };
+            };
+            /** @description Nothing waits in this browser, or it took too long. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6030,6 +6695,271 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PlanView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Providers without their secrets, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveProvider"];
+            };
+        };
+        responses: {
+            /** @description Set up. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderView"];
+                };
+            };
+            /** @description `already_exists`: the tenant has one of that name. `domain_taken`: a domain leads elsewhere. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The provider without its secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveProvider"];
+            };
+        };
+        responses: {
+            /** @description Replaced; where it was switched off, or who it is was changed, the sessions it vouched for have ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_syncs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last hundred runs; always one page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SyncView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sync: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartSync"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be; see `outcome`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncView"];
+                };
+            };
+            /** @description `provider_disabled`, or `sync_running`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was tried and found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTest"];
                 };
             };
             /** @description Refused. */

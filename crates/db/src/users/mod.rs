@@ -9,8 +9,8 @@ mod memberships;
 mod passwords;
 mod people;
 mod policies;
-mod roles;
 pub mod providers;
+mod roles;
 mod secrets;
 mod sessions;
 mod sign_in;
@@ -33,7 +33,9 @@ pub use mail::{
 pub use memberships::{
     MembershipChange, find_grantee, list_memberships, put_membership, revoke_keys_of, view_membership,
 };
-pub use passwords::{PasswordFacts, PasswordPolicy, has_password, lock_password, rehash_password, store_password};
+pub use passwords::{
+    PasswordFacts, PasswordPolicy, has_password, lock_password, rehash_password, store_password,
+};
 pub use people::{
     NewUser, Person, count_users, find_user_id, insert_user, list_users, lock_user, set_user_active,
     set_user_role, view_user,
@@ -52,8 +54,7 @@ pub use secrets::{
 pub use sessions::{EndReason, NewSession, end_session, end_user_sessions, insert_session, list_sessions};
 pub use sign_in::{
     AttemptOutcome, LoginAttempt, LoginGate, begin_password_attempt, complete_password_attempt,
-    release_password_attempt,
-    record_login_attempt, require_password_change,
+    record_login_attempt, release_password_attempt, require_password_change,
 };
 pub use subscriptions::{
     AdvancedSubscription, advance_subscriptions, change_subscription, find_own_subscription,

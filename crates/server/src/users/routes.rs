@@ -18,9 +18,9 @@ use utoipa_axum::routes;
 
 use super::sign_in::FirstStep;
 use super::{
-    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes, providers,
-    remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out, subscription_routes,
-    update_tenant, update_user,
+    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes,
+    providers, remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out,
+    subscription_routes, update_tenant, update_user,
 };
 use crate::AppState;
 use crate::auth::{

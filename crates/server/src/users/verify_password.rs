@@ -53,7 +53,11 @@ pub(super) async fn verify_password(
         .map(|gate| gate.password_hash.expose_secret().to_owned());
     let Some(directory) = directory else {
         let verdict = place.verify(password, stored).await?;
-        return Ok(Verified { gate, verdict, is_unknown: false });
+        return Ok(Verified {
+            gate,
+            verdict,
+            is_unknown: false,
+        });
     };
     // What a directory keeps is changed there.
     if let Some(gate) = &mut gate {

@@ -43,10 +43,11 @@ mod plaintext;
 #[cfg(test)]
 mod provider_access;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod roles;
-mod providers;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

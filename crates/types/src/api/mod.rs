@@ -5,9 +5,9 @@ pub mod audit;
 pub mod factors;
 pub mod monitoring;
 pub mod passwords;
+pub mod providers;
 pub mod roles;
 pub mod subscriptions;
-pub mod providers;
 pub mod threats;
 pub mod users;
 

@@ -179,9 +179,7 @@ fn challenge(row: &PgRow) -> Result<Challenge, DbError> {
         passkey_challenge: row.try_get("passkey_challenge")?,
         password_digest: row.try_get("password_digest")?,
         session_id: row.try_get::<Option<Uuid>, _>("session_id")?.map(SessionId),
-        provider_id: row
-            .try_get::<Option<Uuid>, _>("provider_id")?
-            .map(ProviderId),
+        provider_id: row.try_get::<Option<Uuid>, _>("provider_id")?.map(ProviderId),
     })
 }
 

@@ -13,8 +13,8 @@ pub use configuration::{
     view_provider,
 };
 pub use directories::{
-    DirectoryLink, find_directory_link, has_directory, insert_sync, last_sync_at, list_directory_links, list_syncs,
-    note_seen, set_vanished,
+    DirectoryLink, find_directory_link, has_directory, insert_sync, last_sync_at, list_directory_links,
+    list_syncs, note_seen, set_vanished,
 };
 pub use identities::{
     ExternalAccount, find_account_by_email, find_external_account, link_identity, list_similar_usernames,

@@ -49,7 +49,9 @@ pub(super) async fn finish(
             tx.record(account.tenant_id, &event).await?;
             // The device is remembered at the next sign-in, which takes the factor.
             let visitor = who.visitor.without_device();
-            let signed_in = visitor.start_session(state, tx, account, method, challenge.provider_id).await?;
+            let signed_in = visitor
+                .start_session(state, tx, account, method, challenge.provider_id)
+                .await?;
             Some(signed_in.session)
         }
     };

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_db::{SystemTx, TokenHash};
 use sg_db::users::factors::{
-    ChallengePurpose, NewChallenge, count_backup_codes, find_factor_deadline, find_waiting_challenge, insert_challenge,
-    list_factors, list_passkeys,
+    ChallengePurpose, NewChallenge, count_backup_codes, find_factor_deadline, find_waiting_challenge,
+    insert_challenge, list_factors, list_passkeys,
 };
+use sg_db::{SystemTx, TokenHash};
 use sg_types::api::factors::{FactorKind, SignInChallenge};
 use sg_types::{ProviderId, TenantId, TokenKind, UserId};
 
@@ -97,7 +97,14 @@ pub(in crate::users) async fn begin_challenge(
         return Ok(None);
     }
     let challenge = token.secret.expose_secret().to_owned();
-    let made = describe(state, tx, done.user_id, factors, (challenge, &passkey_challenge, expires_at)).await?;
+    let made = describe(
+        state,
+        tx,
+        done.user_id,
+        factors,
+        (challenge, &passkey_challenge, expires_at),
+    )
+    .await?;
     Ok(Some(made))
 }
 

@@ -24,8 +24,8 @@ mod verification;
 mod webauthn;
 
 pub(super) use first_step::{FirstStepDone, NextStep, begin_challenge, find_next_step, find_waiting};
-pub(super) use session::Visitor;
 pub use routes::routes;
+pub(super) use session::Visitor;
 pub(crate) use verification::require_recent;
 
 use chrono::{DateTime, Utc};

@@ -150,6 +150,7 @@ impl Directory {
         ldap.add(dn, grouped).await.unwrap().success().unwrap();
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the connection ends with the test")]
     async fn connect(&self) -> Ldap {
         let (connection, mut ldap) = LdapConnAsync::new(&self.plain_url()).await.unwrap();
         ldap3::drive!(connection);

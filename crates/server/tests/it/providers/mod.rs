@@ -8,3 +8,4 @@ mod ldap;
 mod oidc;
 mod process;
 mod scim;
+mod second_step;

@@ -194,9 +194,13 @@ impl Returning<'_> {
         let (id, changed_at) = (provider.provider_id, provider.updated_at);
         let (discovery, loopback) = (&self.state.discovery, !self.state.tls);
         let found = if anew {
-            discovery.renew(id, changed_at, settings, loopback, self.visitor.at).await
+            discovery
+                .renew(id, changed_at, settings, loopback, self.visitor.at)
+                .await
         } else {
-            discovery.find(id, changed_at, settings, loopback, self.visitor.at).await
+            discovery
+                .find(id, changed_at, settings, loopback, self.visitor.at)
+                .await
         };
         found.map_err(|error| {
             tracing::warn!(provider.id = %id, error = %anyhow::Error::from(error), "a provider cannot be asked");
@@ -215,9 +219,7 @@ impl Returning<'_> {
         let (state, visitor) = (self.state, self.visitor);
         let mut tx = state.db.system("sign-in at a provider").await?;
         let resolved = account::resolve(state, &mut tx, provider, who, visitor.at).await?;
-        let account = lock_account(&mut tx, resolved.user_id)
-            .await?
-            .ok_or(INACTIVE)?;
+        let account = lock_account(&mut tx, resolved.user_id).await?.ok_or(INACTIVE)?;
         let vouched_by = Some(provider.provider_id);
         let kinds = match factors::find_next_step(&mut tx, account.user_id, visitor.at).await? {
             _ if settings.checks_second_factor => None,
@@ -227,7 +229,9 @@ impl Returning<'_> {
         };
         let Some(kinds) = kinds else {
             let method = ProviderKind::Oidc.as_str();
-            let signed_in = visitor.start_session(state, tx, &account, method, vouched_by).await?;
+            let signed_in = visitor
+                .start_session(state, tx, &account, method, vouched_by)
+                .await?;
             count("success");
             return Ok(Returned::SignedIn { signed_in, return_to });
         };
@@ -286,14 +290,12 @@ impl Returning<'_> {
 /// Checks the ID token (OpenID Connect Core §3.1.3.7): signature, issuer, audience, times, nonce, and the hash of the access token.
 fn check_token(
     client: &OidcClient,
-    tokens: &(
-         impl TokenResponse<
+    tokens: &impl TokenResponse<
         AnyClaims,
         CoreGenderClaim,
         openidconnect::core::CoreJweContentEncryptionAlgorithm,
         CoreJwsSigningAlgorithm,
-    > + OAuth2TokenResponse
-     ),
+    >,
     nonce: &openidconnect::Nonce,
     at: DateTime<Utc>,
 ) -> Result<(SubjectIdentifier, Map<String, Value>), ClaimsVerificationError> {

@@ -115,9 +115,9 @@ async fn start_sign_in(
 ) -> ApiResult<Response> {
     let started = start::start(&state, &request, provider_id, params.return_to.as_deref()).await?;
     let mut response = redirect(&started.location);
-    response
-        .headers_mut()
-        .extend(cookie::set(Purpose::Browser, &started.browser, state.tls).map(|value| (header::SET_COOKIE, value)));
+    response.headers_mut().extend(
+        cookie::set(Purpose::Browser, &started.browser, state.tls).map(|value| (header::SET_COOKIE, value)),
+    );
     Ok(response)
 }
 
@@ -171,7 +171,8 @@ async fn take_waiting_sign_in(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     state.rate_limits.check_provider_sign_in(request.address)?;
-    let token = cookie::read(&headers, Purpose::Challenge, state.tls).ok_or_else(ApiError::unauthenticated)?;
+    let token =
+        cookie::read(&headers, Purpose::Challenge, state.tls).ok_or_else(ApiError::unauthenticated)?;
     let waiting = factors::find_waiting(&state, token, state.now())
         .await?
         .ok_or_else(ApiError::unauthenticated)?;

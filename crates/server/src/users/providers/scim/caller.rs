@@ -1,9 +1,8 @@
 //! Who provisions: an API key of the scope `scim`, whose owner may manage people.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use sg_db::users::providers::{self as db, Provider};
 use sg_db::{Proof, SystemTx};
@@ -14,7 +13,7 @@ use super::error::{ScimError, ScimResult};
 use crate::AppState;
 use crate::auth::{Acting, bearer};
 use crate::error::ApiError;
-use crate::extract::parse_json;
+use crate::extract::JsonBody;
 use crate::http::{CallerId, RequestContext};
 
 /// A provisioning client, with the provider that its tenant has set up for it.
@@ -95,30 +94,14 @@ impl<T: DeserializeOwned> FromRequest<AppState> for ScimBody<T> {
     type Rejection = ScimError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ScimError> {
-        let is_json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .map(|text| {
-                text.split(';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_ascii_lowercase()
-            })
-            .is_some_and(|kind| ["application/scim+json", "application/json"].contains(&kind.as_str()));
-        if !is_json {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "the body has to be sent with `Content-Type: application/scim+json`",
-            )
-            .into());
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            ApiError::new(rejection.status(), "invalid_body", "the body cannot be read")
-        })?;
-        parse_json(&bytes).map(Self).map_err(|error| {
+        let read = JsonBody::from_request(request, state).await;
+        read.map(|JsonBody(body)| Self(body)).map_err(|error| {
+            if !matches!(
+                error.status(),
+                StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+            ) {
+                return error.into();
+            }
             let detail = match error.field_errors().first() {
                 Some(field) => format!("{}: {}", field.field, field.message),
                 None => error.to_string(),
