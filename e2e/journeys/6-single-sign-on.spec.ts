@@ -1,5 +1,10 @@
+import { join } from "node:path";
+import { expectAccessible } from "../support/axe";
 import { OpenId } from "../support/openid";
 import { expect, test } from "../support/test";
+import { App } from "../support/totp";
+
+const SHOTS = join(import.meta.dirname, "../screenshots");
 
 test("an administrator adds an OpenID provider, and somebody new signs in and out by it", async ({
   page,
@@ -39,7 +44,9 @@ test("an administrator adds an OpenID provider, and somebody new signs in and ou
       .getByRole("button", { name: "Test" })
       .click();
     await expect(page.getByRole("dialog")).toContainText("people sign in at");
+    await page.screenshot({ path: join(SHOTS, "provider-test-light.png") });
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await page.screenshot({ path: join(SHOTS, "provider-added-light.png") });
   });
 
   // The provider's own pages are not ours to judge: another window, whose console nobody watches.
@@ -57,6 +64,20 @@ test("an administrator adds an OpenID provider, and somebody new signs in and ou
     expect(await lise.evaluate(() => document.cookie), "no script reads the session").toBe("");
   });
 
+  let app: App | undefined;
+  await test.step("add an app", async () => {
+    await lise.goto("/users/me/security");
+    await lise.getByRole("button", { name: "Add an app" }).click();
+    const dialog = lise.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("Phone");
+    await lise.keyboard.press("Enter");
+    await dialog.getByText("Cannot scan it?").click();
+    app = new App((await dialog.locator("pre").textContent()) ?? "");
+    await dialog.getByLabel("Code", { exact: true }).fill(await app.code());
+    await lise.keyboard.press("Enter");
+    await dialog.getByRole("button", { name: "I have kept them" }).click();
+  });
+
   await test.step("sign out here and there", async () => {
     await lise.getByRole("button", { name: "Sign out" }).click();
     await lise.getByRole("button", { name: /yes/i }).click();
@@ -65,9 +86,27 @@ test("an administrator adds an OpenID provider, and somebody new signs in and ou
     await expect(lise.locator("input[name=login]"), "the provider asks again").toBeVisible();
   });
 
+  await test.step("the provider's word is not enough any more", async () => {
+    await lise.locator("input[name=login]").fill("lise");
+    await lise.locator("input[name=password]").fill("any");
+    await lise.locator("button[type=submit]").click();
+    await lise.getByRole("button", { name: "Continue" }).click();
+    await expect(lise.getByRole("heading", { name: "Second step" })).toBeVisible();
+    expect(new URL(lise.url()).search, "the address does not keep the step").toBe("");
+    await expectAccessible(lise, "second step after a provider");
+    await lise.screenshot({ path: join(SHOTS, "second-step-after-provider-light.png") });
+    await lise.getByLabel("Code", { exact: true }).fill((await app?.code()) ?? "");
+    await lise.keyboard.press("Enter");
+    await expect(lise.getByRole("navigation", { name: "Main" })).toBeVisible();
+    await lise.getByRole("button", { name: "Sign out" }).click();
+    await lise.getByRole("button", { name: /yes/i }).click();
+    await expect(lise.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  });
+
   await test.step("a refusal is said in words", async () => {
     await lise.goto("/?sign_in_problem=email_unverified");
     await expect(lise.getByText("did not say that your e-mail address is yours")).toBeVisible();
+    await lise.screenshot({ path: join(SHOTS, "sign-in-elsewhere-light.png") });
   });
   await context.close();
   await openid.stop();
