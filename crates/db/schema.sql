@@ -2003,6 +2003,19 @@ $$;
 ALTER FUNCTION users.keep_key_ended() OWNER TO sg_owner;
 
 --
+-- Name: list_default_rate_limits(); Type: FUNCTION; Schema: users; Owner: sg_owner
+--
+
+CREATE FUNCTION users.list_default_rate_limits() RETURNS TABLE(subject_kind text, requests_per_minute integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select d.subject_kind, d.requests_per_minute from users.rate_limit_defaults d
+$$;
+
+ALTER FUNCTION users.list_default_rate_limits() OWNER TO sg_owner;
+
+--
 -- Name: list_guests(); Type: FUNCTION; Schema: users; Owner: sg_auth
 --
 
@@ -2248,6 +2261,38 @@ end
 $$;
 
 ALTER FUNCTION users.refuse_loose_function() OWNER TO sg_owner;
+
+--
+-- Name: reserve_requests(text, text, uuid, timestamp with time zone, bigint, bigint, bigint, boolean); Type: FUNCTION; Schema: users; Owner: sg_owner
+--
+
+CREATE FUNCTION users.reserve_requests(p_kind text, p_subject text, p_tenant uuid, p_window timestamp with time zone, p_spent bigint, p_served bigint, p_refused bigint, p_reserve boolean) RETURNS TABLE(granted bigint, allowed bigint, remaining bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    taken bigint;
+begin
+    select coalesce(
+        (select l.requests_per_minute from users.rate_limits l where l.tenant_id = p_tenant and l.subject_kind = p_kind),
+        (select d.requests_per_minute from users.rate_limit_defaults d where d.subject_kind = p_kind))
+    into allowed;
+    insert into users.rate_usage as u (subject_kind, subject, window_start, tenant_id, reserved, served, refused)
+    values (p_kind, p_subject, p_window, p_tenant, p_spent, p_served, p_refused)
+    on conflict (subject_kind, subject, window_start) do update
+    set reserved = u.reserved + excluded.reserved, served = u.served + excluded.served, refused = u.refused + excluded.refused
+    returning u.reserved into taken;
+    granted := case when p_reserve then greatest(0, least(greatest(allowed / 25, 1), allowed - taken)) else 0 end;
+    if granted > 0 then
+        update users.rate_usage u set reserved = u.reserved + granted
+        where u.subject_kind = p_kind and u.subject = p_subject and u.window_start = p_window;
+    end if;
+    remaining := greatest(0, allowed - taken - granted);
+    return next;
+end
+$$;
+
+ALTER FUNCTION users.reserve_requests(p_kind text, p_subject text, p_tenant uuid, p_window timestamp with time zone, p_spent bigint, p_served bigint, p_refused bigint, p_reserve boolean) OWNER TO sg_owner;
 
 --
 -- Name: role_rank(text); Type: FUNCTION; Schema: users; Owner: sg_owner
@@ -4188,6 +4233,57 @@ ALTER TABLE ONLY users.provisioned_groups FORCE ROW LEVEL SECURITY;
 ALTER TABLE users.provisioned_groups OWNER TO sg_owner;
 
 --
+-- Name: rate_limit_defaults; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.rate_limit_defaults (
+    subject_kind text NOT NULL,
+    requests_per_minute integer NOT NULL,
+    CONSTRAINT rate_limit_defaults_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000000))),
+    CONSTRAINT rate_limit_defaults_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['address'::text, 'tenant'::text, 'user'::text, 'key'::text])))
+);
+
+ALTER TABLE users.rate_limit_defaults OWNER TO sg_owner;
+
+--
+-- Name: rate_limits; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE TABLE users.rate_limits (
+    tenant_id uuid NOT NULL,
+    subject_kind text NOT NULL,
+    requests_per_minute integer NOT NULL,
+    CONSTRAINT rate_limits_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 10000000))),
+    CONSTRAINT rate_limits_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['tenant'::text, 'user'::text, 'key'::text])))
+);
+
+ALTER TABLE ONLY users.rate_limits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.rate_limits OWNER TO sg_owner;
+
+--
+-- Name: rate_usage; Type: TABLE; Schema: users; Owner: sg_owner
+--
+
+CREATE UNLOGGED TABLE users.rate_usage (
+    subject_kind text NOT NULL,
+    subject text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    tenant_id uuid NOT NULL,
+    reserved bigint NOT NULL,
+    served bigint NOT NULL,
+    refused bigint NOT NULL,
+    CONSTRAINT rate_usage_counts_check CHECK (((reserved >= 0) AND (served >= 0) AND (refused >= 0))),
+    CONSTRAINT rate_usage_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['address'::text, 'tenant'::text, 'user'::text, 'key'::text]))),
+    CONSTRAINT rate_usage_window_start_check CHECK (isfinite(window_start))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY users.rate_usage FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE users.rate_usage OWNER TO sg_owner;
+
+--
 -- Name: role_permissions; Type: TABLE; Schema: users; Owner: sg_owner
 --
 
@@ -5105,6 +5201,27 @@ ALTER TABLE ONLY users.provisioned_groups
     ADD CONSTRAINT provisioned_groups_tenant_id_group_id_key UNIQUE (tenant_id, group_id);
 
 --
+-- Name: rate_limit_defaults rate_limit_defaults_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.rate_limit_defaults
+    ADD CONSTRAINT rate_limit_defaults_pkey PRIMARY KEY (subject_kind);
+
+--
+-- Name: rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id, subject_kind);
+
+--
+-- Name: rate_usage rate_usage_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.rate_usage
+    ADD CONSTRAINT rate_usage_pkey PRIMARY KEY (subject_kind, subject, window_start);
+
+--
 -- Name: role_permissions role_permissions_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -5979,6 +6096,18 @@ CREATE UNIQUE INDEX provisioned_groups_display_name_key ON users.provisioned_gro
 CREATE INDEX provisioned_groups_tenant_id_provider_id_idx ON users.provisioned_groups USING btree (tenant_id, provider_id, group_id);
 
 --
+-- Name: rate_usage_tenant_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX rate_usage_tenant_id_idx ON users.rate_usage USING btree (tenant_id, window_start);
+
+--
+-- Name: rate_usage_window_start_idx; Type: INDEX; Schema: users; Owner: sg_owner
+--
+
+CREATE INDEX rate_usage_window_start_idx ON users.rate_usage USING btree (window_start);
+
+--
 -- Name: role_permissions_permission_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -6741,6 +6870,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.provi
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.provisioned_groups FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('group_id');
 
 --
+-- Name: rate_limits record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON users.rate_limits FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('subject_kind');
+
+--
 -- Name: role_permissions record_row_change; Type: TRIGGER; Schema: users; Owner: sg_owner
 --
 
@@ -7335,6 +7470,13 @@ ALTER TABLE ONLY users.provisioned_group_members
 
 ALTER TABLE ONLY users.provisioned_groups
     ADD CONSTRAINT provisioned_groups_provider_id_fkey FOREIGN KEY (tenant_id, provider_id) REFERENCES users.identity_providers(tenant_id, provider_id) ON DELETE CASCADE;
+
+--
+-- Name: rate_limits rate_limits_tenant_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE ONLY users.rate_limits
+    ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: role_permissions role_permissions_permission_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -8839,6 +8981,18 @@ CREATE POLICY admin_access ON users.provisioned_group_members TO sg_admin USING 
 CREATE POLICY admin_access ON users.provisioned_groups TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: rate_limits admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.rate_limits TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: rate_usage admin_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON users.rate_usage TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: role_permissions admin_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -9073,6 +9227,18 @@ CREATE POLICY backup_access ON users.provisioned_group_members FOR SELECT TO sg_
 CREATE POLICY backup_access ON users.provisioned_groups FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: rate_limits backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.rate_limits FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: rate_usage backup_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON users.rate_usage FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: role_permissions backup_access; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -9265,6 +9431,24 @@ ALTER TABLE users.outgoing_mail ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((user_id = ( SELECT users.current_user_id() AS current_user_id)));
 
 --
+-- Name: rate_limits own_kinds; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_kinds ON users.rate_limits AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+
+--
+-- Name: rate_limits own_kinds_by_delete; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_kinds_by_delete ON users.rate_limits AS RESTRICTIVE FOR DELETE TO sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+
+--
+-- Name: rate_limits own_kinds_by_update; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_kinds_by_update ON users.rate_limits AS RESTRICTIVE FOR UPDATE TO sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text]))) WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+
+--
 -- Name: api_keys own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -9331,6 +9515,18 @@ CREATE POLICY own_scope ON users.provisioned_group_members AS RESTRICTIVE TO sg_
 CREATE POLICY own_scope ON users.provisioned_groups AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
+-- Name: rate_limits own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.rate_limits AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: rate_usage own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON users.rate_usage AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
 -- Name: secrets own_scope; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
@@ -9395,6 +9591,18 @@ ALTER TABLE users.provisioned_group_members ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE users.provisioned_groups ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: rate_limits; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.rate_limits ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: rate_usage; Type: ROW SECURITY; Schema: users; Owner: sg_owner
+--
+
+ALTER TABLE users.rate_usage ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: role_permissions; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -9539,6 +9747,18 @@ CREATE POLICY system_access ON users.provisioned_group_members TO sg_system USIN
 --
 
 CREATE POLICY system_access ON users.provisioned_groups TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: rate_limits system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.rate_limits TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: rate_usage system_access; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON users.rate_usage TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: role_permissions system_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -9695,6 +9915,18 @@ CREATE POLICY tenant_isolation ON users.provisioned_group_members TO sg_app USIN
 --
 
 CREATE POLICY tenant_isolation ON users.provisioned_groups TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: rate_limits tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.rate_limits TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: rate_usage tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON users.rate_usage TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: role_permissions tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
@@ -10318,6 +10550,13 @@ REVOKE ALL ON FUNCTION users.keep_home_membership() FROM PUBLIC;
 REVOKE ALL ON FUNCTION users.keep_key_ended() FROM PUBLIC;
 
 --
+-- Name: FUNCTION list_default_rate_limits(); Type: ACL; Schema: users; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION users.list_default_rate_limits() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.list_default_rate_limits() TO sg_app;
+
+--
 -- Name: FUNCTION list_guests(); Type: ACL; Schema: users; Owner: sg_auth
 --
 
@@ -10398,6 +10637,13 @@ GRANT ALL ON FUNCTION users.refuse_borrowed_name() TO sg_owner;
 --
 
 REVOKE ALL ON FUNCTION users.refuse_loose_function() FROM PUBLIC;
+
+--
+-- Name: FUNCTION reserve_requests(p_kind text, p_subject text, p_tenant uuid, p_window timestamp with time zone, p_spent bigint, p_served bigint, p_refused bigint, p_reserve boolean); Type: ACL; Schema: users; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION users.reserve_requests(p_kind text, p_subject text, p_tenant uuid, p_window timestamp with time zone, p_spent bigint, p_served bigint, p_refused bigint, p_reserve boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION users.reserve_requests(p_kind text, p_subject text, p_tenant uuid, p_window timestamp with time zone, p_spent bigint, p_served bigint, p_refused bigint, p_reserve boolean) TO sg_system;
 
 --
 -- Name: FUNCTION role_rank(p_role text); Type: ACL; Schema: users; Owner: sg_owner
@@ -11948,6 +12194,32 @@ GRANT SELECT ON TABLE users.provisioned_groups TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provisioned_groups TO sg_system;
 GRANT SELECT ON TABLE users.provisioned_groups TO sg_admin;
 GRANT SELECT ON TABLE users.provisioned_groups TO sg_backup;
+
+--
+-- Name: TABLE rate_limit_defaults; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.rate_limit_defaults TO sg_system;
+GRANT SELECT ON TABLE users.rate_limit_defaults TO sg_backup;
+GRANT SELECT,UPDATE ON TABLE users.rate_limit_defaults TO sg_admin;
+
+--
+-- Name: TABLE rate_limits; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_limits TO sg_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_limits TO sg_admin;
+GRANT SELECT,DELETE ON TABLE users.rate_limits TO sg_system;
+GRANT SELECT ON TABLE users.rate_limits TO sg_backup;
+
+--
+-- Name: TABLE rate_usage; Type: ACL; Schema: users; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE users.rate_usage TO sg_backup;
+GRANT SELECT ON TABLE users.rate_usage TO sg_app;
+GRANT SELECT ON TABLE users.rate_usage TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_usage TO sg_system;
 
 --
 -- Name: TABLE role_permissions; Type: ACL; Schema: users; Owner: sg_owner

@@ -130,6 +130,11 @@ pub const CLEANUPS: &[Cleanup] = &[
             limit $2)",
     },
     Cleanup {
+        name: "rate_usage",
+        statement: "delete from users.rate_usage where ctid in (
+            select u.ctid from users.rate_usage u where u.window_start < $1::timestamptz - interval '1 day' limit $2)",
+    },
+    Cleanup {
         name: "pending_sign_ins",
         statement: "delete from users.pending_sign_ins where state_hash in (
             select p.state_hash from users.pending_sign_ins p where p.expires_at < $1::timestamptz - interval '1 day' limit $2)",

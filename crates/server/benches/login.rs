@@ -5,16 +5,16 @@
     reason = "a measurement: whatever does not work ends it"
 )]
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
-use reqwest::Client;
 use serde_json::{Value, json};
+use support::{PASSWORD, Server, quantile, report};
 
 /// Time of each measurement of throughput.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -25,109 +25,17 @@ const LIMIT: usize = 100;
 /// Clients that sign in at once, in the measurement of throughput and in the flood.
 const CLIENTS: usize = 8;
 const FLOOD: usize = 64;
-const PASSWORD: &str = "Gravel-lantern4-quince";
-
-struct Server {
-    child: Child,
-    url: String,
-    admin: (String, String),
-    http: Client,
-}
-
-impl Server {
-    async fn start(dir: &Path, concurrency: usize) -> Self {
-        let ready = dir.join("ready.json");
-        let child = Command::new(env!("CARGO_BIN_EXE_secureguard"))
-            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.join("data"))
-            .arg("--ready-file")
-            .arg(&ready)
-            .env("SECUREGUARD_PASSWORDS__CONCURRENCY", concurrency.to_string())
-            .env("SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_ADDRESS_BURST", "10000000")
-            .env("SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_USER_BURST", "10000000")
-            .env("SECUREGUARD_LOG", "warn")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while !ready.exists() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let facts: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Self {
-            child,
-            url: text(&facts["url"]),
-            admin: (
-                text(&facts["admin"]["username"]),
-                text(&facts["admin"]["password"]),
-            ),
-            http: Client::builder()
-                .timeout(Duration::from_secs(60))
-                .build()
-                .unwrap(),
-        }
-    }
-
-    async fn sign_in(&self, username: &str, password: &str) -> (u16, Value) {
-        let body = json!({"username": username, "password": password});
-        self.call("POST", "sessions", "", &body).await
-    }
-
-    async fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
-        let method = method.parse().unwrap();
-        let mut sent = self.http.request(method, format!("{}/api/v1/{path}", self.url));
-        if !token.is_empty() {
-            sent = sent.bearer_auth(token);
-        }
-        if !body.is_null() {
-            sent = sent.json(body);
-        }
-        let answer = sent.send().await.unwrap();
-        (
-            answer.status().as_u16(),
-            answer.json().await.unwrap_or(Value::Null),
-        )
-    }
-
-    /// The administrator's session, their one-time password changed.
-    async fn administrator(&self) -> String {
-        let (_, session) = self.sign_in(&self.admin.0, &self.admin.1).await;
-        let token = session["token"].as_str().unwrap().to_owned();
-        self.change(&token, &self.admin.1).await;
-        token
-    }
-
-    async fn change(&self, token: &str, current: &str) {
-        let body = json!({"current_password": current, "new_password": PASSWORD});
-        assert_eq!(self.call("POST", "users/me/password", token, &body).await.0, 204);
-    }
-
-    /// Somebody new with [`PASSWORD`]; returns their id.
-    async fn person(&self, admin: &str, name: &str) -> String {
-        let body = json!({"username": name, "email": format!("{name}@example.org"), "role": "user"});
-        let (_, made) = self.call("POST", "users", admin, &body).await;
-        let initial = made["initial_password"].as_str().unwrap();
-        let (_, session) = self.sign_in(name, initial).await;
-        self.change(session["token"].as_str().unwrap(), initial).await;
-        made["user_id"].as_str().unwrap().to_owned()
-    }
-
-    fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 #[tokio::main]
 async fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), 0).await;
+    // The measured requests are more than anybody is allowed.
+    let unlimited = ("SECUREGUARD_RATE_LIMITS__REQUESTS", "false");
+    let server = Server::start(dir.path(), &[unlimited]).await;
     let admin = server.administrator().await;
     for n in 0..CLIENTS {
-        server.person(&admin, &format!("client{n}")).await;
+        person(&server, &admin, &format!("client{n}")).await;
     }
     measure_throughput(&server, cores).await;
     measure_enumeration(&server, &admin).await;
@@ -135,12 +43,27 @@ async fn main() {
     let quiet = measure_others(&server, &admin, false).await;
     let all_cores = measure_others(&server, &admin, true).await;
     server.stop();
-    let fewer = Server::start(dir.path(), (cores - 1).max(1)).await;
+    let others = (cores - 1).max(1).to_string();
+    let fewer = Server::start(
+        dir.path(),
+        &[unlimited, ("SECUREGUARD_PASSWORDS__CONCURRENCY", &others)],
+    )
+    .await;
     let (_, session) = fewer.sign_in("admin", &admin_password).await;
     let reference = measure_others(&fewer, session["token"].as_str().unwrap(), true).await;
     fewer.stop();
     report("login-others-p99-quiet", quiet, None, "ms");
     report("login-flood-others-p99", all_cores, Some(reference), "ms");
+}
+
+/// Somebody new with [`PASSWORD`]; returns their id.
+async fn person(server: &Server, admin: &str, name: &str) -> String {
+    let body = json!({"username": name, "email": format!("{name}@example.org"), "role": "user"});
+    let (_, made) = server.call("POST", "users", admin, &body).await;
+    let initial = made["initial_password"].as_str().unwrap();
+    let (_, session) = server.sign_in(name, initial).await;
+    server.change(session["token"].as_str().unwrap(), initial).await;
+    made["user_id"].as_str().unwrap().to_owned()
 }
 
 /// Sign-ins in a second, and what Argon2id alone does with as many threads as the server has.
@@ -197,10 +120,10 @@ async fn measure_enumeration(server: &Server, admin: &str) {
             200
         );
     };
-    server.person(admin, "locked").await;
-    let inactive = server.person(admin, "inactive").await;
+    person(server, admin, "locked").await;
+    let inactive = person(server, admin, "inactive").await;
     for n in 0..=TRIES / (LIMIT - 10) {
-        server.person(admin, &format!("wrong{n}")).await;
+        person(server, admin, &format!("wrong{n}")).await;
     }
     policy(1).await;
     server.sign_in("locked", "wrong").await;
@@ -267,21 +190,4 @@ async fn measure_others(server: &Server, token: &str, flood: bool) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn rate(count: u64) -> f64 {
     count as f64 / WINDOW.as_secs_f64()
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an index into some thousand values"
-)]
-fn quantile(mut values: Vec<f64>, of: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * of) as usize]
-}
-
-fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
-    let ratio = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs));
-    let theirs = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.3}"));
-    println!("{name} ratio={ratio} ours={ours:.3} theirs={theirs} unit={unit}");
 }

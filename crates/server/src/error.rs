@@ -134,7 +134,7 @@ impl ApiError {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_requests",
-            "too many attempts; wait as long as Retry-After says",
+            "too many requests or attempts; wait as long as Retry-After says",
         )
         .retry_after(retry_after_seconds)
     }

@@ -19,6 +19,7 @@ pub mod mail;
 pub mod metrics;
 pub mod monitoring;
 pub mod passwords;
+pub mod quotas;
 pub mod rate_limit;
 pub mod router;
 pub mod secrets;

@@ -92,6 +92,16 @@ enum Admin {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Write everything of a tenant into a file, lines of JSON; works for a suspended tenant too.
+    ExportTenant {
+        /// The tenant's short name.
+        slug: String,
+        /// The file to make.
+        file: PathBuf,
+        /// The data directory of `up`.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
     /// Remove everything of a tenant from every table, for good; a signed record of it stays in the audit log.
     EraseTenant {
         /// The tenant's short name.
@@ -182,6 +192,13 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Openapi => print_line(&router::document().to_pretty_json()?),
         Command::Audit { command } => return run_audit(file, command),
+        Command::Admin {
+            command: Admin::ExportTenant { slug, file, data_dir },
+        } => {
+            let config = prepare(arguments.config.as_deref(), Verb::Up, data_dir, None)?;
+            let rows = block_on(commands::export_tenant(&config, &slug, &file))?;
+            print_line(&format!("exported {slug}: {rows} rows into {}", file.display()));
+        }
         Command::Admin {
             command:
                 Admin::EraseTenant {

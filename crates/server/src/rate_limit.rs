@@ -131,7 +131,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 }
 
 /// An IPv6 client owns its whole /64 and could come from any address of it.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

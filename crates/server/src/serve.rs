@@ -15,6 +15,8 @@ const STOP_GRACE: Duration = Duration::from_secs(15);
 const AUDIT_GRACE: Duration = Duration::from_secs(5);
 
 /// Time between two writings of the uses of API keys.
+/// Time between reports of what was counted of the limits on requests.
+const REQUESTS_COUNTED: Duration = Duration::from_secs(2);
 const KEY_USAGE: Duration = Duration::from_secs(10);
 
 /// Starts the listener's loop and all background work.
@@ -55,6 +57,13 @@ fn spawn_background(state: &AppState) {
         .spawn_periodic("rate limits", Duration::from_secs(60), move || {
             limits.rate_limits.forget_idle();
             async { Ok(()) }
+        });
+    let counting = state.clone();
+    state
+        .supervisor
+        .spawn_periodic("requests counted", REQUESTS_COUNTED, move || {
+            let counting = counting.clone();
+            async move { counting.quotas.flush(&counting.db, counting.now()).await }
         });
     let keys = state.clone();
     state

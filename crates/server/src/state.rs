@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sg_db::Db;
 use sg_types::{Clock, Ids};
+use tokio::sync::Semaphore;
 
 use crate::audit::AuditKeeper;
 use crate::auth::KeyUsage;
@@ -13,6 +14,7 @@ use crate::ingest::Ingest;
 use crate::mail::Mailer;
 use crate::monitoring::Live;
 use crate::passwords::PasswordHasher;
+use crate::quotas::Quotas;
 use crate::rate_limit::RateLimits;
 use crate::secrets::{SecretBox, SignInDigest};
 use crate::signing::RulesSigner;
@@ -41,6 +43,10 @@ pub struct Shared {
     pub mailer: Option<Mailer>,
     /// Limits for callers who have proved nothing.
     pub rate_limits: RateLimits,
+    /// Limits on the requests of callers.
+    pub quotas: Quotas,
+    /// One export of a tenant at a time: each holds a snapshot of the database.
+    pub(crate) exports: Arc<Semaphore>,
     /// Uses of API keys that are not written yet.
     pub key_usage: KeyUsage,
     /// The signature under rule sets.
@@ -101,6 +107,8 @@ impl AppState {
         Self(Arc::new(Shared {
             passwords: PasswordHasher::new(&parts.config.passwords),
             rate_limits: RateLimits::new(&parts.config.rate_limits),
+            quotas: Quotas::new(parts.config.rate_limits.requests),
+            exports: Arc::new(Semaphore::new(1)),
             key_usage: KeyUsage::default(),
             rules: Rules::default(),
             ingest: Ingest::new(&parts.config.ingest),

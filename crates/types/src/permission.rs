@@ -136,6 +136,8 @@ pub enum Permission {
     PoliciesManage,
     /// See, set up and remove the tenant's identity providers.
     ProvidersManage,
+    /// Take everything that the tenant has away as a file.
+    TenantExport,
 }
 text_enum!(Permission {
     EndpointsRead => "endpoints_read",
@@ -154,6 +156,7 @@ text_enum!(Permission {
     HoldsManage => "holds_manage",
     PoliciesManage => "policies_manage",
     ProvidersManage => "providers_manage",
+    TenantExport => "tenant_export",
 });
 
 impl Role {
@@ -162,7 +165,7 @@ impl Role {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
             HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesRead,
-            UsersManage, UsersRead,
+            TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -192,6 +195,7 @@ impl Role {
                 HoldsManage,
                 PoliciesManage,
                 ProvidersManage,
+                TenantExport,
             ],
             Self::SystemAdmin => Permission::ALL,
         }

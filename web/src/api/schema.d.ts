@@ -1074,6 +1074,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/rate-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the limits on requests, and who used how much in the last hour. */
+        get: operations["show_rate_limits"];
+        /** Sets the tenant's own limits of its users and API keys. */
+        put: operations["put_rate_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/roles": {
         parameters: {
             query?: never;
@@ -1136,6 +1154,23 @@ export interface paths {
         };
         /** Lists the states that the tenant's subscription was in. */
         get: operations["list_own_subscription_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/tenant-export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Takes everything of the tenant away that requests may read. */
+        get: operations["export_tenant"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3317,7 +3352,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -3490,6 +3525,54 @@ export interface components {
              * @description When it was changed last.
              */
             updated_at: string;
+        };
+        /** @description A limit. */
+        RateLimitView: {
+            /** @description Whether it is the installation's, and not the tenant's own. */
+            is_default: boolean;
+            /** @description Whose requests it is about. */
+            kind: components["schemas"]["RateSubjectKind"];
+            /**
+             * Format: int32
+             * @description Requests in each minute of the clock.
+             */
+            requests_per_minute: number;
+        };
+        /** @description `GET /api/v1/users/rate-limits`. */
+        RateLimitsView: {
+            /** @description The limits in force. */
+            limits: components["schemas"]["RateLimitView"][];
+            /** @description Who used the API in the last hour, the busiest first; at most 100. A second's requests may be missing. */
+            usage: components["schemas"]["RateUsageView"][];
+        };
+        /**
+         * @description Whose requests are counted.
+         * @enum {string}
+         */
+        RateSubjectKind: "address" | "tenant" | "user" | "key";
+        /** @description What somebody used. */
+        RateUsageView: {
+            /** @description What kind of subject it is. */
+            kind: components["schemas"]["RateSubjectKind"];
+            /** @description The user's or key's name, while there is one. */
+            name?: string | null;
+            /**
+             * Format: int64
+             * @description The most requests in one minute.
+             */
+            peak_per_minute: number;
+            /**
+             * Format: int64
+             * @description Requests that were refused with 429.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Requests that were answered.
+             */
+            served: number;
+            /** @description The id of the tenant, user or key. */
+            subject: string;
         };
         /** @description One numbered record of a stream. */
         Record: {
@@ -3726,6 +3809,19 @@ export interface components {
              * @description That many.
              */
             ended: number;
+        };
+        /** @description `PUT /api/v1/users/rate-limits`: the tenant's own limits, 1 to what the whole tenant may; `null` or absent: the installation's. */
+        SetRateLimits: {
+            /**
+             * Format: int32
+             * @description Requests per minute of each API key.
+             */
+            key?: number | null;
+            /**
+             * Format: int32
+             * @description Requests per minute of each user.
+             */
+            user?: number | null;
         };
         /**
          * @description How bad an incident or a finding is.
@@ -6973,6 +7069,68 @@ export interface operations {
             };
         };
     };
+    show_rate_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The limits in force, and the usage. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimitsView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_rate_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetRateLimits"];
+            };
+        };
+        responses: {
+            /** @description The limits; they hold from the next minute on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimitsView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_roles: {
         parameters: {
             query?: never;
@@ -7169,6 +7327,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SubscriptionChange"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of JSON: a head, `{"table", "row"}` for each row, and last `{"complete": true, "rows"}`, without which it is not whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+            /** @description Another export is being made. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused. */

@@ -4,15 +4,16 @@ mod agent_idle;
 mod audit;
 mod console_size;
 mod database;
-mod login;
 mod ready;
+mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "ready",
     "console-size",
     "login",
+    "rate-limits",
     "agent-idle",
     "audit-write",
     "audit-search",
@@ -32,7 +33,8 @@ fn one(name: &str, arguments: &[String]) -> Result {
     match name {
         "ready" => ready::measure(),
         "console-size" => console_size::measure(),
-        "login" => login::measure(),
+        "login" => server::measure("login"),
+        "rate-limits" => server::measure("rate_limits"),
         "agent-idle" => agent_idle::measure(arguments),
         "audit-write" => audit::measure_writes(arguments),
         "audit-search" => audit::measure_search(arguments),

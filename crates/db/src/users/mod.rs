@@ -10,11 +10,13 @@ mod passwords;
 mod people;
 mod policies;
 pub mod providers;
+mod rate_limits;
 mod roles;
 mod secrets;
 mod sessions;
 mod sign_in;
 mod subscriptions;
+mod tenant_export;
 mod tenants;
 
 pub use api_keys::{
@@ -43,6 +45,9 @@ pub use people::{
 pub use policies::{
     find_own_password_expiry, find_password_expiry, find_password_policy, update_password_policy,
 };
+pub use rate_limits::{
+    Counted, Reserved, list_rate_limits, list_rate_usage, report_requests, reserve_requests, set_rate_limit,
+};
 pub use roles::{
     count_roles, delete_role, find_role, insert_role, list_permissions, list_roles, lock_role,
     replace_role_permissions, update_role,
@@ -60,6 +65,7 @@ pub use subscriptions::{
     AdvancedSubscription, advance_subscriptions, change_subscription, find_own_subscription,
     find_subscription, list_plans, list_subscription_changes,
 };
+pub use tenant_export::{ExportTable, allow_long_reads, export_rows, list_export_tables};
 pub use tenants::{
     find_tenant_name, insert_tenant, list_due_erasures, list_own_tenants, list_tenants, schedule_erasure,
     update_tenant,

@@ -13,6 +13,7 @@ const WITHOUT_TENANT: &[&str] = &[
     "users.context_keys",
     "users.permissions",
     "users.plans",
+    "users.rate_limit_defaults",
 ];
 
 /// Functions that run with their owner's rights, who may call them, and why they need to.
@@ -143,6 +144,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "a policy on memberships asks about people whom the caller may not see",
     ),
     ("users.keep_home_membership", &[], "a trigger"),
+    (
+        "users.list_default_rate_limits",
+        &["sg_app"],
+        "limits of the installation, in a table without a tenant that requests do not read",
+    ),
     (
         "users.list_guests",
         &["sg_app"],

@@ -11,6 +11,7 @@ use super::credential::find_credential;
 use crate::AppState;
 use crate::error::ApiError;
 use crate::http::{CallerId, RequestContext};
+use crate::quotas::RateStanding;
 
 /// Picks the tenant to work in.
 const TENANT_HEADER: &str = "x-secureguard-tenant";
@@ -53,7 +54,7 @@ impl FromRequestParts<AppState> for AnyCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        authenticate(parts, state).await.map(Self)
+        authenticate(parts, state, KeyScope::Api).await.map(Self)
     }
 }
 
@@ -61,7 +62,7 @@ impl FromRequestParts<AppState> for AnySession {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let acting = authenticate(parts, state).await?;
+        let acting = authenticate(parts, state, KeyScope::Api).await?;
         if matches!(acting.caller.proof, Proof::ApiKey(_)) {
             return Err(ApiError::forbidden(
                 "session_required",
@@ -72,8 +73,15 @@ impl FromRequestParts<AppState> for AnySession {
     }
 }
 
-/// Finds out who calls. Keys without the scope `api` are refused here, for every operation.
-pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Acting, ApiError> {
+/// Finds out who calls, within the limits on requests. Keys without `scope` are refused here, for every operation.
+///
+/// # Errors
+/// 401, 403 `key_scope`, 404 for a tenant where the caller is no member, 429; those of the database.
+pub(crate) async fn authenticate(
+    parts: &mut Parts,
+    state: &AppState,
+    scope: KeyScope,
+) -> Result<Acting, ApiError> {
     let credential = find_credential(parts, state)?;
     let proof = match credential.kind {
         TokenKind::Session => Proof::Session(credential.hash),
@@ -84,6 +92,20 @@ pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<
     };
     let tenant = wanted_tenant(parts)?;
     let now = state.now();
+    let request = parts
+        .extensions
+        .get::<RequestContext>()
+        .cloned()
+        .ok_or_else(|| ApiError::internal("a request without context"))?;
+    let standing = parts
+        .extensions
+        .get::<RateStanding>()
+        .cloned()
+        .unwrap_or_default();
+    let quotas = &state.quotas;
+    quotas
+        .check_address(&state.db, request.address, now, &standing)
+        .await?;
     let caller = match state.db.authenticate(proof, tenant, now).await? {
         Some(caller) => caller,
         // A valid proof for a tenant where its holder is no member: as if the tenant did not exist.
@@ -106,18 +128,14 @@ pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<
     if caller
         .scopes
         .as_ref()
-        .is_some_and(|scopes| !scopes.contains(&KeyScope::Api))
+        .is_some_and(|scopes| !scopes.contains(&scope))
     {
         return Err(ApiError::forbidden(
             "key_scope",
-            "this needs a key with the scope `api`",
+            format!("this needs a key with the scope `{}`", scope.as_str()),
         ));
     }
-    let request = parts
-        .extensions
-        .get::<RequestContext>()
-        .cloned()
-        .ok_or_else(|| ApiError::internal("a request without context"))?;
+    quotas.check_caller(&state.db, &caller, now, &standing).await?;
     Ok(Acting { caller, request })
 }
 

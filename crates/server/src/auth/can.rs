@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sg_db::Proof;
 use sg_types::Permission;
+use sg_types::api::users::KeyScope;
 
 use super::acting::{Acting, authenticate};
 use crate::AppState;
@@ -37,7 +38,7 @@ impl<P: Needs> FromRequestParts<AppState> for Can<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let acting = authenticate(parts, state).await?;
+        let acting = authenticate(parts, state, KeyScope::Api).await?;
         // A key was made by somebody who had signed in properly; a password that grew old must not stop programs.
         if acting.caller.must_change_password && matches!(acting.caller.proof, Proof::Session(_)) {
             return Err(ApiError::forbidden(
@@ -84,4 +85,5 @@ permissions!(
     HoldsManage,
     PoliciesManage,
     ProvidersManage,
+    TenantExport,
 );

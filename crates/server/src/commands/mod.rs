@@ -7,6 +7,7 @@ mod doctor;
 mod migrate;
 mod reset_factors;
 mod serve;
+mod tenant_export;
 
 pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
 pub use audit::{export_file, public_key, verify_database, verify_files};
@@ -14,3 +15,4 @@ pub use doctor::{Finding, doctor};
 pub use migrate::migrate;
 pub use reset_factors::reset_factors;
 pub use serve::serve;
+pub use tenant_export::export_tenant;

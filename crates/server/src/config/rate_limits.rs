@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitsConfig {
+    /// Whether the requests of callers are counted and limited; the limits are in the database.
+    pub requests: bool,
     /// Sign-ins per minute from one address.
     pub sign_in_per_address_per_minute: NonZeroU32,
     /// Sign-ins at once from one address.

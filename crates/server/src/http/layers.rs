@@ -21,6 +21,7 @@ use super::host_check::AllowedHosts;
 use super::{request_id, security_headers};
 use crate::config::HttpConfig;
 use crate::error::ApiError;
+use crate::quotas::RateStanding;
 
 /// What the layers need to know.
 #[derive(Clone)]
@@ -79,10 +80,13 @@ async fn identify(
         address,
     });
     request.extensions_mut().insert(CallerId::default());
+    let standing = RateStanding::default();
+    request.extensions_mut().insert(standing.clone());
     let mut response = request_id::scope(id.clone(), next.run(request)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(request_id::HEADER, value);
     }
+    standing.add_headers(response.headers_mut());
     response
 }
 

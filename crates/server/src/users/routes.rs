@@ -18,9 +18,9 @@ use utoipa_axum::routes;
 
 use super::sign_in::FirstStep;
 use super::{
-    create_api_key, create_tenant, create_user, current_session, factors, own_sessions, password_routes,
-    providers, remove_tenant, revoke_api_key, role_routes, rotate_api_key, sign_in, sign_out,
-    subscription_routes, update_tenant, update_user,
+    create_api_key, create_tenant, create_user, current_session, export_tenant, factors, own_sessions,
+    password_routes, providers, rate_limits, remove_tenant, revoke_api_key, role_routes, rotate_api_key,
+    sign_in, sign_out, subscription_routes, update_tenant, update_user,
 };
 use crate::AppState;
 use crate::auth::{
@@ -51,6 +51,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(subscription_routes::routes())
         .merge(factors::routes())
         .merge(providers::routes())
+        .merge(rate_limits::routes())
+        .merge(export_tenant::routes())
 }
 
 /// Signs in with a password.

@@ -138,6 +138,12 @@ impl App {
         self.node_of(config, self.db.db.clone(), self.state.audit.clone())
     }
 
+    /// The way into another node on the same database.
+    pub(crate) fn node_router(&self) -> Router {
+        let state = self.node(self.db.db.clone(), self.state.audit.clone());
+        router::build(state, AllowedHosts::loopback(None))
+    }
+
     /// A node on some database.
     pub(crate) fn node(&self, db: sg_db::Db, audit: AuditKeeper) -> AppState {
         self.node_of(self.state.config.clone(), db, audit)

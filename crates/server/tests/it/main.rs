@@ -45,6 +45,8 @@ mod provider_access;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod rate_limits;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod roles;
@@ -54,6 +56,8 @@ mod secrets;
 mod sessions;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod tenant_export;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]

@@ -394,6 +394,22 @@ fn the_audit_log_is_told_to_a_file_and_checked_from_outside() {
             && said.contains("is not what it was when it was written"),
         "{said}"
     );
+    let file = data.join("default.ndjson");
+    let exported = output(
+        &["admin", "export-tenant", "default", &file.to_string_lossy()],
+        &data,
+    );
+    assert!(exported.status.success(), "{exported:?}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("\"table\":\"users.users\"")
+            && text.lines().last().unwrap().contains("\"complete\":true")
+    );
+    let unknown = output(&["admin", "export-tenant", "nobody", "/dev/null"], &data);
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr).contains("there is no tenant"),
+        "{unknown:?}"
+    );
     let refused = output(
         &["admin", "erase-tenant", "default", "--confirm", "default"],
         &data,

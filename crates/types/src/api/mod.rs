@@ -6,6 +6,7 @@ pub mod factors;
 pub mod monitoring;
 pub mod passwords;
 pub mod providers;
+pub mod rate_limits;
 pub mod roles;
 pub mod subscriptions;
 pub mod threats;

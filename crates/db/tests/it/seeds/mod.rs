@@ -5,6 +5,7 @@ mod factors;
 mod main_path;
 mod password_recovery;
 mod providers;
+mod rate_limits;
 mod roles;
 mod secrets;
 mod series;
@@ -23,6 +24,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     series::seed,
     audit_chain::seed,
     providers::seed,
+    rate_limits::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.

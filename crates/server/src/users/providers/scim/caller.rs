@@ -4,17 +4,16 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use sg_db::SystemTx;
 use sg_db::users::providers::{self as db, Provider};
-use sg_db::{Proof, SystemTx};
+use sg_types::TokenKind;
 use sg_types::api::users::KeyScope;
-use sg_types::{KeyId, TokenKind};
 
 use super::error::{ScimError, ScimResult};
 use crate::AppState;
-use crate::auth::{Acting, bearer};
+use crate::auth::{Acting, authenticate, bearer};
 use crate::error::ApiError;
 use crate::extract::JsonBody;
-use crate::http::{CallerId, RequestContext};
 
 /// A provisioning client, with the provider that its tenant has set up for it.
 #[derive(Debug, Clone)]
@@ -27,26 +26,11 @@ impl FromRequestParts<AppState> for ScimCaller {
     type Rejection = ScimError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ScimError> {
-        let credential = bearer(&parts.headers)?
+        bearer(&parts.headers)?
             .filter(|credential| credential.kind == TokenKind::ApiKey)
             .ok_or_else(ApiError::unauthenticated)?;
-        let now = state.now();
-        let caller = state
-            .db
-            .authenticate(Proof::ApiKey(credential.hash), None, now)
-            .await?
-            .ok_or_else(ApiError::unauthenticated)?;
-        if let Some(caller_id) = parts.extensions.get::<CallerId>() {
-            caller_id.set(format!("api_key:{}", caller.user_id));
-        }
-        state.key_usage.note(KeyId(caller.credential_id), now);
-        let in_scope = caller
-            .scopes
-            .as_ref()
-            .is_some_and(|scopes| scopes.contains(&KeyScope::Scim));
-        if !in_scope {
-            return Err(ScimError::forbidden("this needs a key of the scope `scim`"));
-        }
+        let acting = authenticate(parts, state, KeyScope::Scim).await?;
+        let caller = &acting.caller;
         let Some(highest) = caller.highest_grantable() else {
             return Err(ScimError::forbidden("the key's owner may not manage people"));
         };
@@ -59,15 +43,7 @@ impl FromRequestParts<AppState> for ScimCaller {
         // A key gives nobody a role that its owner could not.
         provider.highest_role = provider.highest_role.min(highest);
         provider.default_role = provider.default_role.min(provider.highest_role);
-        let request = parts
-            .extensions
-            .get::<RequestContext>()
-            .cloned()
-            .ok_or_else(|| ApiError::internal("a request without context"))?;
-        Ok(Self {
-            acting: Acting { caller, request },
-            provider,
-        })
+        Ok(Self { acting, provider })
     }
 }
 

@@ -1,0 +1,116 @@
+//! What the measurements of the server share: the server, and how results are told.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// The password of everybody after the first change.
+pub(crate) const PASSWORD: &str = "Gravel-lantern4-quince";
+
+/// A server of the built program, with a database of its own.
+pub(crate) struct Server {
+    child: Child,
+    url: String,
+    admin: (String, String),
+    http: Client,
+}
+
+impl Server {
+    /// Starts one in `dir`, with these settings besides.
+    pub(crate) async fn start(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let ready = dir.join("ready.json");
+        let child = Command::new(env!("CARGO_BIN_EXE_secureguard"))
+            .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.join("data"))
+            .arg("--ready-file")
+            .arg(&ready)
+            .envs(settings.iter().copied())
+            .env("SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_ADDRESS_BURST", "10000000")
+            .env("SECUREGUARD_RATE_LIMITS__SIGN_IN_PER_USER_BURST", "10000000")
+            .env("SECUREGUARD_LOG", "warn")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !ready.exists() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let facts: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            child,
+            url: text(&facts["url"]),
+            admin: (
+                text(&facts["admin"]["username"]),
+                text(&facts["admin"]["password"]),
+            ),
+            http: Client::builder()
+                .timeout(Duration::from_secs(60))
+                .build()
+                .unwrap(),
+        }
+    }
+
+    pub(crate) async fn sign_in(&self, username: &str, password: &str) -> (u16, Value) {
+        let body = json!({"username": username, "password": password});
+        self.call("POST", "sessions", "", &body).await
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let method = method.parse().unwrap();
+        let mut sent = self.http.request(method, format!("{}/api/v1/{path}", self.url));
+        if !token.is_empty() {
+            sent = sent.bearer_auth(token);
+        }
+        if !body.is_null() {
+            sent = sent.json(body);
+        }
+        let answer = sent.send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
+    }
+
+    /// The administrator's session, their one-time password changed.
+    pub(crate) async fn administrator(&self) -> String {
+        let (_, session) = self.sign_in(&self.admin.0, &self.admin.1).await;
+        let token = session["token"].as_str().unwrap().to_owned();
+        self.change(&token, &self.admin.1).await;
+        token
+    }
+
+    /// Changes the password behind `token` to [`PASSWORD`].
+    pub(crate) async fn change(&self, token: &str, current: &str) {
+        let body = json!({"current_password": current, "new_password": PASSWORD});
+        assert_eq!(self.call("POST", "users/me/password", token, &body).await.0, 204);
+    }
+
+    pub(crate) fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The value below which this share of `values` lies.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index into some thousand values"
+)]
+pub(crate) fn quantile(mut values: Vec<f64>, of: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * of) as usize]
+}
+
+/// Prints a result; without `theirs` there is no ratio.
+pub(crate) fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
+    let ratio = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs));
+    let theirs = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.3}"));
+    println!("{name} ratio={ratio} ours={ours:.3} theirs={theirs} unit={unit}");
+}

@@ -1,0 +1,11 @@
+//! Measurements by HTTP. The measuring programs are the server's own benches, which have an HTTP client and Argon2.
+
+use crate::build::cargo;
+use crate::{Result, shell, tools};
+
+pub(super) fn measure(bench: &str) -> Result {
+    let postgres = tools::postgres::ensure()?;
+    let mut command = cargo();
+    command.args(["bench", "--package", "sg-server", "--bench", bench]);
+    shell::run(command.env("PG_BIN", &postgres.bin_dir))
+}
