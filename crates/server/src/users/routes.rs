@@ -44,6 +44,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(patch_tenant, delete_tenant))
         .routes(routes!(list_users, post_user))
         .routes(routes!(patch_user))
+        .routes(routes!(delete_user_sessions))
         .routes(routes!(list_api_keys, post_api_key))
         .routes(routes!(delete_api_key))
         .routes(routes!(post_api_key_rotation))
@@ -271,6 +272,21 @@ async fn patch_user(
     JsonBody(body): JsonBody<UpdateUser>,
 ) -> ApiResult<Json<UserView>> {
     Ok(Json(update_user::update_user(&state, &can, user_id, body).await?))
+}
+
+/// Ends every session of somebody; they may sign in again.
+#[utoipa::path(delete, path = "/api/v1/users/{user_id}/sessions", tag = "users",
+    params(("user_id" = UserId, Path, description = "The person's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Ended, at once."),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn delete_user_sessions(
+    State(state): State<AppState>,
+    can: Can<UsersManage>,
+    PathParams(user_id): PathParams<UserId>,
+) -> ApiResult<StatusCode> {
+    update_user::end_sessions(&state, &can, user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Lists API keys: the caller's own, or all of the tenant for whom `api_keys_manage` allows it.

@@ -62,6 +62,30 @@ pub(super) async fn update_user(
     Ok(view)
 }
 
+/// Ends every session of somebody at home in the caller's tenant.
+pub(super) async fn end_sessions(state: &AppState, acting: &Acting, user_id: UserId) -> ApiResult<()> {
+    let tenant_id = acting.caller.tenant_id;
+    let mut event = acting.event(state, "user.end_sessions");
+    event.object = Some(("user", user_id.to_string()));
+    let mut tx = state.db.write(&acting.caller, event.at).await?;
+    let seen = db::view_user(&mut tx, tenant_id, user_id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let nothing = UpdateUser::default();
+    check(
+        &mut tx,
+        acting,
+        seen.user_id,
+        seen.tenant_id,
+        &seen.role,
+        &nothing,
+    )
+    .await?;
+    db::end_user_sessions(&mut tx, user_id, None, EndReason::Revoked, event.at).await?;
+    tx.commit(event).await?;
+    Ok(())
+}
+
 async fn check(
     tx: &mut WriteTx,
     acting: &Acting,

@@ -150,6 +150,35 @@ async fn nobody_grants_above_themselves_or_touches_who_is() {
 }
 
 #[tokio::test]
+async fn an_administrator_ends_the_sessions_of_somebody() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let user = app.person(app.tenant(), "user", Role::Manager).await;
+    let second = app.open_session(user.user_id, Role::Manager).await;
+    let path = format!("/api/v1/users/{}/sessions", user.user_id);
+    assert_eq!(app.delete(&path, &user.token).await.status, 403);
+    assert_eq!(app.delete(&path, &admin.token).await.status, 204);
+    for token in [&user.token, &second] {
+        assert_eq!(app.get("/api/v1/sessions/current", token).await.status, 401);
+    }
+    assert_eq!(
+        app.sign_in("user", super::app::PASSWORD).await.status,
+        201,
+        "the account is as it was"
+    );
+    let own = format!("/api/v1/users/{}/sessions", admin.user_id);
+    assert_eq!(app.delete(&own, &admin.token).await.code(), "own_account");
+    let chief = app.person(app.tenant(), "chief", Role::SystemAdmin).await;
+    let above = format!("/api/v1/users/{}/sessions", chief.user_id);
+    assert_eq!(app.delete(&above, &admin.token).await.code(), "role_too_high");
+    let north = app.new_tenant("north").await;
+    let other = app.person(north, "other", Role::Admin).await;
+    assert_eq!(app.delete(&path, &other.token).await.status, 404);
+    let told = "select actor_name || ' ' || object_id from audit.events where action = 'user.end_sessions'";
+    assert_eq!(app.sql_text(told).await, format!("admin {}", user.user_id));
+}
+
+#[tokio::test]
 async fn a_switched_off_account_stops_at_once() {
     let app = App::start().await;
     let admin = app.person(app.tenant(), "admin", Role::Admin).await;
