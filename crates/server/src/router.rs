@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,6 +14,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
 use crate::{AppState, agents, audit, console, health, monitoring, threats, users};
 
@@ -71,6 +73,7 @@ pub fn build(state: AppState, hosts: AllowedHosts) -> Router {
         .fallback(console::serve)
         .method_not_allowed_fallback(console::method_not_allowed)
         .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .layer(from_fn_with_state(state.clone(), tell_refusals))
         .with_state(state);
     wrap(router, &config, hosts, tls, ids)
 }

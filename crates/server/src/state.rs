@@ -7,7 +7,7 @@ use sg_db::Db;
 use sg_types::{Clock, Ids};
 use tokio::sync::Semaphore;
 
-use crate::audit::AuditKeeper;
+use crate::audit::{AuditKeeper, Refusals};
 use crate::auth::KeyUsage;
 use crate::config::Config;
 use crate::ingest::Ingest;
@@ -45,6 +45,8 @@ pub struct Shared {
     pub rate_limits: RateLimits,
     /// Limits on the requests of callers.
     pub quotas: Quotas,
+    /// Refusals that the audit log was told of in this minute.
+    pub refusals: Refusals,
     /// One export of a tenant at a time: each holds a snapshot of the database.
     pub(crate) exports: Arc<Semaphore>,
     /// Uses of API keys that are not written yet.
@@ -108,6 +110,7 @@ impl AppState {
             passwords: PasswordHasher::new(&parts.config.passwords),
             rate_limits: RateLimits::new(&parts.config.rate_limits),
             quotas: Quotas::new(parts.config.rate_limits.requests),
+            refusals: Refusals::default(),
             exports: Arc::new(Semaphore::new(1)),
             key_usage: KeyUsage::default(),
             rules: Rules::default(),

@@ -26,4 +26,4 @@ pub use series::{
     StrayRows, backfill_rollups, drop_expired_partition, ensure_partition, ensure_partition_of,
     list_stray_rows, move_held_rows, roll_up,
 };
-pub use upkeep::{mark_offline, try_job_lock};
+pub use upkeep::{mark_offline, try_job_lock, try_long_job_lock};

@@ -20,6 +20,20 @@ pub async fn try_job_lock(tx: &mut SystemTx, job: &str) -> Result<bool, DbError>
     )
 }
 
+/// As [`try_job_lock`], for a transaction that only holds the lock while others work: it is not ended for being idle.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn try_long_job_lock(tx: &mut SystemTx, job: &str) -> Result<bool, DbError> {
+    let is_ours = try_job_lock(tx, job).await?;
+    if is_ours {
+        sqlx::query("set local idle_in_transaction_session_timeout = 0")
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(is_ours)
+}
+
 /// Notes which endpoints have missed two check-ins, and writes their last check-in back into the documented column.
 ///
 /// # Errors

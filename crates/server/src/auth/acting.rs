@@ -9,6 +9,7 @@ use sg_types::{KeyId, TenantId, TokenKind};
 
 use super::credential::find_credential;
 use crate::AppState;
+use crate::audit::KnownCaller;
 use crate::error::ApiError;
 use crate::http::{CallerId, RequestContext};
 use crate::quotas::RateStanding;
@@ -121,6 +122,9 @@ pub(crate) async fn authenticate(
             "api_key"
         };
         caller_id.set(format!("{kind}:{}", caller.user_id));
+    }
+    if let Some(known) = parts.extensions.get::<KnownCaller>() {
+        known.set(&caller);
     }
     if caller.scopes.is_some() {
         state.key_usage.note(KeyId(caller.credential_id), now);

@@ -1,6 +1,6 @@
 //! Tenants whose time has come are erased.
 
-use sg_db::agents::try_job_lock;
+use sg_db::agents::try_long_job_lock;
 use sg_db::users::list_due_erasures;
 
 use crate::AppState;
@@ -13,7 +13,7 @@ use crate::audit::{EraseError, Erasure, erase_tenant};
 pub async fn run(state: AppState) -> anyhow::Result<u64> {
     // Held to the end, so that no other node begins.
     let mut turn = state.db.system("tenants to erase").await?;
-    if !try_job_lock(&mut turn, "tenant-erasures").await? {
+    if !try_long_job_lock(&mut turn, "tenant-erasures").await? {
         return Ok(0);
     }
     let mut rows = 0;

@@ -150,3 +150,44 @@ async fn the_state_of_the_chain_is_told() {
     let late = app.get("/api/v1/audit/chain", &admin.token).await.body;
     assert_eq!(late["problems"], json!(["The newest entries are not signed."]));
 }
+
+#[tokio::test]
+async fn what_a_caller_may_not_do_is_told_once_a_minute() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let bo = app.person(app.tenant(), "bo", Role::User).await;
+    let users = "/api/v1/users";
+    for _ in 0..3 {
+        assert_eq!(app.get(users, &bo.token).await.status, 403);
+    }
+    let raise = json!({"username": "x", "email": "x@x", "role": "system_admin"});
+    let refused = app.post(users, &admin.token, raise).await;
+    assert_eq!(refused.code(), "role_too_high");
+    // What asks for a step first is no try at anything, and what does not exist tells nothing.
+    app.advance(chrono::Duration::minutes(6));
+    let later = app.open_session(admin.user_id, Role::Admin).await;
+    app.advance(chrono::Duration::minutes(6));
+    let stale = app
+        .post(
+            "/api/v1/users/roles",
+            &later,
+            json!({"role": "x", "based_on": "user", "permissions": []}),
+        )
+        .await;
+    assert_eq!(stale.code(), "verification_required");
+    assert_eq!(app.get(users, &bo.token).await.status, 403);
+    let told = app
+        .sql_text(
+            "select string_agg(concat_ws(' ', actor_name, object_id, outcome, reason), ', ' order by occurred_at, actor_name)
+             from audit.events where action = 'request.refuse'",
+        )
+        .await;
+    assert_eq!(
+        told,
+        "admin POST /api/v1/users failure role_too_high, bo GET /api/v1/users failure missing_permission, \
+         bo GET /api/v1/users failure missing_permission"
+    );
+    let of_request =
+        "select request_id from audit.events where action = 'request.refuse' and actor_name = 'admin'";
+    assert_eq!(app.sql_text(of_request).await, refused.header("x-request-id"));
+}

@@ -153,6 +153,35 @@ async fn sessions_end_when_idle_and_in_any_case() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_planted_is_not_the_one_that_a_sign_in_gives() {
+    let app = App::start().await;
+    app.person(app.tenant(), "ada", Role::Manager).await;
+    let planted = format!("sgs_{}", "a".repeat(43));
+    let stranger = app.person(app.tenant(), "stranger", Role::User).await;
+    for cookie in [&planted, &stranger.token] {
+        let body = json!({"username": "ada", "password": PASSWORD}).to_string();
+        let call = request(Method::POST, "/api/v1/sessions")
+            .header(header::COOKIE, format!("sg_session={cookie}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-secureguard-csrf", "1")
+            .body(Body::from(body))
+            .unwrap();
+        let answer = app.send(call).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let token = answer.body["token"].as_str().unwrap();
+        assert!(
+            token != cookie
+                && answer
+                    .header("set-cookie")
+                    .starts_with(&format!("sg_session={token}"))
+        );
+    }
+    assert_eq!(app.get("/api/v1/sessions/current", &planted).await.status, 401);
+    let theirs = app.get("/api/v1/sessions/current", &stranger.token).await;
+    assert_eq!(theirs.body["username"], "stranger", "nobody signed in through it");
+}
+
+#[tokio::test]
 async fn other_sites_cannot_use_the_cookie() {
     let app = App::start().await;
     let ada = app.person(app.tenant(), "ada", Role::Manager).await;
