@@ -6,6 +6,8 @@ pub(crate) mod compiler;
 pub(crate) mod node;
 pub(crate) mod postgres;
 pub(crate) mod postgres_18;
+pub(crate) mod python;
+pub(crate) mod scim_tester;
 pub(crate) mod slapd;
 
 use std::fs::File;
@@ -36,6 +38,7 @@ pub(crate) fn install_all() -> Result {
     ui::say(&format!("{}: {}", chromium.version, chromium.program.display()));
     let slapd = slapd::ensure()?;
     ui::say(&format!("slapd {}: {}", slapd.version, slapd.root.display()));
+    ui::say(&format!("SCIM client: {}", scim_tester::ensure()?.display()));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::apt;
+use super::python;
 use crate::{Result, paths, shell, ui};
 
 /// The oldest version that the console's build tool runs on.
@@ -71,7 +71,7 @@ fn probe(program: &Path) -> Option<(Node, (u32, u32))> {
 fn install() -> Result {
     let tools = paths::tools_dir()?;
     let target = tools.join("node");
-    let mut pip = find_pip()?;
+    let mut pip = python::find_pip("it brings Node, because Debian's own may be too old")?;
     ui::say(&format!(
         "Node {}.{} or newer is missing (it builds the console): will unpack {WHEEL} (about 60 MB) from the Python package index into {}",
         OLDEST.0,
@@ -115,48 +115,4 @@ fn install() -> Result {
         paths::write_script(&bin.join(name), &text)?;
     }
     Ok(())
-}
-
-/// pip of the system, or Debian's unpacked beside the other tools.
-fn find_pip() -> Result<Command> {
-    for (program, arguments) in [
-        ("python3", &["-m", "pip"][..]),
-        ("/usr/bin/python3", &["-m", "pip"]),
-        ("pip3", &[]),
-    ] {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        if shell::output(command.arg("--version")).is_ok() {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            return Ok(command);
-        }
-    }
-    if unpacked_pip().is_err() {
-        apt::install(
-            &["python3-pip", "python3"],
-            "pip is missing (it brings Node, because Debian's own may be too old)",
-        )?;
-    }
-    unpacked_pip()
-}
-
-fn unpacked_pip() -> Result<Command> {
-    let root = apt::unpacked_root()?;
-    let make = || -> Result<Command> {
-        let own = root.join("usr/bin/python3");
-        let program = if own.exists() {
-            own
-        } else {
-            PathBuf::from("/usr/bin/python3")
-        };
-        let mut command = Command::new(program);
-        command
-            .env("LD_LIBRARY_PATH", apt::library_path()?)
-            .env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"));
-        command.env("PYTHONDONTWRITEBYTECODE", "1").args(["-m", "pip"]);
-        Ok(command)
-    };
-    shell::output(make()?.arg("--version"))?;
-    make()
 }

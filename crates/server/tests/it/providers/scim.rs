@@ -456,3 +456,59 @@ async fn nonsense_is_refused_in_the_standards_form() {
     }
     assert_eq!(scene.role(&id).await, "user");
 }
+
+/// The package scim2-tester makes people and groups, changes and removes them, and compares each answer with the standard.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test run's own switches, and a listener that ends with the test"
+)]
+async fn a_client_of_other_peoples_making_finds_what_the_standard_asks_for() {
+    let scene = scene().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, scene.app.node_router()).into_future());
+    let program = std::env::var("SECUREGUARD_TEST_SCIM_PYTHON")
+        .expect("`cargo xtask test` installs the client and names it in SECUREGUARD_TEST_SCIM_PYTHON");
+    let output = tokio::process::Command::new(program)
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/it/providers/scim_check.py"
+        ))
+        .arg(format!("http://localhost:{}/scim/v2", address.port()))
+        .env("SCIM_KEY", &scene.key)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    server.abort();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Whoever may sign in is always told: `active` is never unassigned. The one address that is kept is told to be the primary one. Both are
+    // values that the provider assigns (RFC 7643 §2.5, §4.1.2).
+    let wrong: Vec<&str> = found["wrong"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one.as_str()?.lines().next())
+        .collect();
+    assert_eq!(
+        wrong,
+        [
+            "check_remove_attribute: PATCH modify() did not remove attribute 'active'",
+            "check_replace_attribute: PATCH modify() returned unexpected value for 'emails'."
+        ],
+        "{found}"
+    );
+    assert!(found["passed"].as_u64().unwrap() >= 60, "{found}");
+    let left = "select count(*)::text from users.users where not is_active";
+    assert_ne!(
+        scene.app.sql_text(left).await,
+        "0",
+        "removed people are switched off, not gone"
+    );
+}

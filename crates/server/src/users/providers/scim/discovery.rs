@@ -54,27 +54,19 @@ pub(super) fn schemas(state: &AppState) -> Vec<Value> {
     user_name["uniqueness"] = "server".into();
     let mut emails = attribute("emails", "complex", true);
     emails["multiValued"] = true.into();
-    emails["subAttributes"] = json!([
-        attribute("value", "string", true),
-        attribute("primary", "boolean", false)
-    ]);
+    // One address is kept, so that it is the primary one.
+    let mut primary = attribute("primary", "boolean", false);
+    primary["mutability"] = "readOnly".into();
+    emails["subAttributes"] = json!([attribute("value", "string", true), primary]);
     let mut members = attribute("members", "complex", false);
     members["multiValued"] = true.into();
     let mut reference = attribute("$ref", "reference", false);
     reference["referenceTypes"] = json!(["User"]);
     let mut kind = attribute("type", "string", false);
     kind["canonicalValues"] = json!(["User"]);
-    let mut parts = [
-        attribute("value", "string", true),
-        reference,
-        kind,
-        attribute("display", "string", false),
-    ];
-    for (part, mutability) in parts
-        .iter_mut()
-        .zip(["immutable", "readOnly", "readOnly", "readOnly"])
-    {
-        part["mutability"] = mutability.into();
+    let mut parts = [attribute("value", "string", true), reference, kind];
+    for part in &mut parts {
+        part["mutability"] = "immutable".into();
     }
     members["subAttributes"] = json!(parts);
     vec![

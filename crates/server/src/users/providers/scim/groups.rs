@@ -268,7 +268,6 @@ async fn resource(
             .map(|person| {
                 json!({
                     "value": person.user_id.to_string(),
-                    "display": person.name,
                     "type": "User",
                     "$ref": location(state, "Users", person.user_id.0)
                 })

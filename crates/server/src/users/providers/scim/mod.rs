@@ -7,6 +7,7 @@ mod filter;
 mod groups;
 mod patch;
 mod routes;
+mod search;
 mod users;
 
 pub(super) use routes::routes;

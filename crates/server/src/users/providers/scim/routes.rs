@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::caller::{ScimBody, ScimCaller};
 use super::error::{MEDIA_TYPE, ScimError, ScimResult};
 use super::patch::PatchBody;
-use super::{discovery, groups, users};
+use super::{discovery, groups, search, users};
 use crate::AppState;
 
 /// Resources of a page when the client does not say, and at most.
@@ -30,6 +30,9 @@ pub(in crate::users::providers) fn routes() -> OpenApiRouter<AppState> {
         .route("/scim/v2/ResourceTypes/{id}", get(show_resource_type))
         .route("/scim/v2/Schemas", get(list_schemas))
         .route("/scim/v2/Schemas/{id}", get(show_schema))
+        .route("/scim/v2/.search", post(search::search_all))
+        .route("/scim/v2/Users/.search", post(search::search_users))
+        .route("/scim/v2/Groups/.search", post(search::search_groups))
         .route("/scim/v2/Users", get(list_users).post(post_user))
         .route(
             "/scim/v2/Users/{id}",
@@ -51,11 +54,11 @@ pub(in crate::users::providers) fn routes() -> OpenApiRouter<AppState> {
 pub(super) struct ListParams {
     pub(super) filter: Option<String>,
     #[serde(rename = "startIndex")]
-    start_index: Option<i64>,
-    count: Option<i64>,
-    attributes: Option<String>,
+    pub(super) start_index: Option<i64>,
+    pub(super) count: Option<i64>,
+    pub(super) attributes: Option<String>,
     #[serde(rename = "excludedAttributes")]
-    excluded_attributes: Option<String>,
+    pub(super) excluded_attributes: Option<String>,
 }
 
 /// Attributes that are always returned (RFC 7643 §7, `returned`).
@@ -148,7 +151,7 @@ fn created(state: &AppState, kind: &str, (id, body): (Uuid, Value)) -> Response 
     response
 }
 
-fn ok(body: Value) -> Response {
+pub(super) fn ok(body: Value) -> Response {
     answer(StatusCode::OK, &body)
 }
 
