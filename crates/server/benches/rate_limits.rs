@@ -12,8 +12,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use support::{Server, quantile, report};
 
-/// Requests to each server, below what a tenant may send in a minute.
-const REQUESTS: usize = 12_000;
+/// Requests to each server, below what an address may send in a minute.
+const REQUESTS: usize = 5_000;
 /// Requests in a row before the other server has its turn.
 const TURN: usize = 100;
 

@@ -9,11 +9,12 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "ready",
     "console-size",
     "login",
     "rate-limits",
+    "check-in",
     "agent-idle",
     "audit-write",
     "audit-search",
@@ -34,6 +35,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "ready" => ready::measure(),
         "console-size" => console_size::measure(),
         "login" => server::measure("login"),
+        "check-in" => server::measure("check_in"),
         "rate-limits" => server::measure("rate_limits"),
         "agent-idle" => agent_idle::measure(arguments),
         "audit-write" => audit::measure_writes(arguments),

@@ -1,4 +1,5 @@
 //! What the measurements of the server share: the server, and how results are told.
+#![allow(dead_code, reason = "each measurement needs a part of it")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,8 @@ pub(crate) struct Server {
     child: Child,
     url: String,
     admin: (String, String),
+    enrolment_key: String,
+    database_url: String,
     http: Client,
 }
 
@@ -22,6 +25,8 @@ impl Server {
     /// Starts one in `dir`, with these settings besides.
     pub(crate) async fn start(dir: &Path, settings: &[(&str, &str)]) -> Self {
         let ready = dir.join("ready.json");
+        // An earlier server in the same folder has left its own.
+        let _ = std::fs::remove_file(&ready);
         let child = Command::new(env!("CARGO_BIN_EXE_secureguard"))
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.join("data"))
@@ -47,6 +52,8 @@ impl Server {
                 text(&facts["admin"]["username"]),
                 text(&facts["admin"]["password"]),
             ),
+            enrolment_key: text(&facts["enrolment_key"]),
+            database_url: text(&facts["database_url"]),
             http: Client::builder()
                 .timeout(Duration::from_secs(60))
                 .build()
@@ -87,6 +94,35 @@ impl Server {
     pub(crate) async fn change(&self, token: &str, current: &str) {
         let body = json!({"current_password": current, "new_password": PASSWORD});
         assert_eq!(self.call("POST", "users/me/password", token, &body).await.0, 204);
+    }
+
+    /// The key by which endpoints are enrolled.
+    pub(crate) fn enrolment_key(&self) -> &str {
+        &self.enrolment_key
+    }
+
+    /// Where its database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
+    /// A POST to any path.
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let sent = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(token)
+            .json(body);
+        let answer = sent.send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
     }
 
     pub(crate) fn stop(mut self) {

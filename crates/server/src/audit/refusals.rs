@@ -1,10 +1,10 @@
-//! Tries of known callers at what they may not do are told in the audit log of the tenant that they work in.
+//! Tries at what somebody may not do are told in the audit log: of the tenant that the caller works in, or, where nobody knows who they are, of the
+//! installation.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use sg_db::Caller;
@@ -17,12 +17,14 @@ use crate::error::ErrorReport;
 use crate::http::RequestContext;
 
 /// Refusals that say that somebody went beyond what they may. The others ask for something first, or are told where they happen.
-const TOLD: [&str; 5] = [
+const TOLD: [&str; 7] = [
+    "csrf_refused",
     "foreign_account",
     "key_scope",
     "missing_permission",
     "role_too_high",
     "session_required",
+    "too_large",
 ];
 /// Different refusals of a minute that are told at most.
 const MAX_PER_MINUTE: usize = 1_000;
@@ -39,9 +41,12 @@ impl KnownCaller {
     }
 }
 
+/// Whose credential, which operation, which code.
+type Told = (Uuid, String, &'static str);
+
 /// What was told in this minute already: whoever repeats themselves does not fill the log.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<(i64, HashSet<(Uuid, String, &'static str)>)>);
+pub struct Refusals(Mutex<(i64, HashSet<Told>)>);
 
 impl Refusals {
     fn is_news(&self, minute: i64, credential: Uuid, operation: &str, code: &'static str) -> bool {
@@ -63,12 +68,11 @@ pub(crate) async fn tell(State(state): State<AppState>, mut request: Request, ne
     let response = next.run(request).await;
     let report = response.extensions().get::<ErrorReport>();
     let told = report.filter(|report| TOLD.contains(&report.code));
-    let (Some(report), StatusCode::FORBIDDEN, Some(route)) = (told, response.status(), route) else {
+    let (Some(report), Some(route)) = (told, route) else {
         return response;
     };
-    let Some((tenant_id, credential, actor)) = known.0.get() else {
-        return response;
-    };
+    let nobody = (TenantId::SYSTEM, Uuid::nil(), Actor::anonymous());
+    let (tenant_id, credential, actor) = known.0.get().unwrap_or(&nobody);
     let operation = format!("{method} {}", route.as_str());
     let at = state.now();
     if !state

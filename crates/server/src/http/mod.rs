@@ -7,9 +7,11 @@ mod host_check;
 mod layers;
 pub mod request_id;
 mod security_headers;
+mod user_agent;
 
 pub use client_address::resolve_client_address;
 pub use context::{BodyPatience, CallerId, Peer, RequestContext};
 pub use host_check::AllowedHosts;
 pub(crate) use layers::is_api;
 pub use layers::wrap;
+pub(crate) use user_agent::user_agent;

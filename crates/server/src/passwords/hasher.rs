@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
+use super::memory::Memory;
 use super::pepper::Pepper;
 use super::policy::MAX_PASSWORD_CHARS;
 use super::workers::Workers;
@@ -69,7 +70,12 @@ impl PasswordHasher {
                     .saturating_add(config.queue)
                     .min(Semaphore::MAX_PERMITS),
             )),
-            dummy: compute_hash(&SecretString::from("nobody has this password"), &config.pepper).into(),
+            dummy: compute_hash(
+                &SecretString::from("nobody has this password"),
+                &config.pepper,
+                &mut Memory::default(),
+            )
+            .into(),
             pepper: config.pepper.clone(),
             tested: Arc::default(),
         }
@@ -82,8 +88,10 @@ impl PasswordHasher {
     pub async fn hash(&self, password: SecretString) -> Result<String, PoolFull> {
         let admission = self.admit()?;
         let pepper = self.pepper.clone();
-        self.run(admission.permit, move || compute_hash(&password, &pepper))
-            .await
+        self.run(admission.permit, move |memory| {
+            compute_hash(&password, &pepper, memory)
+        })
+        .await
     }
 
     /// Takes a place in the queue for one verification, so that a caller learns that the queue is full before anything else happens.
@@ -112,11 +120,11 @@ impl PasswordHasher {
     async fn run<T: Send + 'static>(
         &self,
         admitted: OwnedSemaphorePermit,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, PoolFull> {
         // The permit lives as long as the work: a caller who gives up makes no room before the work ends.
-        let done = self.workers.run(move || {
-            let result = work();
+        let done = self.workers.run(move |memory| {
+            let result = work(memory);
             drop(admitted);
             result
         });
@@ -143,8 +151,8 @@ impl Admission<'_> {
         }
         let (dummy, pepper) = (self.hasher.dummy.clone(), self.hasher.pepper.clone());
         self.hasher
-            .run(self.permit, move || {
-                verify(&password, stored.as_deref(), &dummy, &pepper)
+            .run(self.permit, move |memory| {
+                verify(&password, stored.as_deref(), &dummy, &pepper, memory)
             })
             .await
     }
@@ -160,15 +168,30 @@ fn normalise(password: &SecretString) -> SecretString {
         .into()
 }
 
-/// Argon2id with a key, the empty one being none.
-fn engine<'a>(params: Params, key: &'a [u8]) -> Argon2<'a> {
-    Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params.clone())
-        .unwrap_or_else(|_| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// What Argon2 makes of a password. None for what is outside of its limits.
+fn derive(
+    password: &SecretString,
+    salt: &[u8],
+    (algorithm, version, params): (Algorithm, Version, Params),
+    key: &[u8],
+    memory: &mut Memory,
+) -> Option<Output> {
+    let normalised = normalise(password);
+    let mut buffer = [0; Output::MAX_LENGTH];
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let output = buffer.get_mut(..length)?;
+    memory
+        .lend(&params, |blocks| {
+            // The empty key is none.
+            let engine = Argon2::new_with_secret(key, algorithm, version, params.clone())?;
+            let password = normalised.expose_secret().as_bytes();
+            engine.hash_password_into_with_memory(password, salt, output, blocks)
+        })
+        .ok()?;
+    Output::new(output).ok()
 }
 
-fn compute_hash(password: &SecretString, pepper: &Pepper) -> String {
-    let salt: [u8; 16] = rand::random();
-    let normalised = normalise(password);
+fn compute_hash(password: &SecretString, pepper: &Pepper, memory: &mut Memory) -> String {
     let (key_id, key) = pepper.current().unwrap_or((KeyId::EMPTY, &[]));
     let params = ParamsBuilder::new()
         .m_cost(MEMORY_KIB)
@@ -177,14 +200,28 @@ fn compute_hash(password: &SecretString, pepper: &Pepper) -> String {
         .keyid(key_id)
         .build()
         .unwrap_or(Params::DEFAULT);
+    let mut make = || {
+        let salt = Salt::new(&rand::random::<[u8; 16]>()).ok()?;
+        let how = (Algorithm::Argon2id, Version::V0x13, params.clone());
+        Some(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).ok()?,
+            hash: Some(derive(password, &salt, how, key, memory)?),
+            salt: Some(salt),
+        })
+    };
     // Salt and lengths are constants within Argon2's limits; an unusable hash would never verify.
-    engine(params, key)
-        .hash_password_with_salt(normalised.expose_secret().as_bytes(), &salt)
-        .map_or_else(|_| "!".to_owned(), |hash| hash.to_string())
+    make().map_or_else(|| "!".to_owned(), |hash| hash.to_string())
 }
 
-fn verify(password: &SecretString, stored: Option<&str>, dummy: &str, pepper: &Pepper) -> Verdict {
-    let normalised = normalise(password);
+fn verify(
+    password: &SecretString,
+    stored: Option<&str>,
+    dummy: &str,
+    pepper: &Pepper,
+    memory: &mut Memory,
+) -> Verdict {
     let parsed = stored.and_then(|text| parse_stored(text, pepper));
     let (stored, real) = match (parsed, parse_stored(dummy, pepper)) {
         (Some(stored), _) => (stored, true),
@@ -196,10 +233,10 @@ fn verify(password: &SecretString, stored: Option<&str>, dummy: &str, pepper: &P
             };
         }
     };
-    let matches = engine(stored.params.clone(), stored.key)
-        .verify_password(normalised.expose_secret().as_bytes(), &stored.hash)
-        .is_ok()
-        && real;
+    let how = (stored.algorithm, stored.version, stored.params.clone());
+    let derived = derive(password, &stored.salt, how, stored.key, memory);
+    let fits = derived.is_some_and(|derived| bool::from(derived.as_ref().ct_eq(stored.output.as_ref())));
+    let matches = fits && real;
     Verdict {
         matches,
         needs_rehash: matches && is_outdated(&stored, pepper),
@@ -208,8 +245,11 @@ fn verify(password: &SecretString, stored: Option<&str>, dummy: &str, pepper: &P
 
 /// A hash that can be computed, and the key that it names.
 struct Stored<'a> {
-    hash: PasswordHash,
+    algorithm: Algorithm,
+    version: Version,
     params: Params,
+    salt: Salt,
+    output: Output,
     key: &'a [u8],
 }
 
@@ -222,13 +262,15 @@ fn parse_stored<'a>(text: &str, pepper: &'a Pepper) -> Option<Stored<'a>> {
             "a password hash was made with a key that passwords.pepper_file does not have; it cannot be verified"
         );
     }
-    let usable = hash.salt.is_some()
-        && hash.hash.is_some()
-        && params.m_cost() <= MAX_STORED_MEMORY_KIB
-        && params.t_cost() <= MAX_STORED_PASSES;
-    usable.then_some(Stored {
-        hash,
+    if params.m_cost() > MAX_STORED_MEMORY_KIB || params.t_cost() > MAX_STORED_PASSES {
+        return None;
+    }
+    Some(Stored {
+        algorithm: Algorithm::try_from(hash.algorithm.as_str()).ok()?,
+        version: hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?,
         params,
+        salt: hash.salt?,
+        output: hash.hash?,
         key: key?,
     })
 }
@@ -238,11 +280,13 @@ fn is_outdated(stored: &Stored<'_>, pepper: &Pepper) -> bool {
     let key_id = pepper.current().map_or(KeyId::EMPTY, |(key_id, _)| key_id);
     let same = (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
         && params.keyid() == key_id.as_bytes();
-    !(same && stored.hash.algorithm == Algorithm::Argon2id.ident())
+    !(same && stored.algorithm == Algorithm::Argon2id && stored.version == Version::V0x13)
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::PasswordHasher as _;
+
     use super::*;
 
     fn pool(concurrency: usize, queue: usize) -> PasswordHasher {
@@ -300,6 +344,38 @@ mod tests {
                 "{stored:?}"
             );
             assert!(!matches(&pool, "", stored).await, "{stored:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_one_password_counts_for_the_next() {
+        // One thread, so that all of them are hashed in the same memory; some with less and some with more of it.
+        let pool = pool(1, 10);
+        let mut hashes = Vec::new();
+        for cost in [8_192, 65_536, 19_456, 32] {
+            let params = Params::new(cost, 1, 1, None).unwrap();
+            let engine = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            hashes.push(
+                engine
+                    .hash_password_with_salt(b"secret", &[7; 16])
+                    .unwrap()
+                    .to_string(),
+            );
+        }
+        hashes.push(pool.hash("secret".into()).await.unwrap());
+        for _ in 0..2 {
+            for hash in &hashes {
+                assert!(matches(&pool, "secret", Some(hash)).await, "{hash}");
+                assert!(!matches(&pool, "other", Some(hash)).await, "{hash}");
+            }
+        }
+        for algorithm in [Algorithm::Argon2i, Algorithm::Argon2d] {
+            let engine = Argon2::new(algorithm, Version::V0x10, Params::new(64, 2, 1, None).unwrap());
+            let hash = engine
+                .hash_password_with_salt(b"secret", &[7; 16])
+                .unwrap()
+                .to_string();
+            assert!(matches(&pool, "secret", Some(&hash)).await, "{hash}");
         }
     }
 

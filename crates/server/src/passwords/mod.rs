@@ -3,6 +3,7 @@
 mod blocklist;
 mod generate;
 mod hasher;
+mod memory;
 mod pepper;
 mod policy;
 mod workers;

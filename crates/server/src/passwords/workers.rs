@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::memory::Memory;
+
 /// How much the threads give way, as in nice(1).
 const NICENESS: i32 = 10;
 
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// A fixed number of threads with one queue; they end when this value is gone.
 #[derive(Debug, Clone)]
@@ -34,12 +36,12 @@ impl Workers {
     /// Runs `work` on one of the threads. None when it panicked or there is no thread.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Option<T> {
         let (answer, result) = oneshot::channel();
         self.0
-            .send(Box::new(move || {
-                let _ = answer.send(work());
+            .send(Box::new(move |memory| {
+                let _ = answer.send(work(memory));
             }))
             .ok()?;
         result.await.ok()
@@ -49,11 +51,12 @@ impl Workers {
 fn work(receiver: &Mutex<Receiver<Job>>) {
     // On Linux the priority is a thread's own. Without it the thread hashes all the same.
     let _ = rustix::process::setpriority_process(None, NICENESS);
+    let mut memory = Memory::default();
     loop {
         let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { break };
         // A panic costs its caller the answer, and nobody else the thread.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut memory)));
     }
 }
 
@@ -64,9 +67,9 @@ mod tests {
     #[tokio::test]
     async fn work_is_answered_and_a_panic_is_its_callers_alone() {
         let workers = Workers::start(1);
-        assert_eq!(workers.run(|| 1 + 1).await, Some(2));
-        assert_eq!(workers.run::<u8>(|| panic!("on purpose")).await, None);
-        assert_eq!(workers.run(|| 3).await, Some(3));
+        assert_eq!(workers.run(|_| 1 + 1).await, Some(2));
+        assert_eq!(workers.run::<u8>(|_| panic!("on purpose")).await, None);
+        assert_eq!(workers.run(|_| 3).await, Some(3));
     }
 
     #[tokio::test]
@@ -84,7 +87,7 @@ mod tests {
             fields[16].parse::<i32>().unwrap()
         };
         let own = nice("thread-self");
-        let theirs = Workers::start(1).run(move || nice("thread-self")).await.unwrap();
+        let theirs = Workers::start(1).run(move |_| nice("thread-self")).await.unwrap();
         assert!(theirs >= NICENESS, "{theirs}");
         assert_eq!(nice("thread-self"), own);
     }

@@ -29,7 +29,7 @@ use crate::auth::{
 };
 use crate::error::ApiResult;
 use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of};
-use crate::http::RequestContext;
+use crate::http::{RequestContext, user_agent};
 
 /// The operations of this area.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -69,11 +69,8 @@ async fn post_session(
     headers: HeaderMap,
     JsonBody(body): JsonBody<SignIn>,
 ) -> ApiResult<Response> {
-    let user_agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
     let client = sign_in::Client {
-        user_agent,
+        user_agent: user_agent(&headers),
         device: find_device(&headers, &body.username, state.tls),
         remember: is_browser(&headers),
     };

@@ -21,14 +21,13 @@ use crate::http::RequestContext;
 use crate::passwords::Verdict;
 use crate::{AppState, tokens};
 
-/// Characters of a user name that are looked at, and of a user agent that are kept.
+/// Characters of a user name that are looked at.
 const MAX_USERNAME_CHARS: usize = 255;
-const MAX_USER_AGENT_CHARS: usize = 512;
 
 /// What is known of the program at the other end.
-pub(super) struct Client<'a> {
+pub(super) struct Client {
     /// What it calls itself.
-    pub(super) user_agent: Option<&'a str>,
+    pub(super) user_agent: Option<String>,
     /// The device that it says to be.
     pub(super) device: Option<TokenHash>,
     /// Whether it is to be known again.
@@ -77,7 +76,7 @@ impl SignedIn {
 pub(super) async fn sign_in(
     state: &AppState,
     request: &RequestContext,
-    client: Client<'_>,
+    client: Client,
     body: SignIn,
 ) -> ApiResult<FirstStep> {
     state.rate_limits.check_sign_in(request.address, &body.username)?;
@@ -85,12 +84,7 @@ pub(super) async fn sign_in(
     let attempt = Attempt {
         state,
         request,
-        user_agent: client.user_agent.map(|text| {
-            text.chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_USER_AGENT_CHARS)
-                .collect()
-        }),
+        user_agent: client.user_agent,
         username: body.username.chars().take(MAX_USERNAME_CHARS).collect(),
         remember: client.remember,
         at: state.now(),

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use sg_server::audit::{Signing, seal};
 use sg_types::Role;
 
-use super::app::App;
+use axum::body::Body;
+use axum::http::{Method, header};
+
+use super::app::{App, request};
 
 fn actions(list: &Value) -> Vec<&str> {
     list["items"]
@@ -187,6 +190,24 @@ async fn what_a_caller_may_not_do_is_told_once_a_minute() {
         "admin POST /api/v1/users failure role_too_high, bo GET /api/v1/users failure missing_permission, \
          bo GET /api/v1/users failure missing_permission"
     );
+    // A foreign site's request is told though nobody knows whose it would have been, and so is a body beyond all measure.
+    let forged = request(Method::POST, users)
+        .header(header::COOKIE, format!("sg_session={}", bo.token))
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(app.send(forged).await.code(), "csrf_refused");
+    let huge = json!({"key_name": "x".repeat(3_000_000)});
+    assert_eq!(
+        app.post("/api/v1/users/api-keys", &bo.token, huge).await.code(),
+        "too_large"
+    );
+    let more = app
+        .sql_text(
+            "select string_agg(concat_ws(' ', coalesce(actor_name, actor_kind), reason), ', ' order by occurred_at, event_id) from audit.events
+             where action = 'request.refuse' and reason in ('csrf_refused', 'too_large')",
+        )
+        .await;
+    assert_eq!(more, "anonymous csrf_refused, bo too_large");
     let of_request =
         "select request_id from audit.events where action = 'request.refuse' and actor_name = 'admin'";
     assert_eq!(app.sql_text(of_request).await, refused.header("x-request-id"));

@@ -1,6 +1,6 @@
 //! The end of a sign-in that took more than a password.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::SystemTx;
@@ -19,11 +19,8 @@ use super::super::sign_in::SignedIn;
 use super::event_of;
 use crate::auth::{find_device, is_browser};
 use crate::error::{ApiError, ApiResult};
-use crate::http::RequestContext;
+use crate::http::{RequestContext, user_agent};
 use crate::{AppState, tokens};
-
-/// Characters of a user agent that are kept.
-const MAX_USER_AGENT_CHARS: usize = 512;
 
 /// The request that a sign-in comes by.
 #[derive(Debug, Clone)]
@@ -37,17 +34,9 @@ pub(in crate::users) struct Visitor {
 
 impl Visitor {
     pub(in crate::users) fn new(state: &AppState, request: RequestContext, headers: &HeaderMap) -> Self {
-        let text = headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok());
         Self {
             request,
-            user_agent: text.map(|text| {
-                text.chars()
-                    .filter(|c| !c.is_control())
-                    .take(MAX_USER_AGENT_CHARS)
-                    .collect()
-            }),
+            user_agent: user_agent(headers),
             cookies: headers.clone(),
             at: state.now(),
         }
