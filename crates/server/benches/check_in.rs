@@ -19,9 +19,9 @@ use support::{Server, quantile, report};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Agents that check in, and connections that they come over.
-const AGENTS: usize = 1_600;
-const CONNECTIONS: usize = 16;
+/// Agents that check in, and connections that they come over: agents come by the hundred, and share transactions.
+const AGENTS: usize = 2_560;
+const CONNECTIONS: usize = 256;
 /// Time of each of the two measurements.
 const WINDOW: Duration = Duration::from_secs(20);
 

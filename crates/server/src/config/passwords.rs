@@ -25,7 +25,8 @@ impl PasswordsConfig {
     /// Passwords hashed at the same time, 1 or more.
     pub fn effective_concurrency(&self) -> usize {
         match self.concurrency {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            // One processor is left for everybody who does not sign in at the moment.
+            0 => std::thread::available_parallelism().map_or(1, |processors| (processors.get() - 1).max(1)),
             n => n,
         }
     }
