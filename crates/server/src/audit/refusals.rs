@@ -16,15 +16,21 @@ use crate::AppState;
 use crate::error::ErrorReport;
 use crate::http::RequestContext;
 
-/// Refusals that say that somebody went beyond what they may. The others ask for something first, or are told where they happen.
-const TOLD: [&str; 7] = [
+/// Refusals that say that somebody went beyond what they may, looked for what is not theirs, or sent what no client of ours sends. The others ask for
+/// something first, answer a slip of the pen, or are told where they happen.
+const TOLD: [&str; 12] = [
     "csrf_refused",
     "foreign_account",
+    "incomplete_body",
+    "invalid_encoding",
+    "invalid_json",
     "key_scope",
     "missing_permission",
+    "not_found",
     "role_too_high",
     "session_required",
     "too_large",
+    "unknown_reference",
 ];
 /// Different refusals of a minute that are told at most.
 const MAX_PER_MINUTE: usize = 1_000;
@@ -72,7 +78,12 @@ pub(crate) async fn tell(State(state): State<AppState>, mut request: Request, ne
         return response;
     };
     let nobody = (TenantId::SYSTEM, Uuid::nil(), Actor::anonymous());
-    let (tenant_id, credential, actor) = known.0.get().unwrap_or(&nobody);
+    let (tenant_id, credential, actor) = match known.0.get() {
+        Some(known) => known,
+        // Of all that strangers send, only what a foreign site made a browser send is worth a line.
+        None if report.code == "csrf_refused" => &nobody,
+        None => return response,
+    };
     let operation = format!("{method} {}", route.as_str());
     let at = state.now();
     if !state

@@ -208,7 +208,41 @@ async fn what_a_caller_may_not_do_is_told_once_a_minute() {
         )
         .await;
     assert_eq!(more, "anonymous csrf_refused, bo too_large");
+    // Somebody else's id, and a reference to it, look as if there were nothing; the log tells that they were asked for.
+    let north = app.new_tenant("north").await;
+    let theirs = app.person(north, "theirs", Role::User).await;
+    let fresh = app.open_session(admin.user_id, Role::Admin).await;
+    let path = format!("/api/v1/users/{}", theirs.user_id);
+    assert_eq!(
+        app.patch(&path, &fresh, json!({"is_active": false})).await.status,
+        404
+    );
+    let broken = request(Method::POST, users)
+        .header(header::AUTHORIZATION, format!("Bearer {fresh}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from("{"))
+        .unwrap();
+    assert_eq!(app.send(broken).await.code(), "invalid_json");
+    assert_eq!(
+        app.get(
+            "/api/v1/threats/incidents/00000000-0000-4000-8000-000000000000",
+            ""
+        )
+        .await
+        .status,
+        401
+    );
+    let asked = app
+        .sql_text(
+            "select string_agg(concat_ws(' ', actor_name, object_id, reason), ', ' order by occurred_at, event_id) from audit.events
+             where action = 'request.refuse' and reason in ('not_found', 'invalid_json')",
+        )
+        .await;
+    assert_eq!(
+        asked,
+        "admin PATCH /api/v1/users/{user_id} not_found, admin POST /api/v1/users invalid_json"
+    );
     let of_request =
-        "select request_id from audit.events where action = 'request.refuse' and actor_name = 'admin'";
+        "select request_id from audit.events where action = 'request.refuse' and reason = 'role_too_high'";
     assert_eq!(app.sql_text(of_request).await, refused.header("x-request-id"));
 }

@@ -333,7 +333,10 @@ async fn people_see_and_end_their_own_sessions_only() {
     let actions = app
         .sql_text("select string_agg(action, ',' order by occurred_at, event_id) from audit.events")
         .await;
-    assert_eq!(actions, "session.revoke,session.revoke_others");
+    assert_eq!(
+        actions,
+        "request.refuse,session.revoke,request.refuse,session.revoke_others"
+    );
 }
 
 #[tokio::test]
