@@ -14,7 +14,7 @@ const HBA: &str = "# Written by SecureGuard at every start.\n\
     local all all scram-sha-256\n\
     local replication all scram-sha-256\n";
 
-const DEFAULTS: [(&str, &str); 21] = [
+const DEFAULTS: [(&str, &str); 22] = [
     ("max_connections", "100"),
     ("shared_buffers", "256MB"),
     ("effective_cache_size", "1GB"),
@@ -31,6 +31,8 @@ const DEFAULTS: [(&str, &str); 21] = [
     ("log_timezone", "UTC"),
     ("log_line_prefix", "%m [%p] %q%u@%d "),
     ("log_lock_waits", "on"),
+    // A circle of locks, as between a migration and running requests, is noticed before anybody has waited for long.
+    ("deadlock_timeout", "250ms"),
     ("log_checkpoints", "off"),
     ("log_min_error_statement", "panic"),
     ("track_io_timing", "on"),

@@ -236,6 +236,7 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
             "users.provider_domains true",
             "users.provisioned_group_members true",
             "users.provisioned_groups true",
+            "users.rate_limits true",
             "users.role_permissions true",
             "users.roles true",
             "users.secrets true",
