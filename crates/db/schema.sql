@@ -2279,13 +2279,13 @@ begin
     into allowed;
     insert into users.rate_usage as u (subject_kind, subject, window_start, tenant_id, reserved, served, refused)
     values (p_kind, p_subject, p_window, p_tenant, p_spent, p_served, p_refused)
-    on conflict (subject_kind, subject, window_start) do update
+    on conflict (tenant_id, subject_kind, subject, window_start) do update
     set reserved = u.reserved + excluded.reserved, served = u.served + excluded.served, refused = u.refused + excluded.refused
     returning u.reserved into taken;
     granted := case when p_reserve then greatest(0, least(greatest(allowed / 25, 1), allowed - taken)) else 0 end;
     if granted > 0 then
         update users.rate_usage u set reserved = u.reserved + granted
-        where u.subject_kind = p_kind and u.subject = p_subject and u.window_start = p_window;
+        where u.tenant_id = p_tenant and u.subject_kind = p_kind and u.subject = p_subject and u.window_start = p_window;
     end if;
     remaining := greatest(0, allowed - taken - granted);
     return next;
@@ -5219,7 +5219,7 @@ ALTER TABLE ONLY users.rate_limits
 --
 
 ALTER TABLE ONLY users.rate_usage
-    ADD CONSTRAINT rate_usage_pkey PRIMARY KEY (subject_kind, subject, window_start);
+    ADD CONSTRAINT rate_usage_pkey PRIMARY KEY (tenant_id, subject_kind, subject, window_start);
 
 --
 -- Name: role_permissions role_permissions_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner

@@ -33,7 +33,7 @@ create unlogged table users.rate_usage (
     reserved bigint not null,
     served bigint not null,
     refused bigint not null,
-    constraint rate_usage_pkey primary key (subject_kind, subject, window_start),
+    constraint rate_usage_pkey primary key (tenant_id, subject_kind, subject, window_start),
     constraint rate_usage_subject_kind_check check (subject_kind in ('address', 'tenant', 'user', 'key')),
     constraint rate_usage_counts_check check (reserved >= 0 and served >= 0 and refused >= 0),
     constraint rate_usage_window_start_check check (isfinite(window_start))
@@ -56,13 +56,13 @@ begin
     into allowed;
     insert into users.rate_usage as u (subject_kind, subject, window_start, tenant_id, reserved, served, refused)
     values (p_kind, p_subject, p_window, p_tenant, p_spent, p_served, p_refused)
-    on conflict (subject_kind, subject, window_start) do update
+    on conflict (tenant_id, subject_kind, subject, window_start) do update
     set reserved = u.reserved + excluded.reserved, served = u.served + excluded.served, refused = u.refused + excluded.refused
     returning u.reserved into taken;
     granted := case when p_reserve then greatest(0, least(greatest(allowed / 25, 1), allowed - taken)) else 0 end;
     if granted > 0 then
         update users.rate_usage u set reserved = u.reserved + granted
-        where u.subject_kind = p_kind and u.subject = p_subject and u.window_start = p_window;
+        where u.tenant_id = p_tenant and u.subject_kind = p_kind and u.subject = p_subject and u.window_start = p_window;
     end if;
     remaining := greatest(0, allowed - taken - granted);
     return next;

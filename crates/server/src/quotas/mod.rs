@@ -36,7 +36,8 @@ const IDLE_MINUTES: i64 = 2;
 enum Subject {
     Address(IpAddr),
     Tenant(TenantId),
-    User(Uuid),
+    /// A user in one of their tenants: what another tenant allows them, and what they do there, is no business of this one.
+    User(TenantId, Uuid),
     Key(Uuid),
 }
 
@@ -45,7 +46,7 @@ impl Subject {
         match self {
             Self::Address(_) => RateSubjectKind::Address,
             Self::Tenant(_) => RateSubjectKind::Tenant,
-            Self::User(_) => RateSubjectKind::User,
+            Self::User(..) => RateSubjectKind::User,
             Self::Key(_) => RateSubjectKind::Key,
         }
     }
@@ -54,7 +55,7 @@ impl Subject {
         match self {
             Self::Address(address) => address.to_string(),
             Self::Tenant(id) => id.to_string(),
-            Self::User(id) | Self::Key(id) => id.to_string(),
+            Self::User(_, id) | Self::Key(id) => id.to_string(),
         }
     }
 }
@@ -111,8 +112,7 @@ impl Quotas {
             let key = Subject::Key(caller.credential_id);
             self.check(db, key, tenant_id, at, standing).await?;
         }
-        // A user's requests count where they are made.
-        let user = Subject::User(caller.user_id.0);
+        let user = Subject::User(tenant_id, caller.user_id.0);
         self.check(db, user, tenant_id, at, standing).await?;
         self.check(db, Subject::Tenant(tenant_id), tenant_id, at, standing)
             .await
@@ -210,7 +210,8 @@ impl Quotas {
                         .into_iter()
                         .map(|counts| (*subject, bucket.clone(), counts)),
                 );
-                bucket.last_minute() + IDLE_MINUTES > minute
+                // Somebody who holds it is about to count in it.
+                bucket.last_minute() + IDLE_MINUTES > minute || Arc::strong_count(bucket) > 1
             });
         }
         if reports.is_empty() {

@@ -141,6 +141,48 @@ async fn keys_and_tenants_have_theirs() {
 }
 
 #[tokio::test]
+async fn a_tenant_neither_limits_its_guests_elsewhere_nor_sees_what_they_do_there() {
+    let app = start().await;
+    let home = app.person(app.tenant(), "analyst", Role::Manager).await;
+    let north = app.new_tenant("north").await;
+    let theirs = app.person(north, "theirs", Role::Admin).await;
+    app.sql(&format!(
+        "insert into users.memberships (tenant_id, user_id, role, expires_at) values ('{north}', '{}', 'manager', now() + interval '1 hour')",
+        home.user_id
+    ))
+    .await;
+    assert_eq!(set(&app, &theirs.token, json!({"user": 1})).await.status, 200);
+    app.advance(Duration::minutes(5));
+    let there = || {
+        request(Method::GET, ME)
+            .header(header::AUTHORIZATION, format!("Bearer {}", home.token))
+            .header("x-secureguard-tenant", north.to_string())
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
+    assert_eq!(app.send(there()).await.status, 200);
+    assert_eq!(app.send(there()).await.status, 429);
+    for _ in 0..5 {
+        assert_eq!(
+            app.get(ME, &home.token).await.status,
+            200,
+            "at home another limit holds"
+        );
+    }
+    app.state
+        .quotas
+        .flush(&app.state.db, app.clock.now())
+        .await
+        .unwrap();
+    let counted = format!(
+        "select string_agg((tenant_id = '{north}')::text || ' ' || served || ' ' || refused, ', ' order by tenant_id = '{north}')
+         from users.rate_usage where subject_kind = 'user' and subject = '{}'",
+        home.user_id
+    );
+    assert_eq!(app.sql_text(&counted).await, "false 5 0, true 1 1");
+}
+
+#[tokio::test]
 async fn a_tenant_does_not_lift_what_limits_it() {
     let app = start().await;
     let admin = app.person(app.tenant(), "admin", Role::Admin).await;
