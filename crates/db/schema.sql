@@ -3970,6 +3970,7 @@ CREATE TABLE users.identity_providers (
     secret_id uuid,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    is_published boolean DEFAULT false NOT NULL,
     CONSTRAINT identity_providers_kind_check CHECK ((kind = ANY (ARRAY['oidc'::text, 'ldap'::text, 'scim'::text]))),
     CONSTRAINT identity_providers_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
     CONSTRAINT identity_providers_role_check CHECK (((users.role_rank(default_role) IS NOT NULL) AND (users.role_rank(highest_role) IS NOT NULL) AND (users.role_rank(default_role) <= users.role_rank(highest_role)))),
@@ -4190,6 +4191,7 @@ CREATE TABLE users.provider_domains (
     domain text NOT NULL,
     tenant_id uuid NOT NULL,
     provider_id uuid NOT NULL,
+    is_published boolean DEFAULT false NOT NULL,
     CONSTRAINT provider_domains_domain_check CHECK (((domain = lower(domain)) AND ((length(domain) >= 1) AND (length(domain) <= 253))))
 );
 
@@ -5177,7 +5179,7 @@ ALTER TABLE ONLY users.plans
 --
 
 ALTER TABLE ONLY users.provider_domains
-    ADD CONSTRAINT provider_domains_pkey PRIMARY KEY (domain);
+    ADD CONSTRAINT provider_domains_pkey PRIMARY KEY (tenant_id, provider_id, domain);
 
 --
 -- Name: provisioned_group_members provisioned_group_members_pkey; Type: CONSTRAINT; Schema: users; Owner: sg_owner
@@ -6072,10 +6074,10 @@ CREATE INDEX pending_sign_ins_tenant_id_provider_id_idx ON users.pending_sign_in
 CREATE UNIQUE INDEX plans_is_default_idx ON users.plans USING btree (is_default) WHERE is_default;
 
 --
--- Name: provider_domains_tenant_id_provider_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
+-- Name: provider_domains_domain_key; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
-CREATE INDEX provider_domains_tenant_id_provider_id_idx ON users.provider_domains USING btree (tenant_id, provider_id);
+CREATE UNIQUE INDEX provider_domains_domain_key ON users.provider_domains USING btree (domain) WHERE is_published;
 
 --
 -- Name: provisioned_group_members_tenant_id_user_id_idx; Type: INDEX; Schema: users; Owner: sg_owner

@@ -103,6 +103,25 @@ test("an administrator adds an OpenID provider, and somebody new signs in and ou
     await expect(lise.getByRole("heading", { name: "Sign in" })).toBeVisible();
   });
 
+  await test.step("the operator takes it off the page and puts it back", async () => {
+    const button = lise.getByRole("link", { name: "Sign in with Institute" });
+    await page.goto("/users/tenants");
+    await page.getByRole("button", { name: "Withdraw Institute" }).click();
+    await expect(page.getByRole("button", { name: "Publish Institute" })).toBeVisible();
+    for (const theme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: theme });
+      await expectAccessible(page, `publications (${theme})`);
+      await page.screenshot({ path: join(SHOTS, `publications-${theme}.png`), fullPage: true });
+    }
+    await lise.goto("/");
+    await expect(lise.getByRole("heading", { name: "Sign in" })).toBeVisible();
+    await expect(button).toBeHidden();
+    await page.getByRole("button", { name: "Publish Institute" }).click();
+    await expect(page.getByRole("button", { name: "Publish Institute" })).toBeHidden();
+    await lise.goto("/");
+    await expect(button).toBeVisible();
+  });
+
   await test.step("a refusal is said in words", async () => {
     await lise.goto("/?sign_in_problem=email_unverified");
     await expect(lise.getByText("did not say that your e-mail address is yours")).toBeVisible();

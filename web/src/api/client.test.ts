@@ -108,6 +108,20 @@ describe("refusals", () => {
     expect(onSignedOut).toHaveBeenCalledTimes(1);
   });
 
+  it("of a token that a proof has replaced in the meantime are tried once more", async () => {
+    const onSignedOut = vi.fn();
+    const answers = [problem(401, "unauthenticated"), json({ items: [] })];
+    const crossing = clientWith(() => answers.shift() as Response);
+    crossing.client.events = { onSignedOut, isSignedIn: () => true };
+    await expect(crossing.client.get("/api/v1/users")).resolves.toEqual({ items: [] });
+    expect(onSignedOut).not.toHaveBeenCalled();
+
+    const ended = clientWith(() => problem(401, "unauthenticated"));
+    ended.client.events = { onSignedOut, isSignedIn: () => true };
+    await expect(ended.client.get("/api/v1/users")).rejects.toMatchObject({ status: 401 });
+    expect([ended.requests.length, onSignedOut.mock.calls.length]).toEqual([2, 1]);
+  });
+
   it("tell the application that the password has to be changed first", async () => {
     const onPasswordChangeRequired = vi.fn();
     const { client } = clientWith(() => problem(403, "password_change_required"));

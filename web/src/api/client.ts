@@ -43,11 +43,16 @@ export const CSRF_HEADER = "X-SecureGuard-CSRF";
 /** Picks the tenant that a request works in. */
 export const TENANT_HEADER = "X-SecureGuard-Tenant";
 
+/** Milliseconds after which a request is tried with the cookie that a proof in the meantime has put in the place of the one it went with. */
+const RENEWAL_MS = 250;
+
 /** Refusals of a sign-in, which end no session. */
 const REFUSED_SIGN_IN = ["invalid_credentials", "second_factor_refused"];
 
 /** What the rest of the console wants to know of every refused request. */
 export interface ClientEvents {
+  /** Whether there is a session, as far as the console knows. */
+  isSignedIn?: () => boolean;
   /** 401: the session has ended. */
   onSignedOut?: () => void;
   /** 403 `password_change_required`. */
@@ -85,20 +90,28 @@ export class ApiClient {
     return this.#call("DELETE", path, args[0]);
   }
 
-  /** Sends a request and answers the raw response; throws `ApiError` for everything but success. */
-  async send(
-    method: string,
-    url: string,
-    init: { body?: unknown; signal?: AbortSignal; accept?: string; bearer?: string } = {},
-  ) {
+  /**
+   * Sends a request and answers the raw response; throws `ApiError` for everything but success. A request that crosses with a proof of who is
+   * there, in this tab or another, goes with a token that the proof has voided: it is sent once more, since a 401 has done nothing.
+   */
+  async send(method: string, url: string, init: RawOptions = {}): Promise<Response> {
+    const response = await this.#request(method, url, init);
+    const mayBeRenewed = response.status === 401 && !init.bearer && this.events.isSignedIn?.();
+    if (!mayBeRenewed) return this.#judge(response, init);
+    const problem = await readProblem(response.clone());
+    if (REFUSED_SIGN_IN.includes(problem.code)) return this.#judge(response, init);
+    await new Promise((resolve) => setTimeout(resolve, RENEWAL_MS));
+    return this.#judge(await this.#request(method, url, init), init);
+  }
+
+  async #request(method: string, url: string, init: RawOptions): Promise<Response> {
     const headers: Record<string, string> = { Accept: init.accept ?? "application/json" };
     if (method !== "GET") headers[CSRF_HEADER] = "1";
     if (this.tenant) headers[TENANT_HEADER] = this.tenant;
     if (init.bearer) headers.Authorization = `Bearer ${init.bearer}`;
     if (init.body !== undefined) headers["Content-Type"] = "application/json";
-    let response: Response;
     try {
-      response = await this.#fetch(url, {
+      return await this.#fetch(url, {
         method,
         headers,
         credentials: "same-origin",
@@ -110,6 +123,10 @@ export class ApiClient {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
       throw unreachable();
     }
+  }
+
+  /** Passes success on and tells the console of what concerns it. */
+  async #judge(response: Response, init: RawOptions): Promise<Response> {
     if (response.ok) return response;
     const problem = await readProblem(response);
     if (problem.status === 401 && !init.bearer && !REFUSED_SIGN_IN.includes(problem.code))
@@ -133,6 +150,13 @@ export class ApiClient {
     const response = await this.#sendVerified(method, buildUrl(path, options.path, options.query), options);
     return (response.status === 204 ? undefined : await response.json()) as T;
   }
+}
+
+interface RawOptions {
+  body?: unknown;
+  signal?: AbortSignal;
+  accept?: string;
+  bearer?: string;
 }
 
 interface RequestOptions {

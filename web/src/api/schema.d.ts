@@ -425,7 +425,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends every session of the caller's but this one. */
+        /** Ends every session of the caller's but this one. Takes a fresh proof of who calls. */
         post: operations["post_sessions_end_others"];
         delete?: never;
         options?: never;
@@ -562,7 +562,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Ends one of the caller's sessions. */
+        /** Ends one of the caller's sessions. Takes a fresh proof of who calls; leaving this session does not (`DELETE /api/v1/sessions/current`). */
         delete: operations["delete_session"];
         options?: never;
         head?: never;
@@ -997,6 +997,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/provider-publications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what the providers of all tenants show on the common sign-in page, or want to. */
+        get: operations["list_publications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/provider-publications/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Agrees to the listing and the e-mail domains of a provider, of whichever tenant. */
+        put: operations["put_publication"];
+        post?: never;
+        /** Takes a provider off the common sign-in page; it signs in whoever has its own link. */
+        delete: operations["delete_publication"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2974,6 +3009,8 @@ export interface components {
                 is_enabled: boolean;
                 /** @description Whether the sign-in page shows it to everybody. */
                 is_listed: boolean;
+                /** @description Whether its listing, or one of its domains, waits for the operator of the installation; it signs in whoever has its own link. */
+                is_waiting: boolean;
                 /**
                  * Format: int64
                  * @description Accounts that are linked to it.
@@ -2994,6 +3031,30 @@ export interface components {
                  * @description When it was changed last.
                  */
                 updated_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PublicationView: {
+            /** @description The rows. */
+            items: {
+                /** @description The e-mail domains that lead to it. */
+                domains: string[];
+                /** @description Whether everybody sees it. */
+                is_listed: boolean;
+                /** @description Whether any of it waits for the operator. */
+                is_waiting: boolean;
+                /** @description The OpenID issuer that people are sent to. */
+                issuer: string;
+                /** @description The name on its button. */
+                name: string;
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+                /** @description Whose it is. */
+                tenant_id: components["schemas"]["TenantId"];
+                /** @description The tenant's name. */
+                tenant_name: string;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -3522,6 +3583,8 @@ export interface components {
             is_enabled: boolean;
             /** @description Whether the sign-in page shows it to everybody. */
             is_listed: boolean;
+            /** @description Whether its listing, or one of its domains, waits for the operator of the installation; it signs in whoever has its own link. */
+            is_waiting: boolean;
             /**
              * Format: int64
              * @description Accounts that are linked to it.
@@ -3542,6 +3605,25 @@ export interface components {
              * @description When it was changed last.
              */
             updated_at: string;
+        };
+        /** @description What the provider of a tenant shows on the sign-in page that all tenants share, or wants to. */
+        PublicationView: {
+            /** @description The e-mail domains that lead to it. */
+            domains: string[];
+            /** @description Whether everybody sees it. */
+            is_listed: boolean;
+            /** @description Whether any of it waits for the operator. */
+            is_waiting: boolean;
+            /** @description The OpenID issuer that people are sent to. */
+            issuer: string;
+            /** @description The name on its button. */
+            name: string;
+            /** @description The provider's id. */
+            provider_id: components["schemas"]["ProviderId"];
+            /** @description Whose it is. */
+            tenant_id: components["schemas"]["TenantId"];
+            /** @description The tenant's name. */
+            tenant_name: string;
         };
         /** @description A limit. */
         RateLimitView: {
@@ -3793,6 +3875,11 @@ export interface components {
          * @description A signed-in session (`users.sessions.session_id`).
          */
         SessionId: string;
+        /** @description The answer to a verification: 200, and the session cookie. The token that was used before opens nothing any more. */
+        SessionRenewed: {
+            /** @description For programs: `Authorization: Bearer`. */
+            token: string;
+        };
         /** @description A session of the caller's. */
         SessionView: {
             /** @description From where it began. */
@@ -4375,7 +4462,7 @@ export interface components {
             /** @description Sign-in name. */
             username: string;
         };
-        /** @description `POST /api/v1/sessions/current/verification` → 204; exactly one of the proofs. Who has a factor uses it; the password is for who has none. */
+        /** @description `POST /api/v1/sessions/current/verification`; exactly one of the proofs. Who has a factor uses it; the password is for who has none. */
         Verification: {
             /** @description A backup code. */
             backup_code?: string | null;
@@ -5320,12 +5407,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Verified. */
-            204: {
+            /** @description Verified; the session goes on with a new token, its old one opens nothing. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["SessionRenewed"];
+                };
             };
             /** @description `verification_failed`. */
             403: {
@@ -5383,6 +5472,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused. */
@@ -5669,6 +5767,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `verification_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             /** @description Refused. */
             "4XX": {
@@ -6821,6 +6928,104 @@ export interface operations {
             };
         };
     };
+    list_publications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What waits for the operator first; 500 at most. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PublicationView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_publication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Published. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `domain_taken`: a domain leads to another provider. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_publication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's id. */
+                provider_id: components["schemas"]["ProviderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_providers: {
         parameters: {
             query?: {
@@ -6877,7 +7082,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderView"];
                 };
             };
-            /** @description `already_exists`: the tenant has one of that name. `domain_taken`: a domain leads elsewhere. */
+            /** @description `already_exists`: the tenant has one of that name. `domain_taken`: a domain leads elsewhere, and the caller is the operator. */
             409: {
                 headers: {
                     [name: string]: unknown;

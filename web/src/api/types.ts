@@ -34,6 +34,7 @@ export type Permission = Schemas["Permission"];
 export type Problem = Schemas["Problem"];
 export type ProviderTest = Schemas["ProviderTest"];
 export type ProviderView = Schemas["ProviderView"];
+export type PublicationView = Schemas["PublicationView"];
 export type RoleView = Schemas["RoleView"];
 export type RowChange = Schemas["RowChange"];
 export type RuleView = Schemas["RuleView"];

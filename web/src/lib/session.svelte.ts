@@ -17,6 +17,7 @@ class Session {
 
   constructor() {
     api.events = {
+      isSignedIn: () => this.state === "signed_in",
       onSignedOut: () =>
         this.#leave(this.state === "signed_in" ? "Your session has ended. Sign in again." : ""),
       onPasswordChangeRequired: () => {

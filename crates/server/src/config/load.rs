@@ -138,6 +138,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         wrong.push("settings of `sessions`: must be at least 1 second".to_owned());
     }
+    if config.second_factors.totp_drift_steps > 1 {
+        wrong.push("setting `second_factors.totp_drift_steps`: must be 0 or 1".to_owned());
+    }
     if let Err(reason) = config.tls.applies_to(config.http.listen) {
         wrong.push(reason);
     }

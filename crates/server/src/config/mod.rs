@@ -10,6 +10,7 @@ mod mail;
 mod passwords;
 mod rate_limits;
 mod rules;
+mod second_factors;
 mod secrets;
 mod sessions;
 mod tls;
@@ -29,6 +30,7 @@ pub use mail::{MailConfig, MailTls};
 pub use passwords::PasswordsConfig;
 pub use rate_limits::RateLimitsConfig;
 pub use rules::RulesConfig;
+pub use second_factors::SecondFactorsConfig;
 pub use secrets::SecretsConfig;
 pub use sessions::SessionsConfig;
 pub use tls::{TlsConfig, TlsMode};
@@ -49,6 +51,8 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Cost of password hashing.
     pub passwords: PasswordsConfig,
+    /// Codes of authenticator apps.
+    pub second_factors: SecondFactorsConfig,
     /// The mail server.
     pub mail: MailConfig,
     /// Limits for callers who have proved nothing.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::passwords::Pepper;
+use crate::passwords::{BreachedPasswords, Pepper};
 
 /// Cost of password hashing.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +19,11 @@ pub struct PasswordsConfig {
     /// What is in it.
     #[serde(skip)]
     pub pepper: Pepper,
+    /// File with the hashes of breached passwords; empty: none.
+    pub breached_file: PathBuf,
+    /// The same, open.
+    #[serde(skip)]
+    pub breached: Option<BreachedPasswords>,
 }
 
 impl PasswordsConfig {
@@ -31,8 +36,22 @@ impl PasswordsConfig {
         }
     }
 
-    /// Reads the file that the settings name. Every fault is told.
+    /// Reads the files that the settings name. Every fault is told.
     pub(super) fn load_files(&mut self) -> Vec<String> {
+        let mut faults = self.load_pepper();
+        if !self.breached_file.as_os_str().is_empty() {
+            match BreachedPasswords::open(&self.breached_file) {
+                Ok(breached) => self.breached = Some(breached),
+                Err(reason) => faults.push(format!(
+                    "setting `passwords.breached_file`: {} {reason}",
+                    self.breached_file.display()
+                )),
+            }
+        }
+        faults
+    }
+
+    fn load_pepper(&mut self) -> Vec<String> {
         if self.pepper_file.as_os_str().is_empty() {
             return Vec::new();
         }

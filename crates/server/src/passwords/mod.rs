@@ -1,6 +1,7 @@
 //! Password hashing in a bounded pool, and the rules for new passwords.
 
 mod blocklist;
+mod breached;
 mod generate;
 mod hasher;
 mod memory;
@@ -8,6 +9,7 @@ mod pepper;
 mod policy;
 mod workers;
 
+pub use breached::BreachedPasswords;
 pub use generate::generate_initial_password;
 pub use hasher::{Admission, PasswordHasher, PoolFull, Verdict};
 pub use pepper::Pepper;

@@ -1,17 +1,17 @@
-//! Whether a new password will do: the policy's rules, then whether it was used before.
+//! Whether a new password will do: the policy's rules, then whether it was breached or used before.
 
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::users::PasswordFacts;
 use sg_types::FieldError;
 
 use crate::AppState;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::passwords::{PasswordContext, Requirements, check_new_password};
 
 /// Everything that is wrong with a new password; empty when it is accepted.
 ///
 /// # Errors
-/// 503 when the pool is full.
+/// 503 when the pool is full, or the collection of breached passwords cannot be read.
 pub(super) async fn judge(
     state: &AppState,
     facts: &PasswordFacts,
@@ -20,6 +20,10 @@ pub(super) async fn judge(
     let mut reasons = check_new_password(new, &requirements(facts), &context(facts), "new_password");
     if !reasons.is_empty() {
         return Ok(reasons);
+    }
+    if is_breached(state, new).await? {
+        let message = "is in a collection of breached passwords; take another";
+        return Ok(vec![FieldError::new("new_password", message)]);
     }
     for used in std::iter::once(&facts.password_hash).chain(&facts.history) {
         if state
@@ -37,6 +41,21 @@ pub(super) async fn judge(
         }
     }
     Ok(reasons)
+}
+
+/// Whether the collection that the administrator named has the password.
+async fn is_breached(state: &AppState, new: &SecretString) -> ApiResult<bool> {
+    let Some(breached) = state.config.passwords.breached.clone() else {
+        return Ok(false);
+    };
+    let password = new.clone();
+    tokio::task::spawn_blocking(move || breached.contains(&password))
+        .await
+        .map_err(ApiError::internal)?
+        .map_err(|error| {
+            tracing::error!(%error, "the file of `passwords.breached_file` cannot be searched; new passwords are refused");
+            ApiError::unavailable(60)
+        })
 }
 
 fn requirements(facts: &PasswordFacts) -> Requirements {

@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 use super::sign_in::FirstStep;
 use super::{
     create_api_key, create_tenant, create_user, current_session, export_tenant, factors, own_sessions,
-    password_routes, providers, rate_limits, remove_tenant, revoke_api_key, role_routes, rotate_api_key,
-    sign_in, sign_out, subscription_routes, update_tenant, update_user,
+    password_routes, providers, rate_limits, remove_tenant, require_recent, revoke_api_key, role_routes,
+    rotate_api_key, sign_in, sign_out, subscription_routes, update_tenant, update_user,
 };
 use crate::AppState;
 use crate::auth::{
@@ -125,10 +125,11 @@ async fn list_sessions(
     }))
 }
 
-/// Ends one of the caller's sessions.
+/// Ends one of the caller's sessions. Takes a fresh proof of who calls; leaving this session does not (`DELETE /api/v1/sessions/current`).
 #[utoipa::path(delete, path = "/api/v1/sessions/{session_id}", tag = "users",
     params(("session_id" = SessionId, Path, description = "The session's id.")), security(("bearer" = []), ("cookie" = [])), responses(
     (status = 204, description = "Ended; its token opens nothing from now on."),
+    (status = 403, description = "`verification_required`.", body = Problem),
     (status = "4XX", description = "Refused.", body = Problem),
 ))]
 async fn delete_session(
@@ -136,19 +137,22 @@ async fn delete_session(
     AnySession(acting): AnySession,
     PathParams(session_id): PathParams<SessionId>,
 ) -> ApiResult<StatusCode> {
+    require_recent(&state, &acting).await?;
     own_sessions::end(&state, &acting, session_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends every session of the caller's but this one.
+/// Ends every session of the caller's but this one. Takes a fresh proof of who calls.
 #[utoipa::path(post, path = "/api/v1/sessions/end-others", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
     (status = 200, description = "Ended.", body = SessionsEnded),
+    (status = 403, description = "`verification_required`.", body = Problem),
     (status = "4XX", description = "Refused.", body = Problem),
 ))]
 async fn post_sessions_end_others(
     State(state): State<AppState>,
     AnySession(acting): AnySession,
 ) -> ApiResult<Json<SessionsEnded>> {
+    require_recent(&state, &acting).await?;
     Ok(Json(own_sessions::end_others(&state, &acting).await?))
 }
 

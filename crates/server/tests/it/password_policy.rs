@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, Duration};
 use serde_json::{Value, json};
+use sg_server::passwords::BreachedPasswords;
 use sg_types::Role;
 
 use super::app::{Answer, App, PASSWORD, Person};
 
+/// SHA-1 of `Breached-gravel4-lantern`.
+const BREACHED_SHA1: &str = "218D3C230437B4F615E0F6E03E23DE4B9F6B6AD3";
 const PATH: &str = "/api/v1/users/password-policy";
 
 async fn change(app: &App, person: &Person, current: &str, new: &str) -> Answer {
@@ -17,6 +20,36 @@ fn messages(answer: &Answer) -> String {
     let errors = answer.body["errors"].as_array().cloned().unwrap_or_default();
     let texts: Vec<&str> = errors.iter().filter_map(|e| e["message"].as_str()).collect();
     texts.join("; ")
+}
+
+#[tokio::test]
+async fn breached_passwords_are_refused_where_a_collection_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("breached.txt");
+    let lines = format!(
+        "{}:3\r\n{BREACHED_SHA1}:17\r\n{}:1\r\n",
+        "0".repeat(40),
+        "F".repeat(40)
+    );
+    std::fs::write(&file, lines).unwrap();
+    let app = App::start_with(|config| {
+        config.passwords.breached = Some(BreachedPasswords::open(&file).unwrap());
+    })
+    .await;
+    let ada = app.person(app.tenant(), "ada", Role::User).await;
+    let refused = change(&app, &ada, PASSWORD, "Breached-gravel4-lantern").await;
+    assert_eq!((refused.status, refused.fields()), (422, vec!["new_password"]));
+    assert!(
+        messages(&refused).contains("collection of breached"),
+        "{refused:?}"
+    );
+    // A file that is cut short under the server refuses nobody's breached password silently.
+    std::fs::write(&file, "no line of a collection, and longer than one\n").unwrap();
+    let unsure = change(&app, &ada, PASSWORD, "Other-gravel4-lantern").await;
+    assert_eq!(unsure.status, 503, "{unsure:?}");
+    std::fs::write(&file, format!("{}:1\r\n", "F".repeat(40))).unwrap();
+    let taken = change(&app, &ada, PASSWORD, "Other-gravel4-lantern").await;
+    assert_eq!(taken.status, 204, "{taken:?}");
 }
 
 #[tokio::test]

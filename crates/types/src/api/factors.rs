@@ -71,7 +71,7 @@ pub struct PasskeySignIn {
     pub passkey: PasskeyAssertion,
 }
 
-/// `POST /api/v1/sessions/current/verification` → 204; exactly one of the proofs. Who has a factor uses it; the password is for who has none.
+/// `POST /api/v1/sessions/current/verification`; exactly one of the proofs. Who has a factor uses it; the password is for who has none.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
@@ -90,6 +90,13 @@ pub struct Verification {
     /// The authenticator's answer.
     #[serde(default)]
     pub passkey: Option<PasskeyAssertion>,
+}
+
+/// The answer to a verification: 200, and the session cookie. The token that was used before opens nothing any more.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionRenewed {
+    /// For programs: `Authorization: Bearer`.
+    pub token: String,
 }
 
 /// `POST /api/v1/sessions/current/verification/options`: how the caller can verify themselves.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ProviderId, Role, UserId, values::text_enum};
+use crate::{ProviderId, Role, TenantId, UserId, values::text_enum};
 
 /// What kind of provider it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -242,10 +242,33 @@ pub struct ProviderView {
     pub redirect_uri: Option<String>,
     /// Accounts that are linked to it.
     pub linked_users: i64,
+    /// Whether its listing, or one of its domains, waits for the operator of the installation; it signs in whoever has its own link.
+    pub is_waiting: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+/// What the provider of a tenant shows on the sign-in page that all tenants share, or wants to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct PublicationView {
+    /// The provider's id.
+    pub provider_id: ProviderId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// The name on its button.
+    pub name: String,
+    /// The OpenID issuer that people are sent to.
+    pub issuer: String,
+    /// Whether everybody sees it.
+    pub is_listed: bool,
+    /// The e-mail domains that lead to it.
+    pub domains: Vec<String>,
+    /// Whether any of it waits for the operator.
+    pub is_waiting: bool,
 }
 
 /// What a test of a provider found.

@@ -264,21 +264,26 @@ pub async fn note_sign_in(tx: &mut SystemTx, user_id: UserId, at: DateTime<Utc>)
     Ok(())
 }
 
-/// Notes that the holder of a session has proved again who they are.
+/// Notes that the holder of a session has proved again who they are, and puts a new token in the place of the one that was used (ASVS 5.0 §7.2.4).
+/// False when the session has ended, or another proof was faster.
 ///
 /// # Errors
 /// As every query.
-pub async fn mark_session_verified(
+pub async fn renew_session(
     tx: &mut SystemTx,
-    session_id: SessionId,
+    old: TokenHash,
+    new: TokenHash,
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
-    sqlx::query("update users.sessions set verified_at = $2 where session_id = $1 and ended_at is null")
-        .bind(session_id.0)
-        .bind(at)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+) -> Result<bool, DbError> {
+    let renewed = sqlx::query(
+        "update users.sessions set verified_at = $3, token_hash = $2 where token_hash = $1 and ended_at is null",
+    )
+    .bind(old.as_bytes())
+    .bind(new.as_bytes())
+    .bind(at)
+    .execute(tx.conn())
+    .await?;
+    Ok(renewed.rows_affected() == 1)
 }
 
 /// When the holder of a session last proved who they are; the session's begin at the earliest.

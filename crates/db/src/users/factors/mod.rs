@@ -9,7 +9,7 @@ mod totp;
 pub use backup_codes::{NewBackupCode, count_backup_codes, replace_backup_codes, use_backup_code};
 pub use challenges::{
     Account, Challenge, ChallengePurpose, NewChallenge, consume_challenge, find_waiting_challenge,
-    insert_challenge, lock_account, mark_session_verified, note_sign_in, read_verified_at, try_challenge,
+    insert_challenge, lock_account, note_sign_in, read_verified_at, renew_session, try_challenge,
 };
 pub use notices::{dismiss_notices, insert_notice, list_notices};
 pub use policy::{drop_factor_rules_except, find_factor_deadline, list_factor_rules, set_factor_rule};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sg_types::{
     ProviderId, Role, TenantId,
-    api::providers::{ProviderSettings, ProviderView, RoleMapping},
+    api::providers::{ProviderSettings, ProviderView, PublicationView, RoleMapping},
 };
 use sqlx::{Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -73,7 +73,10 @@ macro_rules! view_query {
     ($rest:literal) => {
         concat!(
             "select p.provider_id, p.name, p.is_enabled, p.is_listed, p.creates_users, p.default_role, p.highest_role,
-        p.role_mappings, p.settings, p.secret_id is not null as has_secret, p.created_at, p.updated_at,
+        p.role_mappings, p.settings, p.secret_id is not null as has_secret,
+        p.created_at, p.updated_at,
+        (p.kind = 'oidc' and (p.is_listed and not p.is_published or exists (
+            select from users.provider_domains d where d.provider_id = p.provider_id and not d.is_published))) as is_waiting,
         (select coalesce(array_agg(d.domain order by d.domain), '{}') from users.provider_domains d where d.provider_id = p.provider_id) as domains,
         (select count(*) from users.external_identities i where i.tenant_id = p.tenant_id and i.provider_id = p.provider_id) as linked_users
      from users.identity_providers p ",
@@ -170,7 +173,7 @@ pub async fn list_enabled_providers(tx: &mut SystemTx, kind: &str) -> Result<Vec
     .collect()
 }
 
-/// What the sign-in page offers: the OpenID providers that are listed, and the one that `domain` (lower case) leads to.
+/// What the sign-in page offers: the OpenID providers that are listed, and the one that `domain` (lower case) leads to. Both once they are published.
 ///
 /// # Errors
 /// As every query.
@@ -183,7 +186,8 @@ pub async fn list_offered_providers(
          from users.identity_providers p
          join users.tenants t on t.tenant_id = p.tenant_id
          where p.kind = 'oidc' and p.is_enabled and t.status = 'active'
-            and (p.is_listed or exists (select from users.provider_domains d where d.provider_id = p.provider_id and d.domain = $1))
+            and (p.is_listed and p.is_published or exists (
+                select from users.provider_domains d where d.provider_id = p.provider_id and d.domain = $1 and d.is_published))
          order by p.name, p.provider_id
          limit 100",
     )
@@ -236,7 +240,7 @@ pub async fn update_provider(tx: &mut SystemTx, new: &ProviderToSave<'_>) -> Res
     let result = sqlx::query(
         "update users.identity_providers
          set name = $4, is_enabled = $5, is_listed = $6, creates_users = $7, default_role = $8, highest_role = $9, role_mappings = $10,
-            settings = $11, secret_id = $12, updated_at = $13
+            settings = $11, secret_id = $12, updated_at = $13, is_published = is_published and $6
          where provider_id = $1 and tenant_id = $2 and kind = $3",
     )
     .bind(new.provider_id.0)
@@ -257,10 +261,10 @@ pub async fn update_provider(tx: &mut SystemTx, new: &ProviderToSave<'_>) -> Res
     Ok(result.rows_affected() == 1)
 }
 
-/// Replaces the e-mail domains (lower case) that lead to a provider.
+/// Replaces the e-mail domains (lower case) of a provider. New ones lead nowhere until they are published.
 ///
 /// # Errors
-/// [`DbError::AlreadyExists`] when one of them leads to another provider.
+/// As every query.
 pub async fn set_provider_domains(
     tx: &mut SystemTx,
     tenant_id: TenantId,
@@ -287,6 +291,71 @@ pub async fn set_provider_domains(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Agrees to what an OpenID provider shows on the common sign-in page, or takes that back. False when there is no such provider.
+///
+/// # Errors
+/// [`DbError::AlreadyExists`] when one of its domains leads to another provider.
+pub async fn publish_provider(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    provider_id: ProviderId,
+    is_published: bool,
+) -> Result<bool, DbError> {
+    let result = sqlx::query(
+        "update users.identity_providers set is_published = $3 and is_listed where tenant_id = $1 and provider_id = $2 and kind = 'oidc'",
+    )
+    .bind(tenant_id.0)
+    .bind(provider_id.0)
+    .bind(is_published)
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "update users.provider_domains set is_published = $3
+         where tenant_id = $1 and provider_id = $2 and is_published <> $3",
+    )
+    .bind(tenant_id.0)
+    .bind(provider_id.0)
+    .bind(is_published)
+    .execute(tx.conn())
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// The providers of all tenants that want something of the common sign-in page, those that wait first.
+///
+/// # Errors
+/// As every query.
+pub async fn list_publications(tx: &mut SystemTx) -> Result<Vec<PublicationView>, DbError> {
+    sqlx::query(
+        "select p.provider_id, p.tenant_id, t.name as tenant_name, p.name, p.is_listed, p.settings ->> 'issuer' as issuer,
+            p.is_listed and not p.is_published or exists (
+                select from users.provider_domains d where d.provider_id = p.provider_id and not d.is_published) as is_waiting,
+            (select coalesce(array_agg(d.domain order by d.domain), '{}') from users.provider_domains d where d.provider_id = p.provider_id) as domains
+         from users.identity_providers p
+         join users.tenants t on t.tenant_id = p.tenant_id
+         where p.kind = 'oidc' and t.status = 'active'
+            and (p.is_listed or exists (select from users.provider_domains d where d.provider_id = p.provider_id))
+         order by is_waiting desc, t.name, p.provider_id
+         limit 500",
+    )
+    .fetch_all(tx.conn())
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(PublicationView {
+            provider_id: row.try_get::<Uuid, _>("provider_id")?.into(),
+            tenant_id: row.try_get::<Uuid, _>("tenant_id")?.into(),
+            tenant_name: row.try_get("tenant_name")?,
+            name: row.try_get("name")?,
+            issuer: row.try_get("issuer")?,
+            is_listed: row.try_get("is_listed")?,
+            domains: row.try_get("domains")?,
+            is_waiting: row.try_get("is_waiting")?,
+        })
+    })
+    .collect()
 }
 
 /// Removes a provider with its links; the accounts stay. False when there is none.
@@ -344,6 +413,7 @@ fn view(row: &PgRow) -> Result<ProviderView, DbError> {
         has_secret: row.try_get("has_secret")?,
         redirect_uri: None,
         linked_users: row.try_get("linked_users")?,
+        is_waiting: row.try_get("is_waiting")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

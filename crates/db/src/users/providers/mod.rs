@@ -9,8 +9,8 @@ mod secrets;
 
 pub use configuration::{
     Provider, ProviderToSave, delete_provider, end_provider_sessions, find_provider, insert_provider,
-    list_enabled_providers, list_offered_providers, list_providers, set_provider_domains, update_provider,
-    view_provider,
+    list_enabled_providers, list_offered_providers, list_providers, list_publications, publish_provider,
+    set_provider_domains, update_provider, view_provider,
 };
 pub use directories::{
     DirectoryLink, find_directory_link, has_directory, insert_sync, last_sync_at, list_directory_links,

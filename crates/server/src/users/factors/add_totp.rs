@@ -47,7 +47,8 @@ pub(super) async fn confirm(state: &AppState, who: &Enrolling, body: ConfirmTotp
         .await?
         .ok_or_else(ApiError::not_found)?;
     let opened = secret::open(state, &mut tx, pending.secret_id).await?;
-    let Some(step) = totp::find_step(&opened, &body.code, at) else {
+    let drift = state.config.second_factors.totp_drift_steps;
+    let Some(step) = totp::find_step(&opened, &body.code, at, drift) else {
         return Err(ApiError::invalid_field(
             "code",
             "is not the code that the app shows; check that its clock is right and try the next one",

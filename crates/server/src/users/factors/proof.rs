@@ -132,9 +132,10 @@ async fn test_code(
         secrets.push((factor.factor_id, opened));
     }
     tx.commit_upkeep().await?;
+    let drift = state.config.second_factors.totp_drift_steps;
     let fitting = secrets
         .iter()
-        .filter_map(|(factor_id, secret)| Some((*factor_id, totp::find_step(secret, code, at)?)));
+        .filter_map(|(factor_id, secret)| Some((*factor_id, totp::find_step(secret, code, at, drift)?)));
     Ok(fitting
         .map(|(factor_id, step)| Tested::Code { factor_id, step })
         .next_back())

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sg_types::api::factors::{
     AddPasskey, BackupCodes, BeginTotp, ConfirmTotp, FactorAdded, FactorOverview, FactorPolicy, Notices,
-    PasskeyChallenge, PasskeyEnrolment, PasskeySignIn, SecondFactor, TotpEnrolment, UpdateFactorPolicy,
-    Verification, VerificationOptions,
+    PasskeyChallenge, PasskeyEnrolment, PasskeySignIn, SecondFactor, SessionRenewed, TotpEnrolment,
+    UpdateFactorPolicy, Verification, VerificationOptions,
 };
 use sg_types::api::users::SessionCreated;
 use sg_types::{FactorId, Problem, UserId};
@@ -110,16 +110,21 @@ async fn post_verification_options(
 /// Verifies the caller again, for the dangerous actions of the next five minutes.
 #[utoipa::path(post, path = "/api/v1/sessions/current/verification", tag = "users", request_body = Verification,
     security(("bearer" = []), ("cookie" = [])), responses(
-    (status = 204, description = "Verified."),
+    (status = 200, description = "Verified; the session goes on with a new token, its old one opens nothing.", body = SessionRenewed),
     (status = 403, description = "`verification_failed`.", body = Problem),
 ))]
 async fn post_verification(
     State(state): State<AppState>,
     AnySession(acting): AnySession,
     JsonBody(body): JsonBody<Verification>,
-) -> ApiResult<StatusCode> {
-    verification::verify(&state, &acting, body).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> ApiResult<Response> {
+    let renewed = verification::verify(&state, &acting, body).await?;
+    let cookie = session_cookie(&renewed.token, state.tls);
+    let mut response = Json(renewed).into_response();
+    response
+        .headers_mut()
+        .extend(cookie.map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
 }
 
 /// Lists the caller's factors.

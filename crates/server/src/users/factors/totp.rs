@@ -10,18 +10,17 @@ use qrcode::render::svg;
 pub(super) const SECRET_BYTES: usize = 20;
 /// Seconds of a step (ASVS 5.0 §6.5.5: 30 at most).
 const STEP_SECONDS: i64 = 30;
-/// Steps that a clock may be off to either side (RFC 6238 §5.2).
-const DRIFT: i64 = 1;
 /// Digits of a code.
 const DIGITS: usize = 6;
 
-/// The step that `code` belongs to, among the present one and its neighbours. None when it is no code of theirs.
-pub(super) fn find_step(secret: &[u8], code: &str, at: DateTime<Utc>) -> Option<i64> {
+/// The step that `code` belongs to, among the present one and `drift` to either side. None when it is no code of theirs.
+pub(super) fn find_step(secret: &[u8], code: &str, at: DateTime<Utc>, drift: u8) -> Option<i64> {
+    let drift = i64::from(drift);
     let present = at.timestamp().div_euclid(STEP_SECONDS);
     let given = code.trim().as_bytes();
     let mut found = None;
     // Every step is compared, so that the time tells nothing of which one fits.
-    for step in present - DRIFT..=present + DRIFT {
+    for step in present - drift..=present + drift {
         let fits: bool = subtle::ConstantTimeEq::ct_eq(generate(secret, step).as_bytes(), given).into();
         found = if fits { Some(step) } else { found };
     }
@@ -111,13 +110,15 @@ mod tests {
         for (step, found) in [(-2, None), (-1, Some(-1)), (0, Some(0)), (1, Some(1)), (2, None)] {
             let code = generate(&secret, present + step);
             assert_eq!(
-                find_step(&secret, &code, at),
+                find_step(&secret, &code, at, 1),
                 found.map(|step| present + step),
                 "{step}"
             );
+            let strict = (step == 0).then_some(present);
+            assert_eq!(find_step(&secret, &code, at, 0), strict, "{step}");
         }
         for bad in ["", "12345", "1234567", "abcdef", "１２３４５６"] {
-            assert_eq!(find_step(&secret, bad, at), None, "{bad}");
+            assert_eq!(find_step(&secret, bad, at, 1), None, "{bad}");
         }
     }
 

@@ -6,10 +6,10 @@ use sg_db::audit::Outcome;
 use sg_db::users as db;
 use sg_db::users::factors::{
     Challenge, ChallengePurpose, NewChallenge, consume_challenge, count_backup_codes, insert_challenge,
-    list_factors, list_passkeys, lock_account, mark_session_verified, read_verified_at, try_challenge,
+    list_factors, list_passkeys, lock_account, read_verified_at, renew_session, try_challenge,
 };
 use sg_db::{Proof as CallerProof, TokenHash};
-use sg_types::api::factors::{PasskeyChallenge, Verification, VerificationOptions};
+use sg_types::api::factors::{PasskeyChallenge, SessionRenewed, Verification, VerificationOptions};
 use sg_types::{SessionId, TokenKind};
 
 use super::super::verify_password::{self, Verified};
@@ -89,8 +89,13 @@ pub(super) async fn options(state: &AppState, acting: &Acting) -> ApiResult<Veri
     })
 }
 
-/// Takes the caller's proof. Who has a factor uses it: somebody who holds the session may have the password from the same place.
-pub(super) async fn verify(state: &AppState, acting: &Acting, body: Verification) -> ApiResult<()> {
+/// Takes the caller's proof and renews the session: its old token opens nothing any more. Who has a factor uses it: somebody who holds the session may
+/// have the password from the same place.
+pub(super) async fn verify(
+    state: &AppState,
+    acting: &Acting,
+    body: Verification,
+) -> ApiResult<SessionRenewed> {
     if let Some(password) = body.password {
         if body.code.is_some() || body.backup_code.is_some() || body.passkey.is_some() {
             return Err(ApiError::invalid_field("password", "give exactly one proof"));
@@ -141,7 +146,11 @@ async fn find_challenge(state: &AppState, acting: &Acting, token: &str) -> ApiRe
 }
 
 /// Through the same gate as a sign-in, so that a stolen session is no way around the lockout.
-async fn verify_password(state: &AppState, acting: &Acting, password: SecretString) -> ApiResult<()> {
+async fn verify_password(
+    state: &AppState,
+    acting: &Acting,
+    password: SecretString,
+) -> ApiResult<SessionRenewed> {
     let caller = &acting.caller;
     let mut tx = state.db.system("verification").await?;
     if !list_factors(&mut tx, caller.user_id).await?.is_empty() {
@@ -169,17 +178,30 @@ async fn verify_password(state: &AppState, acting: &Acting, password: SecretStri
     accept(state, acting, tx, "password").await
 }
 
-async fn accept(state: &AppState, acting: &Acting, mut tx: sg_db::SystemTx, method: &str) -> ApiResult<()> {
+async fn accept(
+    state: &AppState,
+    acting: &Acting,
+    mut tx: sg_db::SystemTx,
+    method: &str,
+) -> ApiResult<SessionRenewed> {
+    let CallerProof::Session(old) = acting.caller.proof else {
+        return Err(ApiError::unauthenticated());
+    };
+    let token = tokens::generate(TokenKind::Session);
     let session_id = SessionId(acting.caller.credential_id);
     let mut event = acting.event(state, "session.verify");
     event.object = Some(("session", session_id.to_string()));
     event.reason = Some(method.to_owned());
-    mark_session_verified(&mut tx, session_id, event.at).await?;
+    if !renew_session(&mut tx, old, token.hash, event.at).await? {
+        return Err(ApiError::unauthenticated());
+    }
     tx.commit(acting.caller.home_tenant_id, event).await?;
-    Ok(())
+    Ok(SessionRenewed {
+        token: token.secret.expose_secret().to_owned(),
+    })
 }
 
-async fn refuse(state: &AppState, acting: &Acting, method: &str) -> ApiResult<()> {
+async fn refuse<T>(state: &AppState, acting: &Acting, method: &str) -> ApiResult<T> {
     let mut event = acting.event(state, "session.verify");
     event.object = Some(("session", acting.caller.credential_id.to_string()));
     event.outcome = Outcome::Failure;

@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod ldap;
 mod oidc;
 mod outbound;
+mod publication;
 mod refusal;
 mod roles;
 mod routes;

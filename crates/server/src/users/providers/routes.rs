@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use sg_db::users::providers as db;
 use sg_types::api::Page;
-use sg_types::api::providers::{ProviderTest, ProviderView, SaveProvider};
+use sg_types::api::providers::{ProviderTest, ProviderView, PublicationView, SaveProvider};
 use sg_types::{Problem, ProviderId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ldap, oidc, save, scim, try_out};
+use super::{ldap, oidc, publication, save, scim, try_out};
 use crate::AppState;
-use crate::auth::{Can, ProvidersManage, Recent};
+use crate::auth::{Can, ProvidersManage, Recent, TenantsManage};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, parse_json};
 
@@ -22,6 +22,8 @@ pub(in crate::users) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_providers, post_provider))
         .routes(routes!(show_provider, put_provider, delete_provider))
         .routes(routes!(test_provider))
+        .routes(routes!(list_publications))
+        .routes(routes!(put_publication, delete_publication))
         .merge(oidc::routes())
         .merge(ldap::routes())
         .merge(scim::routes())
@@ -52,7 +54,7 @@ async fn list_providers(
 #[utoipa::path(post, path = "/api/v1/users/providers", tag = "users", request_body = SaveProvider,
     security(("bearer" = []), ("cookie" = [])), responses(
     (status = 201, description = "Set up.", body = ProviderView),
-    (status = 409, description = "`already_exists`: the tenant has one of that name. `domain_taken`: a domain leads elsewhere.", body = Problem),
+    (status = 409, description = "`already_exists`: the tenant has one of that name. `domain_taken`: a domain leads elsewhere, and the caller is the operator.", body = Problem),
 ))]
 async fn post_provider(
     State(state): State<AppState>,
@@ -63,6 +65,53 @@ async fn post_provider(
         StatusCode::CREATED,
         Json(save::create_provider(&state, &can, body).await?),
     ))
+}
+
+/// Lists what the providers of all tenants show on the common sign-in page, or want to.
+#[utoipa::path(get, path = "/api/v1/users/provider-publications", tag = "users", security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 200, description = "What waits for the operator first; 500 at most.", body = Page<PublicationView>),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn list_publications(
+    State(state): State<AppState>,
+    _can: Can<TenantsManage>,
+) -> ApiResult<Json<Page<PublicationView>>> {
+    let items = publication::list(&state).await?;
+    Ok(Json(Page {
+        items,
+        next_cursor: None,
+    }))
+}
+
+/// Agrees to the listing and the e-mail domains of a provider, of whichever tenant.
+#[utoipa::path(put, path = "/api/v1/users/provider-publications/{provider_id}", tag = "users",
+    params(("provider_id" = ProviderId, Path, description = "The provider's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Published."),
+    (status = 409, description = "`domain_taken`: a domain leads to another provider.", body = Problem),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn put_publication(
+    State(state): State<AppState>,
+    can: Recent<TenantsManage>,
+    PathParams(provider_id): PathParams<ProviderId>,
+) -> ApiResult<StatusCode> {
+    publication::decide(&state, &can, provider_id, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a provider off the common sign-in page; it signs in whoever has its own link.
+#[utoipa::path(delete, path = "/api/v1/users/provider-publications/{provider_id}", tag = "users",
+    params(("provider_id" = ProviderId, Path, description = "The provider's id.")), security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 204, description = "Withdrawn."),
+    (status = "4XX", description = "Refused.", body = Problem),
+))]
+async fn delete_publication(
+    State(state): State<AppState>,
+    can: Recent<TenantsManage>,
+    PathParams(provider_id): PathParams<ProviderId>,
+) -> ApiResult<StatusCode> {
+    publication::decide(&state, &can, provider_id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Shows an identity provider.

@@ -3,11 +3,12 @@
 use sg_db::users::providers::{self as db, ProviderToSave};
 use sg_db::{DbError, SystemTx};
 use sg_types::api::providers::{LdapSettings, OidcSettings, ProviderSettings, ProviderView, SaveProvider};
-use sg_types::{ProviderId, TenantId};
+use sg_types::{Permission, ProviderId, TenantId};
 use url::Url;
 use uuid::Uuid;
 
 use super::outbound::{Outbound, is_reachable};
+use super::publication::publish;
 use super::{ldap, oidc, secret};
 use crate::AppState;
 use crate::auth::Acting;
@@ -42,7 +43,10 @@ pub(super) async fn create_provider(
     };
     let new = to_save(&body, tenant_id, provider_id, secret_id, event.at);
     db::insert_provider(&mut tx, &new).await.map_err(explain)?;
-    set_domains(&mut tx, tenant_id, provider_id, &body.domains).await?;
+    db::set_provider_domains(&mut tx, tenant_id, provider_id, &body.domains).await?;
+    if is_operator(acting) {
+        publish(&mut tx, tenant_id, provider_id).await?;
+    }
     let view = show(state, &mut tx, tenant_id, provider_id).await?;
     tx.commit(tenant_id, event).await?;
     Ok(view)
@@ -92,7 +96,13 @@ pub(super) async fn replace_provider(
     if let Some(replaced) = old.secret_id.filter(|_| body.secret.is_some()) {
         secret::forget(&mut tx, tenant_id, replaced).await?;
     }
-    set_domains(&mut tx, tenant_id, provider_id, &body.domains).await?;
+    db::set_provider_domains(&mut tx, tenant_id, provider_id, &body.domains).await?;
+    if is_operator(acting) {
+        publish(&mut tx, tenant_id, provider_id).await?;
+    } else if moved || old.name != body.name {
+        // The operator agreed to another server, or to another name on its button.
+        db::publish_provider(&mut tx, tenant_id, provider_id, false).await?;
+    }
     if moved || !body.is_enabled {
         db::end_provider_sessions(&mut tx, tenant_id, provider_id, event.at).await?;
     }
@@ -169,20 +179,9 @@ fn to_save<'a>(
     }
 }
 
-async fn set_domains(
-    tx: &mut SystemTx,
-    tenant_id: TenantId,
-    provider_id: ProviderId,
-    domains: &[String],
-) -> ApiResult<()> {
-    match db::set_provider_domains(tx, tenant_id, provider_id, domains).await {
-        // Whose it is, in which tenant, is nobody's business.
-        Err(DbError::AlreadyExists { .. }) => Err(ApiError::conflict(
-            "domain_taken",
-            "one of the domains leads to another provider; ask the operator of this installation",
-        )),
-        other => Ok(other?),
-    }
+/// Whether the caller may agree to what a provider shows on the sign-in page that all tenants share.
+fn is_operator(acting: &Acting) -> bool {
+    acting.caller.may(Permission::TenantsManage)
 }
 
 /// Whether the provider's answers come from another server or are meant for another client than before.

@@ -51,6 +51,22 @@ async fn a_code_completes_the_sign_in() {
 }
 
 #[tokio::test]
+async fn without_drift_a_code_ends_with_its_thirty_seconds() {
+    for (drift, status) in [(0, 401), (1, 201)] {
+        let app = App::start_with(|config| config.second_factors.totp_drift_steps = drift).await;
+        let ada = app.person(app.tenant(), "ada", Role::User).await;
+        let authy = Authy::add(&app, &ada.token).await;
+        let shown_before = authy.code(&app);
+        app.advance(Duration::seconds(30));
+        let late = second_step(&app, &challenge(&app, "ada").await, "code", shown_before).await;
+        assert_eq!(late.status, status, "{drift}");
+        app.advance(Duration::seconds(30));
+        let now = second_step(&app, &challenge(&app, "ada").await, "code", authy.code(&app)).await;
+        assert_eq!(now.status, 201, "{drift}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_good_once_however_many_try_at_once() {
     let app = App::start_with(|config| config.passwords.queue = 1_000).await;
     let ada = app.person(app.tenant(), "ada", Role::User).await;

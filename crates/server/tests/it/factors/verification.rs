@@ -65,6 +65,12 @@ async fn an_old_session_does_nothing_dangerous() {
             "/api/v1/users/me/factors/00000000-0000-0000-0000-000000000009",
             json!({}),
         ),
+        (
+            Method::DELETE,
+            "/api/v1/sessions/00000000-0000-0000-0000-000000000009",
+            json!({}),
+        ),
+        (Method::POST, "/api/v1/sessions/end-others", json!({})),
     ];
     app.advance(Duration::minutes(5));
     for (method, path, body) in &dangerous {
@@ -104,11 +110,10 @@ async fn an_old_session_does_nothing_dangerous() {
     let wrong = app.post(VERIFY, &ada.token, json!({"password": "wrong"})).await;
     assert_eq!((wrong.status, wrong.code()), (403, "verification_failed"));
     let right = app.post(VERIFY, &ada.token, json!({"password": PASSWORD})).await;
-    assert_eq!(right.status, 204, "{right:?}");
+    assert_eq!(right.status, 200, "{right:?}");
+    let renewed = right.body["token"].as_str().unwrap();
     for (method, path, body) in &dangerous {
-        let answer = app
-            .call(method.clone(), path, &ada.token, Some(body.clone()))
-            .await;
+        let answer = app.call(method.clone(), path, renewed, Some(body.clone())).await;
         assert_ne!(answer.code(), "verification_required", "{path}");
     }
     let other = app.open_session(ada.user_id, Role::SystemAdmin).await;
@@ -136,12 +141,11 @@ async fn who_has_a_factor_uses_it() {
     let password = app.post(VERIFY, &ada.token, json!({"password": PASSWORD})).await;
     assert_eq!((password.status, password.fields()), (422, vec!["password"]));
     let code = authy.code(&app);
+    let right = app.post(VERIFY, &ada.token, json!({"code": code})).await;
+    assert_eq!(right.status, 200, "{right:?}");
+    let token = right.body["token"].as_str().unwrap();
     assert_eq!(
-        app.post(VERIFY, &ada.token, json!({"code": code})).await.status,
-        204
-    );
-    assert_eq!(
-        app.post(VERIFY, &ada.token, json!({"code": code})).await.status,
+        app.post(VERIFY, token, json!({"code": code})).await.status,
         403,
         "a code is good once"
     );
@@ -150,10 +154,10 @@ async fn who_has_a_factor_uses_it() {
         json!({"code": "1", "backup_code": "2"}),
         json!({"password": "1", "code": "2"}),
     ] {
-        assert_eq!(app.post(VERIFY, &ada.token, body).await.status, 422);
+        assert_eq!(app.post(VERIFY, token, body).await.status, 422);
     }
     let path = format!("/api/v1/users/me/factors/{}", authy.factor_id);
-    assert_eq!(app.delete(&path, &ada.token).await.status, 204);
+    assert_eq!(app.delete(&path, token).await.status, 204);
     assert_eq!(
         app.sign_in("ada", PASSWORD).await.status,
         201,
@@ -161,8 +165,49 @@ async fn who_has_a_factor_uses_it() {
     );
     let secrets = "select count(*)::text from users.secrets where purpose = 'totp'";
     assert_eq!(app.sql_text(secrets).await, "0", "no secret outlives its factor");
-    let notices = app.get("/api/v1/users/me/notices", &ada.token).await;
+    let notices = app.get("/api/v1/users/me/notices", token).await;
     assert_eq!(notices.body["notices"][0]["kind"], "factor_removed");
+}
+
+#[tokio::test]
+async fn a_new_proof_makes_a_new_token_and_voids_the_old_one() {
+    let app = App::start().await;
+    let ada = app.person(app.tenant(), "ada", Role::Manager).await;
+    let current = "/api/v1/sessions/current";
+    let sessions = app.get("/api/v1/sessions", &ada.token).await;
+    let session_id = sessions.body["items"][0]["session_id"].clone();
+    let wrong = app.post(VERIFY, &ada.token, json!({"password": "wrong"})).await;
+    assert_eq!((wrong.status, wrong.header("set-cookie")), (403, ""));
+    assert_eq!(app.get(current, &ada.token).await.status, 200);
+
+    // Two at once from one session: one of them renews it, the other has lost its token.
+    let proof = || app.post(VERIFY, &ada.token, json!({"password": PASSWORD}));
+    let (one, other) = tokio::join!(proof(), proof());
+    let (renewed, late) = if one.status == 200 {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert_eq!((renewed.status, late.status), (200, 401), "{renewed:?} {late:?}");
+    let token = renewed.body["token"].as_str().unwrap();
+    assert!(
+        renewed.header("set-cookie").contains(token) && renewed.header("set-cookie").contains("HttpOnly"),
+        "{renewed:?}"
+    );
+    assert_ne!(token, ada.token);
+    assert_eq!(
+        app.get(current, &ada.token).await.status,
+        401,
+        "a stolen copy is worth nothing"
+    );
+    assert_eq!(app.get(current, token).await.status, 200);
+    let sessions = app.get("/api/v1/sessions", token).await;
+    let items = sessions.body["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["session_id"]),
+        (1, &session_id),
+        "one session, not two"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Setting up providers: who may, with what, and what others learn of it.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 use sg_types::Role;
 
@@ -115,19 +116,18 @@ async fn a_domain_leads_to_one_tenant_and_tells_nothing_else() {
     let admin = app.person(app.tenant(), "admin", Role::Admin).await;
     let other_tenant = app.new_tenant("other").await;
     let other = app.person(other_tenant, "other", Role::Admin).await;
-    let provider = set_up(&app, &admin, "https://login.example.org", |b| {
+    let operator = app.person(app.tenant(), "operator", Role::SystemAdmin).await;
+    let provider = set_up(&app, &operator, "https://login.example.org", |b| {
         b["domains"] = json!(["example.org", "EXAMPLE.org "]);
     })
     .await;
-    let taken = app
-        .post(
-            "/api/v1/users/providers",
-            &other.token,
-            body(|b| b["domains"] = json!(["example.org"])),
-        )
-        .await;
-    assert_eq!((taken.status, taken.code()), (409, "domain_taken"));
-    assert!(!taken.body.to_string().contains(&provider));
+    let claim = body(|b| b["domains"] = json!(["example.org"]));
+    let claimed = app.post("/api/v1/users/providers", &other.token, claim).await;
+    assert_eq!(
+        (claimed.status, &claimed.body["is_waiting"]),
+        (201, &json!(true)),
+        "a claim tells nothing of the domain's holder, and leads nobody away"
+    );
 
     let ask = async |query: &str| app.get(&format!("/api/v1/sessions/providers{query}"), "").await;
     let found = ask("?domain=Example.ORG").await;
@@ -152,6 +152,8 @@ async fn a_domain_leads_to_one_tenant_and_tells_nothing_else() {
             "{unknown}"
         );
     }
+    let list = app.get("/api/v1/users/providers", &admin.token).await;
+    assert_eq!(list.body["items"][0]["is_waiting"], json!(false));
     // Another tenant's administrator neither sees it nor touches it.
     let path = format!("/api/v1/users/providers/{provider}");
     assert_eq!(app.get(&path, &other.token).await.status, 404);
@@ -166,6 +168,147 @@ async fn a_domain_leads_to_one_tenant_and_tells_nothing_else() {
         .await;
     assert_eq!(put.status, 404);
     assert_eq!(app.delete(&path, &other.token).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_all_tenants_see_takes_the_operators_word() {
+    let app = App::start().await;
+    let operator = app.person(app.tenant(), "operator", Role::SystemAdmin).await;
+    let tenant = app.new_tenant("other").await;
+    let admin = app.person(tenant, "admin", Role::Admin).await;
+    let there = app.person(tenant, "there", Role::SystemAdmin).await;
+    let wishes = |name: &str, issuer: &str, domains: &[&str]| {
+        let (name, issuer, domains) = (json!(name), json!(issuer), json!(domains));
+        body(|b| {
+            (b["name"], b["settings"]["issuer"], b["domains"], b["is_listed"]) =
+                (name, issuer, domains, json!(true));
+        })
+    };
+    let own = "https://login.example.org";
+    let made = app
+        .post(
+            "/api/v1/users/providers",
+            &admin.token,
+            wishes("Ours", own, &["one.example"]),
+        )
+        .await;
+    assert_eq!(
+        (made.status, &made.body["is_waiting"]),
+        (201, &json!(true)),
+        "{made:?}"
+    );
+    let provider = made.body["provider_id"].as_str().unwrap();
+    let path = format!("/api/v1/users/providers/{provider}");
+    let publication = format!("/api/v1/users/provider-publications/{provider}");
+    // Whether it is listed, and whether each of two domains leads to it.
+    let offered = async || {
+        let mut found = Vec::new();
+        for query in ["", "?domain=one.example", "?domain=two.example"] {
+            let answer = app.get(&format!("/api/v1/sessions/providers{query}"), "").await;
+            found.push(answer.body["items"].as_array().unwrap().len());
+        }
+        found
+    };
+    let put = async |token: &str, wishes: Value| {
+        let answer = app.call(Method::PUT, &path, token, Some(wishes)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["is_waiting"].clone()
+    };
+    assert_eq!(offered().await, [0, 0, 0]);
+    let start = app
+        .get(&format!("/api/v1/sessions/oidc/{provider}/start"), "")
+        .await;
+    assert_ne!(start.status, 404, "its own link leads to it");
+
+    // Nobody but the operator agrees, nor sees what others wait for.
+    for (method, path) in [
+        (Method::GET, "/api/v1/users/provider-publications"),
+        (Method::PUT, &publication),
+        (Method::DELETE, &publication),
+    ] {
+        let refused = app.call(method, path, &admin.token, None).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "missing_permission"),
+            "{path}"
+        );
+    }
+    let waiting = app
+        .get("/api/v1/users/provider-publications", &operator.token)
+        .await;
+    let item = &waiting.body["items"][0];
+    assert_eq!(
+        (
+            &item["tenant_name"],
+            &item["issuer"],
+            &item["domains"],
+            &item["is_waiting"]
+        ),
+        (
+            &json!("other"),
+            &json!(own),
+            &json!(["one.example"]),
+            &json!(true)
+        )
+    );
+    let agreed = app.call(Method::PUT, &publication, &operator.token, None).await;
+    assert_eq!(agreed.status, 204, "{agreed:?}");
+    assert_eq!(offered().await, [1, 1, 1]);
+
+    // A second domain waits and the first goes on; another name or server is not what the operator agreed to.
+    let two = ["one.example", "two.example"];
+    assert_eq!(put(&admin.token, wishes("Ours", own, &two)).await, json!(true));
+    assert_eq!(offered().await, [1, 1, 1], "listed to everybody");
+    let count = "select string_agg(domain, ',') from users.provider_domains where is_published";
+    assert_eq!(app.sql_text(count).await, "one.example");
+    let unlisted = body(|b| (b["name"], b["domains"]) = (json!("Ours"), json!(two)));
+    assert_eq!(put(&admin.token, unlisted).await, json!(true));
+    assert_eq!(offered().await, [0, 1, 0]);
+    assert_eq!(put(&admin.token, wishes("Ours", own, &two)).await, json!(true));
+    assert_eq!(offered().await, [0, 1, 0], "listing it again waits again");
+    assert_eq!(put(&there.token, wishes("Ours", own, &two)).await, json!(false));
+    assert_eq!(offered().await, [1, 1, 1]);
+    for (name, issuer) in [("Bank", own), ("Bank", "https://evil.example.org")] {
+        assert_eq!(put(&admin.token, wishes(name, issuer, &two)).await, json!(true));
+        assert_eq!(offered().await, [0, 0, 0], "{name} {issuer}");
+        app.call(Method::PUT, &publication, &operator.token, None).await;
+        assert_eq!(offered().await, [1, 1, 1]);
+    }
+    let withdrawn = app
+        .call(Method::DELETE, &publication, &operator.token, None)
+        .await;
+    assert_eq!((withdrawn.status, offered().await), (204, vec![0, 0, 0]));
+    let told = "select string_agg(distinct action || ' ' || t.slug, ', ' order by action || ' ' || t.slug)
+        from audit.events e join users.tenants t using (tenant_id) where action like 'identity_provider.%'";
+    assert_eq!(
+        app.sql_text(told).await,
+        "identity_provider.create other, identity_provider.publish default, identity_provider.publish other, \
+         identity_provider.update other, identity_provider.withdraw default, identity_provider.withdraw other"
+    );
+
+    // Of two claims one is heard, and the tenants learn nothing of each other.
+    let rival = app.new_tenant("rival").await;
+    let rival = app.person(rival, "rival", Role::Admin).await;
+    app.call(Method::PUT, &publication, &operator.token, None).await;
+    let claim = app
+        .post(
+            "/api/v1/users/providers",
+            &rival.token,
+            wishes("Rival", own, &["one.example"]),
+        )
+        .await;
+    let claim = format!(
+        "/api/v1/users/provider-publications/{}",
+        claim.body["provider_id"].as_str().unwrap()
+    );
+    let taken = app.call(Method::PUT, &claim, &operator.token, None).await;
+    assert_eq!((taken.status, taken.code()), (409, "domain_taken"));
+    app.call(Method::DELETE, &publication, &operator.token, None)
+        .await;
+    assert_eq!(
+        app.call(Method::PUT, &claim, &operator.token, None).await.status,
+        204
+    );
 }
 
 #[tokio::test]
