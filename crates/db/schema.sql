@@ -1230,6 +1230,25 @@ $$;
 ALTER FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: excepts(jsonb, jsonb); Type: FUNCTION; Schema: threats; Owner: sg_owner
+--
+
+CREATE FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(bool_and(coalesce(case c.operator
+        when 'is' then p_subject ->> c.field = c.value
+        when 'begins_with' then starts_with(p_subject ->> c.field, c.value)
+        when 'ends_with' then right(p_subject ->> c.field, length(c.value)) = c.value
+        when 'contains' then strpos(p_subject ->> c.field, c.value) > 0
+    end, false)), true)
+    from jsonb_to_recordset(p_conditions) as c (field text, operator text, value text)
+$$;
+
+ALTER FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) OWNER TO sg_owner;
+
+--
 -- Name: advance_subscriptions(timestamp with time zone); Type: FUNCTION; Schema: users; Owner: sg_owner
 --
 
@@ -3650,6 +3669,62 @@ ALTER TABLE ONLY monitoring.security_events_default FORCE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.security_events_default OWNER TO sg_owner;
 
 --
+-- Name: excepted_findings; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.excepted_findings (
+    tenant_id uuid NOT NULL,
+    exception_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    fingerprint text NOT NULL,
+    day date NOT NULL,
+    rule_id text NOT NULL,
+    rule_name text NOT NULL,
+    severity text NOT NULL,
+    subject jsonb NOT NULL,
+    occurrence_count bigint NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT excepted_findings_occurrence_count_check CHECK ((occurrence_count >= 1)),
+    CONSTRAINT excepted_findings_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text])))
+);
+
+ALTER TABLE ONLY threats.excepted_findings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.excepted_findings OWNER TO sg_owner;
+
+--
+-- Name: exceptions; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.exceptions (
+    exception_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    reason text NOT NULL,
+    owner_id uuid,
+    rule_id text,
+    agent_id uuid,
+    conditions jsonb DEFAULT '[]'::jsonb NOT NULL,
+    threat_id uuid,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    ended_by uuid,
+    ended_at timestamp with time zone,
+    CONSTRAINT exceptions_conditions_check CHECK (((jsonb_typeof(conditions) = 'array'::text) AND (jsonb_array_length(conditions) <= 10))),
+    CONSTRAINT exceptions_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
+    CONSTRAINT exceptions_reason_check CHECK (((length(btrim(reason)) >= 1) AND (length(btrim(reason)) <= 2000))),
+    CONSTRAINT exceptions_rule_id_check CHECK (((length(rule_id) >= 1) AND (length(rule_id) <= 200))),
+    CONSTRAINT exceptions_scope_check CHECK (((rule_id IS NOT NULL) OR (jsonb_array_length(conditions) > 0))),
+    CONSTRAINT exceptions_times_check CHECK ((isfinite(created_at) AND isfinite(expires_at) AND isfinite(ended_at)))
+);
+
+ALTER TABLE ONLY threats.exceptions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.exceptions OWNER TO sg_owner;
+
+--
 -- Name: findings; Type: TABLE; Schema: threats; Owner: sg_owner
 --
 
@@ -4937,6 +5012,27 @@ ALTER TABLE ONLY monitoring.security_events_default
     ADD CONSTRAINT security_events_default_pkey PRIMARY KEY (event_id, occurred_at);
 
 --
+-- Name: excepted_findings excepted_findings_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.excepted_findings
+    ADD CONSTRAINT excepted_findings_pkey PRIMARY KEY (tenant_id, exception_id, agent_id, fingerprint, day);
+
+--
+-- Name: exceptions exceptions_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_pkey PRIMARY KEY (exception_id);
+
+--
+-- Name: exceptions exceptions_tenant_id_exception_id_key; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_tenant_id_exception_id_key UNIQUE (tenant_id, exception_id);
+
+--
 -- Name: findings findings_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
 --
 
@@ -5790,6 +5886,60 @@ CREATE INDEX security_events_tenant_id_occurred_at_idx ON ONLY monitoring.securi
 --
 
 CREATE INDEX security_events_default_tenant_id_occurred_at_idx ON monitoring.security_events_default USING btree (tenant_id, occurred_at DESC);
+
+--
+-- Name: excepted_findings_day_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX excepted_findings_day_idx ON threats.excepted_findings USING btree (day);
+
+--
+-- Name: excepted_findings_tenant_id_agent_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX excepted_findings_tenant_id_agent_id_idx ON threats.excepted_findings USING btree (tenant_id, agent_id);
+
+--
+-- Name: excepted_findings_tenant_id_exception_id_last_seen_at_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX excepted_findings_tenant_id_exception_id_last_seen_at_idx ON threats.excepted_findings USING btree (tenant_id, exception_id, last_seen_at DESC);
+
+--
+-- Name: exceptions_tenant_id_agent_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_agent_id_idx ON threats.exceptions USING btree (tenant_id, agent_id);
+
+--
+-- Name: exceptions_tenant_id_created_at_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_created_at_idx ON threats.exceptions USING btree (tenant_id, created_at DESC, exception_id DESC);
+
+--
+-- Name: exceptions_tenant_id_created_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_created_by_idx ON threats.exceptions USING btree (tenant_id, created_by);
+
+--
+-- Name: exceptions_tenant_id_ended_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_ended_by_idx ON threats.exceptions USING btree (tenant_id, ended_by);
+
+--
+-- Name: exceptions_tenant_id_owner_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_owner_id_idx ON threats.exceptions USING btree (tenant_id, owner_id);
+
+--
+-- Name: exceptions_tenant_id_threat_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX exceptions_tenant_id_threat_id_idx ON threats.exceptions USING btree (tenant_id, threat_id);
 
 --
 -- Name: findings_tenant_id_agent_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
@@ -6704,6 +6854,12 @@ CREATE TRIGGER touch_updated_at BEFORE UPDATE ON monitoring.alert_rules FOR EACH
 CREATE TRIGGER derive_tenant BEFORE INSERT ON threats.incidents FOR EACH ROW WHEN ((new.tenant_id IS NULL)) EXECUTE FUNCTION users.derive_tenant();
 
 --
+-- Name: exceptions record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.exceptions FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('exception_id');
+
+--
 -- Name: incidents record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
 --
 
@@ -7220,6 +7376,62 @@ ALTER TABLE ONLY monitoring.alerts
 
 ALTER TABLE monitoring.security_events
     ADD CONSTRAINT security_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: excepted_findings excepted_findings_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.excepted_findings
+    ADD CONSTRAINT excepted_findings_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
+
+--
+-- Name: excepted_findings excepted_findings_exception_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.excepted_findings
+    ADD CONSTRAINT excepted_findings_exception_id_fkey FOREIGN KEY (tenant_id, exception_id) REFERENCES threats.exceptions(tenant_id, exception_id) ON DELETE CASCADE;
+
+--
+-- Name: exceptions exceptions_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
+
+--
+-- Name: exceptions exceptions_created_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_created_by_fkey FOREIGN KEY (tenant_id, created_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (created_by);
+
+--
+-- Name: exceptions exceptions_ended_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_ended_by_fkey FOREIGN KEY (tenant_id, ended_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (ended_by);
+
+--
+-- Name: exceptions exceptions_owner_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_owner_id_fkey FOREIGN KEY (tenant_id, owner_id) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (owner_id);
+
+--
+-- Name: exceptions exceptions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: exceptions exceptions_threat_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.exceptions
+    ADD CONSTRAINT exceptions_threat_id_fkey FOREIGN KEY (tenant_id, threat_id) REFERENCES threats.incidents(tenant_id, threat_id) ON DELETE SET NULL (threat_id);
 
 --
 -- Name: findings findings_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -8693,6 +8905,18 @@ CREATE POLICY tenant_isolation ON monitoring.alerts TO sg_app USING ((tenant_id 
 CREATE POLICY tenant_isolation ON monitoring.security_events TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
+-- Name: excepted_findings admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.excepted_findings TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: exceptions admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.exceptions TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: findings admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -8721,6 +8945,18 @@ CREATE POLICY admin_access ON threats.incidents TO sg_admin USING (true) WITH CH
 --
 
 CREATE POLICY admin_access ON threats.occurrences TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: excepted_findings backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.excepted_findings FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: exceptions backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.exceptions FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: findings backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -8753,6 +8989,18 @@ CREATE POLICY backup_access ON threats.incidents FOR SELECT TO sg_backup USING (
 CREATE POLICY backup_access ON threats.occurrences FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: excepted_findings; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.excepted_findings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: exceptions; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.exceptions ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: findings; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
 --
 
@@ -8781,6 +9029,18 @@ ALTER TABLE threats.incidents ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE threats.occurrences ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: excepted_findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON threats.excepted_findings AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: exceptions own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON threats.exceptions AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
 -- Name: findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -8815,6 +9075,18 @@ CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING ((
    FROM threats.findings f))));
 
 --
+-- Name: excepted_findings system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.excepted_findings TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: exceptions system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.exceptions TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: findings system_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -8843,6 +9115,18 @@ CREATE POLICY system_access ON threats.incidents TO sg_system USING (true) WITH 
 --
 
 CREATE POLICY system_access ON threats.occurrences TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: excepted_findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.excepted_findings TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: exceptions tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.exceptions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -10321,6 +10605,15 @@ REVOKE ALL ON FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subj
 GRANT ALL ON FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone) TO sg_system;
 
 --
+-- Name: FUNCTION excepts(p_conditions jsonb, p_subject jsonb); Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_app;
+GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_system;
+GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_admin;
+
+--
 -- Name: FUNCTION advance_subscriptions(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_owner
 --
 
@@ -11620,6 +11913,24 @@ GRANT SELECT ON TABLE monitoring.security_events TO sg_app;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.security_events TO sg_system;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_admin;
+
+--
+-- Name: TABLE excepted_findings; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.excepted_findings TO sg_app;
+GRANT SELECT ON TABLE threats.excepted_findings TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.excepted_findings TO sg_system;
+GRANT SELECT ON TABLE threats.excepted_findings TO sg_admin;
+
+--
+-- Name: TABLE exceptions; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.exceptions TO sg_app;
+GRANT SELECT ON TABLE threats.exceptions TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.exceptions TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.exceptions TO sg_admin;
 
 --
 -- Name: TABLE findings; Type: ACL; Schema: threats; Owner: sg_owner

@@ -54,6 +54,10 @@ test("an app is added, asked for at sign-in, replaced by a backup code and remov
 
   await test.step("the password alone opens nothing", async () => {
     await page.getByRole("button", { name: "Sign out" }).click();
+    await expect(
+      page.getByRole("heading", { name: "Sign in" }),
+      "before another address is asked for",
+    ).toBeVisible();
     await signInByForm(page, account);
     await expect(page.getByRole("heading", { name: "Second step" })).toBeVisible();
     await expect(page.getByLabel("Code", { exact: true })).toBeFocused();

@@ -40,6 +40,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "incident", path: `/threats/${incident.threat_id}`, ready: heading(incident.title) },
     { name: "incidents-none", path: "/threats?search=nothing-has-this-name", ready: heading("Incidents") },
     { name: "rules", path: "/threats/rules", ready: heading("Rules") },
+    { name: "exceptions", path: "/threats/exceptions", ready: heading("Exceptions") },
     { name: "endpoints", path: "/agents", ready: heading("Endpoints") },
     { name: "endpoint", path: `/agents/${incident.agent_id}`, ready: heading(incident.hostname) },
     { name: "api-keys", path: "/users/api-keys", ready: heading("API keys") },

@@ -63,3 +63,44 @@ rule JSP_webshell_runs_request : webshell
     condition:
         filesize < 1MB and $tag in (0..4096) and $parameter and any of ($exec, $builder)
 }
+
+rule PHP_uploader : webshell
+{
+    meta:
+        id = "9b5a6f9c-58c3-4b8c-8f57-4f0e5d3a7c04"
+        title = "PHP page that stores whatever a visitor sends"
+        description = "The page keeps an uploaded file under the name that the visitor gives, without a look at its kind"
+        severity = "medium"
+        confidence = 60
+        threat_type = "webshell"
+        attack = "T1505.003, T1105"
+        false_positives = "Small pages for uploads behind a sign-in."
+
+    strings:
+        $tag = /<\?(php|=|\s)/ nocase
+        $store = /\b(move_uploaded_file|copy)\s{0,4}\(\s{0,4}\$_FILES\s{0,4}\[[^\]\n]{1,40}\]\s{0,4}\[\s{0,2}["']tmp_name["']\s{0,2}\]\s{0,4},\s{0,4}([^;\n]{0,60}\.\s{0,4})?\$_(FILES\s{0,4}\[[^\]\n]{1,40}\]\s{0,4}\[\s{0,2}["']name["']|GET|POST|REQUEST)/ nocase
+        $check = /\b(getimagesize|finfo_file|mime_content_type|pathinfo|in_array|preg_match)\s{0,4}\(/ nocase
+
+    condition:
+        filesize < 64KB and $tag in (0..4096) and $store and not $check
+}
+
+rule Python_webshell_runs_request : webshell
+{
+    meta:
+        id = "9b5a6f9c-58c3-4b8c-8f57-4f0e5d3a7c05"
+        title = "Python or Perl page that runs what a visitor sends"
+        description = "The page hands a request's parameter to a shell"
+        severity = "high"
+        confidence = 85
+        threat_type = "webshell"
+        attack = "T1505.003"
+        false_positives = "Administration pages that offer a shell on purpose."
+
+    strings:
+        $python = /\b(os\.(system|popen)|subprocess\.(call|run|Popen|check_output|getoutput))\s?\(\s?\[?\s?(request\.(args|form|values|GET|POST|cookies|headers)|form\.getvalue|cgi\.FieldStorage\(\))/
+        $perl = /\b(system|exec|qx|open\s?\(\s?\w+\s?,)\s?[({\/]?\s?["']?\$?(q|cgi|query)\s?->\s?param\s?\(/
+
+    condition:
+        filesize < 1MB and any of them
+}

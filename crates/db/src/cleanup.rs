@@ -59,6 +59,12 @@ pub const CLEANUPS: &[Cleanup] = &[
             where s.expires_at < $1::timestamptz - interval '30 days' or s.ended_at < $1 - interval '30 days' limit $2)",
     },
     Cleanup {
+        name: "excepted_findings",
+        statement: "delete from threats.excepted_findings where (tenant_id, exception_id, agent_id, fingerprint, day) in (
+            select f.tenant_id, f.exception_id, f.agent_id, f.fingerprint, f.day from threats.excepted_findings f
+            where f.day < ($1::timestamptz at time zone 'UTC')::date - 90 limit $2)",
+    },
+    Cleanup {
         name: "outgoing_mail",
         statement: "delete from users.outgoing_mail where mail_id in (
             select m.mail_id from users.outgoing_mail m

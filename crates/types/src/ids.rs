@@ -55,6 +55,8 @@ define_ids! {
     AgentId;
     /// An incident (`threats.incidents.threat_id`).
     ThreatId;
+    /// An exception from rules (`threats.exceptions.exception_id`).
+    ExceptionId;
     /// One rule match (`threats.findings.finding_id`).
     FindingId;
     /// A remote command (`agents.commands.command_id`).

@@ -112,8 +112,10 @@ pub enum Permission {
     IncidentsRead,
     /// Assign, note, resolve and re-open incidents.
     IncidentsWork,
-    /// See the detection rules in force.
+    /// See the detection rules in force, and the exceptions from them.
     RulesRead,
+    /// Make and end exceptions, which keep matches of rules from becoming incidents.
+    ExceptionsManage,
     /// Make and revoke one's own API keys.
     ApiKeysOwn,
     /// See and revoke every API key of the tenant.
@@ -145,6 +147,7 @@ text_enum!(Permission {
     IncidentsRead => "incidents_read",
     IncidentsWork => "incidents_work",
     RulesRead => "rules_read",
+    ExceptionsManage => "exceptions_manage",
     ApiKeysOwn => "api_keys_own",
     ApiKeysManage => "api_keys_manage",
     UsersRead => "users_read",
@@ -164,8 +167,8 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesRead,
-            TenantExport, UsersManage, UsersRead,
+            ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage,
+            RulesRead, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -175,6 +178,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                ExceptionsManage,
                 ApiKeysOwn,
                 UsersRead,
                 AlertsRead,
@@ -185,6 +189,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                ExceptionsManage,
                 ApiKeysOwn,
                 ApiKeysManage,
                 UsersRead,

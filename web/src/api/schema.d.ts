@@ -569,6 +569,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/threats/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists exceptions. */
+        get: operations["list_exceptions"];
+        put?: never;
+        /** Makes an exception: from now on, what it matches opens no incident. */
+        post: operations["post_exception"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/exceptions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells what an exception would have hidden in the last 30 days; nothing is stored. */
+        post: operations["post_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/exceptions/{exception_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an exception. */
+        get: operations["show_exception"];
+        put?: never;
+        post?: never;
+        /** Ends an exception: what arrives from now on opens incidents again. */
+        delete: operations["delete_exception"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/exceptions/{exception_id}/hidden": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what an exception has hidden in the last 90 days, by rule, subject, endpoint and day. */
+        get: operations["list_hidden"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/threats/incidents": {
         parameters: {
             query?: never;
@@ -1698,6 +1768,22 @@ export interface components {
             /** @description What the key may be used for; `enrol` and `api` when absent. Keys that lie on endpoints should be `["enrol"]`. */
             scopes?: components["schemas"]["KeyScope"][] | null;
         };
+        /** @description `POST /api/v1/threats/exceptions` → 201 [`ExceptionView`]. */
+        CreateException: {
+            /**
+             * Format: date-time
+             * @description When it ends by itself; never when absent.
+             */
+            expires_at?: string | null;
+            /** @description 1–200 characters. */
+            name: string;
+            owner_id?: components["schemas"]["UserId"] | null;
+            /** @description Why it is harmless, 1–2,000 characters. */
+            reason: string;
+            /** @description What it hides. */
+            scope: components["schemas"]["ExceptionScope"];
+            threat_id?: components["schemas"]["ThreatId"] | null;
+        };
         /** @description `POST /api/v1/users/roles`. */
         CreateRole: {
             /** @description The documented role that bounds it. */
@@ -1901,6 +1987,176 @@ export interface components {
          * @description An entry of the audit log (`audit.events.event_id`).
          */
         EventId: string;
+        /** @description What an exception has hidden of one rule on one subject on one day. */
+        ExceptedFinding: {
+            /** @description The endpoint. */
+            agent_id: components["schemas"]["AgentId"];
+            /**
+             * Format: date
+             * @description The day, in UTC.
+             */
+            day: string;
+            /** @description Its host name. */
+            hostname?: string | null;
+            /**
+             * Format: date-time
+             * @description The last time.
+             */
+            last_seen_at: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            occurrence_count: number;
+            /** @description The rule's own id. */
+            rule_id: string;
+            /** @description The rule's title. */
+            rule_name: string;
+            /** @description How bad, by the rule. */
+            severity: components["schemas"]["Severity"];
+            /** @description What it matched on. */
+            subject: Record<string, unknown>;
+        };
+        /** @description One thing that has to hold. A property that what was matched on does not have holds nothing. */
+        ExceptionCondition: {
+            /** @description What it looks at. */
+            field: components["schemas"]["ExceptionField"];
+            /** @description How it has to compare. */
+            operator: components["schemas"]["ExceptionOperator"];
+            /** @description With what: 1–4,000 characters. */
+            value: string;
+        };
+        /**
+         * @description What a condition looks at: a property of the file or process that a rule matched on.
+         * @enum {string}
+         */
+        ExceptionField: "path" | "sha256" | "user" | "name" | "image" | "command_line" | "current_directory" | "parent_image" | "parent_command_line";
+        /**
+         * Format: uuid
+         * @description An exception from rules (`threats.exceptions.exception_id`).
+         */
+        ExceptionId: string;
+        /**
+         * @description How a value has to compare; case matters.
+         * @enum {string}
+         */
+        ExceptionOperator: "is" | "begins_with" | "ends_with" | "contains";
+        /** @description What an exception would have hidden among what is stored of the last days. */
+        ExceptionPreview: {
+            /**
+             * Format: int64
+             * @description Incidents among them that people closed as resolved: the threat was real.
+             */
+            confirmed_incidents: number;
+            /**
+             * Format: int32
+             * @description How many days were looked at.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Endpoints that they happened on.
+             */
+            endpoints: number;
+            /**
+             * Format: int64
+             * @description Incidents that would not have been opened, since nothing else is in them.
+             */
+            hidden_incidents: number;
+            /**
+             * Format: int64
+             * @description Incidents that have one of them.
+             */
+            incidents: number;
+            /** @description The incidents, confirmed ones first; 50 at most. */
+            items: components["schemas"]["ExceptionPreviewItem"][];
+            /**
+             * Format: int64
+             * @description Matches that it would have hidden.
+             */
+            matches: number;
+        };
+        /** @description An incident that an exception would have hidden, or a part of it. */
+        ExceptionPreviewItem: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            detected_at: string;
+            /** @description Its endpoint's host name. */
+            hostname?: string | null;
+            /** @description Whether people closed it as resolved: the threat was real. */
+            is_confirmed: boolean;
+            /** @description Whether all of it would have been hidden. */
+            is_hidden: boolean;
+            /**
+             * Format: int64
+             * @description Matches in it that would have been hidden.
+             */
+            matches: number;
+            /** @description How bad. */
+            severity: components["schemas"]["Severity"];
+            /** @description Where it stands. */
+            status: components["schemas"]["IncidentStatus"];
+            /** @description The incident's id. */
+            threat_id: components["schemas"]["ThreatId"];
+            /** @description Its title. */
+            title: string;
+        };
+        /** @description What an exception hides: everything that is given has to hold. Without a rule there is a condition at least. */
+        ExceptionScope: {
+            agent_id?: components["schemas"]["AgentId"] | null;
+            /** @description At most 10. */
+            conditions?: components["schemas"]["ExceptionCondition"][];
+            /** @description The rule's own id; every rule when null. */
+            rule_id?: string | null;
+        };
+        /** @description An exception. */
+        ExceptionView: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When somebody ended it.
+             */
+            ended_at?: string | null;
+            /** @description Its id. */
+            exception_id: components["schemas"]["ExceptionId"];
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Matches that it has hidden in the last 90 days.
+             */
+            hidden_count: number;
+            /** @description The endpoint's host name. */
+            hostname?: string | null;
+            /** @description Whether it hides anything now. */
+            is_active: boolean;
+            /**
+             * Format: date-time
+             * @description When the last of them happened.
+             */
+            last_hidden_at?: string | null;
+            /** @description Its name. */
+            name: string;
+            owner_id?: components["schemas"]["UserId"] | null;
+            /** @description That person's user name. */
+            owner_username?: string | null;
+            /** @description Why it is harmless. */
+            reason: string;
+            /** @description The rule's title, where the rule has matched before. */
+            rule_name?: string | null;
+            /** @description What it hides. */
+            scope: components["schemas"]["ExceptionScope"];
+            threat_id?: components["schemas"]["ThreatId"] | null;
+        };
         /** @description A factor that was added: 201. */
         FactorAdded: {
             /** @description Backup codes, shown this once, where the account had none. */
@@ -2793,6 +3049,92 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_ExceptedFinding: {
+            /** @description The rows. */
+            items: {
+                /** @description The endpoint. */
+                agent_id: components["schemas"]["AgentId"];
+                /**
+                 * Format: date
+                 * @description The day, in UTC.
+                 */
+                day: string;
+                /** @description Its host name. */
+                hostname?: string | null;
+                /**
+                 * Format: date-time
+                 * @description The last time.
+                 */
+                last_seen_at: string;
+                /**
+                 * Format: int64
+                 * @description How often.
+                 */
+                occurrence_count: number;
+                /** @description The rule's own id. */
+                rule_id: string;
+                /** @description The rule's title. */
+                rule_name: string;
+                /** @description How bad, by the rule. */
+                severity: components["schemas"]["Severity"];
+                /** @description What it matched on. */
+                subject: Record<string, unknown>;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ExceptionView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody ended it.
+                 */
+                ended_at?: string | null;
+                /** @description Its id. */
+                exception_id: components["schemas"]["ExceptionId"];
+                /**
+                 * Format: date-time
+                 * @description When it ends by itself.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Matches that it has hidden in the last 90 days.
+                 */
+                hidden_count: number;
+                /** @description The endpoint's host name. */
+                hostname?: string | null;
+                /** @description Whether it hides anything now. */
+                is_active: boolean;
+                /**
+                 * Format: date-time
+                 * @description When the last of them happened.
+                 */
+                last_hidden_at?: string | null;
+                /** @description Its name. */
+                name: string;
+                owner_id?: components["schemas"]["UserId"] | null;
+                /** @description That person's user name. */
+                owner_username?: string | null;
+                /** @description Why it is harmless. */
+                reason: string;
+                /** @description The rule's title, where the rule has matched before. */
+                rule_name?: string | null;
+                /** @description What it hides. */
+                scope: components["schemas"]["ExceptionScope"];
+                threat_id?: components["schemas"]["ThreatId"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_IncidentView: {
             /** @description The rows. */
             items: {
@@ -3430,7 +3772,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -5775,6 +6117,199 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exceptions: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Exceptions, newest first, ended ones too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExceptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_exception: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateException"];
+            };
+        };
+        responses: {
+            /** @description The exception. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExceptionScope"];
+            };
+        };
+        responses: {
+            /** @description What it would have hidden, confirmed threats first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionPreview"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_exception: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exception_id: components["schemas"]["ExceptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The exception. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_exception: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exception_id: components["schemas"]["ExceptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The exception as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExceptionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_hidden: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exception_id: components["schemas"]["ExceptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The latest first, 500 at most. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExceptedFinding"];
                 };
             };
             /** @description Refused. */

@@ -23,6 +23,12 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./threats/RuleList.svelte"),
   },
   {
+    pattern: "/threats/exceptions",
+    title: "Exceptions",
+    permission: "rules_read",
+    load: () => import("./threats/ExceptionList.svelte"),
+  },
+  {
     pattern: "/threats/:threatId",
     title: "Incident",
     permission: "incidents_read",
@@ -107,6 +113,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/threats", label: "Incidents", icon: "incident", permission: "incidents_read" },
       { href: "/agents", label: "Endpoints", icon: "endpoint", permission: "endpoints_read" },
       { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
+      { href: "/threats/exceptions", label: "Exceptions", icon: "check", permission: "rules_read" },
     ],
   },
   {

@@ -1,10 +1,15 @@
 //! Findings, the incidents that they become, and the work on them.
 
+mod exceptions;
 mod incidents;
 mod merge;
 mod rules;
 mod work;
 
+pub use exceptions::{
+    NewException, end_exception, find_exception, insert_exception, list_excepted, list_exceptions,
+    preview_exception,
+};
 pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, like_pattern, read_incident};
 pub use incidents::{IncidentFilter, find_incident, list_incidents};
 pub(crate) use merge::record_findings;

@@ -224,6 +224,7 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
             "agents.endpoints true",
             "agents.legal_holds true",
             "monitoring.alert_rules true",
+            "threats.exceptions true",
             "threats.incidents true",
             "users.api_keys true",
             "users.backup_codes true",

@@ -92,6 +92,11 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             select gen_random_uuid(), '{a}', '{own}', 'agent', 'x', f::timestamptz, f::timestamptz, now() - interval '401 days'
             from (values ('2000-01-01 12:00:00+00'), ('2000-01-03 12:00:00+00')) v (f)"), 1,
             "select count(*) - 1 from agents.gaps where from_at = '2000-01-01 12:00:00+00'".to_owned()),
+        ("excepted_findings", format!("insert into threats.excepted_findings (tenant_id, exception_id, agent_id, fingerprint, day, rule_id, rule_name,
+            severity, subject, occurrence_count, first_seen_at, last_seen_at)
+            select '{a}', 'aaaaaaaa-0000-4000-8000-000000000081', '{own}', 'old', (now() at time zone 'UTC')::date - d, 'r', 'R', 'low', '{{}}', 1, now(), now()
+            from (values (92), (91), (90)) v (d)"), 2,
+            "select count(*) - 1 from threats.excepted_findings where fingerprint = 'old'".to_owned()),
         ("occurrences", format!("insert into threats.occurrences (occurrence_id, tenant_id, finding_id, occurred_at, received_at)
             select gen_random_uuid(), '{a}', 'aaaaaaaa-0000-4000-8000-000000000031', f::timestamptz, now() - interval '91 days'
             from (values ('2000-01-01 12:00:00+00'), ('2000-01-03 12:00:00+00')) v (f)"), 1,

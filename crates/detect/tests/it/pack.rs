@@ -1,6 +1,6 @@
 //! The default pack: every rule with what it has to catch and what it has to leave alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
@@ -34,7 +34,15 @@ fn the_pack_compiles_without_a_word() {
     let (rules, diagnostics) = compile(&default_pack());
     assert_eq!(diagnostics, []);
     let count = |kind| rules.rules().iter().filter(|rule| rule.kind == kind).count();
-    assert!(count(RuleKind::Sigma) >= 25 && count(RuleKind::Yara) >= 5 && !rules.indicators().is_empty());
+    assert!(count(RuleKind::Sigma) >= 60 && count(RuleKind::Yara) >= 15 && !rules.indicators().is_empty());
+    let tags = rules.rules().iter().flat_map(|rule| &rule.tags);
+    let tactics: BTreeSet<&str> = tags
+        .filter_map(|tag| tag.strip_prefix("attack."))
+        .filter(|name| {
+            !name.starts_with(|c: char| c == 't' && name[1..].starts_with(|d: char| d.is_ascii_digit()))
+        })
+        .collect();
+    assert!(tactics.len() >= 9, "{tactics:?}");
 }
 
 #[test]

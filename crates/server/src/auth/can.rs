@@ -74,6 +74,7 @@ permissions!(
     IncidentsRead,
     IncidentsWork,
     RulesRead,
+    ExceptionsManage,
     ApiKeysOwn,
     ApiKeysManage,
     UsersRead,

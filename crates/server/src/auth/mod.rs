@@ -12,8 +12,8 @@ pub(crate) use acting::authenticate;
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead,
-    HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesRead,
-    TenantExport, TenantsManage, UsersManage, UsersRead,
+    ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage,
+    RulesRead, TenantExport, TenantsManage, UsersManage, UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};
 pub use credential::{Credential, bearer, find_credential};

@@ -1,6 +1,8 @@
-//! Incidents, the work on them, and the rules that find them.
+//! Incidents, the work on them, the rules that find them, and the exceptions from those.
 
 mod add_note;
+mod exception_routes;
+mod exceptions;
 mod routes;
 pub mod rules;
 mod update_incident;

@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show_incident, patch_incident))
         .routes(routes!(post_note))
         .routes(routes!(list_rules))
+        .merge(super::exception_routes::routes())
 }
 
 /// Which incidents to list; every part that is given has to fit.

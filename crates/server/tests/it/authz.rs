@@ -129,7 +129,14 @@ impl Fixture {
             )
             .await;
         ids.insert("key_id", spare.body["key_id"].as_str().unwrap().to_owned());
-        for name in ["agent_id", "threat_id", "hold_id", "factor_id", "provider_id"] {
+        for name in [
+            "agent_id",
+            "threat_id",
+            "hold_id",
+            "factor_id",
+            "provider_id",
+            "exception_id",
+        ] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
         let rule = format!(
@@ -141,6 +148,8 @@ impl Fixture {
              insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) values ('{agent}', '{tenant}', now());
              insert into threats.incidents (threat_id, agent_id, threat_type, severity, title)
              values ('{threat}', '{agent}', 'malware', 'high', 'Something');
+             insert into threats.exceptions (exception_id, tenant_id, name, reason, rule_id, created_at)
+             values ('{exception}', '{tenant}', 'Known', 'known', 'rule', now());
              insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
              update users.users set role = 'helper' where username = 'victim';
              insert into users.memberships (tenant_id, user_id, role, expires_at)
@@ -154,6 +163,7 @@ impl Fixture {
             victim = victim.user_id,
             agent = ids["agent_id"],
             hold = ids["hold_id"],
+            exception = ids["exception_id"],
             admin = people["admin"].0.user_id,
             threat = ids["threat_id"],
         ))

@@ -1,6 +1,7 @@
 //! Findings become incidents: what shares a subject within the window is one incident, the same rule on the same subject counts up.
 
 mod assign;
+mod exceptions;
 mod read;
 mod score;
 mod subject;
@@ -32,6 +33,7 @@ pub(crate) async fn record_findings(
         .iter()
         .filter(|finding| !known.contains(&finding.occurrence_id))
         .collect();
+    let new = exceptions::hide(conn, new, at).await?;
     if new.is_empty() {
         return Ok(Vec::new());
     }

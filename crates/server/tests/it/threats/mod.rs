@@ -1,5 +1,6 @@
 //! `/api/v1/threats/`.
 
+mod exceptions;
 mod list;
 mod merge;
 mod work;
