@@ -30,7 +30,7 @@ test("an analyst makes an exception from an incident, and what it hides opens no
     const dialog = page.getByRole("dialog", { name: "Make an exception" });
     await expect(dialog.getByRole("status")).toContainText("would have hidden 1 match on 1 endpoint");
     await dialog.getByLabel("Why it is harmless").fill("Our own test file.");
-    await dialog.getByLabel(/^Only the rule/).uncheck();
+    await dialog.getByRole("checkbox", { name: /Only the rule/ }).uncheck();
     await expect(dialog.getByRole("status")).toContainText("2 matches");
     await expect(dialog.getByRole("status")).toContainText("1 incident would not have been opened");
     for (const theme of ["light", "dark"] as const) {
@@ -38,9 +38,9 @@ test("an analyst makes an exception from an incident, and what it hides opens no
       await expectAccessible(page, `exception (${theme})`);
       await page.screenshot({ path: join(SHOTS, `exception-${theme}.png`) });
     }
-    await dialog.getByLabel("File", { exact: true }).uncheck();
+    await dialog.getByRole("checkbox", { name: "File", exact: true }).uncheck();
     await expect(dialog.getByRole("button", { name: "Make exception" })).toBeDisabled();
-    await dialog.getByLabel("File", { exact: true }).check();
+    await dialog.getByRole("checkbox", { name: "File", exact: true }).check();
     await dialog.getByLabel("How File compares").selectOption("begins with");
     await dialog.getByRole("button", { name: "Make exception" }).click();
     await expect(dialog).toBeHidden();
