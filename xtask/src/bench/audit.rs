@@ -310,6 +310,8 @@ impl<'a> Scratch<'a> {
 
     fn pgbench(&self, arguments: &[&str], script: &std::path::Path) -> Result<String> {
         let mut command: Command = self.postgres.command("pgbench")?;
+        // As the server's connections have it.
+        command.env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
         let output = shell::output(
             command
                 .args(arguments)
