@@ -1662,7 +1662,7 @@ ALTER FUNCTION users.current_scope() OWNER TO sg_auth;
 
 CREATE FUNCTION users.current_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN (NULLIF("left"(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), 32), ''::text))::uuid;
+    RETURN (NULLIF(split_part(current_setting('backtrace_functions'::text), ',sg_tenant,'::text, 2), ''::text))::uuid;
 
 ALTER FUNCTION users.current_tenant() OWNER TO sg_auth;
 
@@ -2127,15 +2127,16 @@ declare
     caller record;
     claims text;
 begin
-    select c.tenant_id, c.user_id, c.role, c.scope, t.retention_class into caller
+    select c.tenant_id, c.user_id, c.role, c.scope, t.retention_class, replace(c.tenant_id::text, '-', '') as tenant into caller
     from users.find_caller(p_kind, p_hash, p_tenant, p_at) c join users.tenants t on t.tenant_id = c.tenant_id;
     if has_parameter_privilege('backtrace_functions', 'set') then
         -- It takes letters, digits, underscores and commas.
         perform set_config(
             'backtrace_functions',
             case when caller.tenant_id is null then '' else concat_ws(
-                ',', 'sg_context', replace(caller.tenant_id::text, '-', ''), replace(caller.user_id::text, '-', ''), caller.scope,
-                encode(convert_to(caller.role, 'UTF8'), 'hex'), caller.retention_class) end,
+                ',', case caller.scope when 'tenant' then 'sg_whole' else 'sg_own' end, 'sg_context', caller.tenant,
+                replace(caller.user_id::text, '-', ''), caller.scope, encode(convert_to(caller.role, 'UTF8'), 'hex'), caller.retention_class,
+                caller.scope, 'sg_tenant', caller.tenant) end,
             true);
     elsif caller.tenant_id is null then
         perform set_config('sg.context', '', true);
@@ -2359,7 +2360,7 @@ ALTER FUNCTION users.rotate_context_key() OWNER TO sg_auth;
 
 CREATE FUNCTION users.sees_whole_tenant() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL RESTRICTED
-    RETURN (NULLIF(split_part(split_part(current_setting('backtrace_functions'::text), 'sg_context,'::text, 2), ','::text, 3), ''::text) = 'tenant'::text);
+    RETURN starts_with(current_setting('backtrace_functions'::text), 'sg_whole,'::text);
 
 ALTER FUNCTION users.sees_whole_tenant() OWNER TO sg_auth;
 
@@ -2545,6 +2546,16 @@ end
 $$;
 
 ALTER FUNCTION users.verified_claims() OWNER TO sg_auth;
+
+--
+-- Name: whole_tenant(); Type: FUNCTION; Schema: users; Owner: sg_auth
+--
+
+CREATE FUNCTION users.whole_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    RETURN (NULLIF(split_part(current_setting('backtrace_functions'::text), ',tenant,sg_tenant,'::text, 2), ''::text))::uuid;
+
+ALTER FUNCTION users.whole_tenant() OWNER TO sg_auth;
 
 SET default_tablespace = '';
 
@@ -8635,28 +8646,10 @@ CREATE POLICY own_scope ON audit.chain_records AS RESTRICTIVE FOR SELECT TO sg_a
 CREATE POLICY own_scope ON audit.checkpoints AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
--- Name: events own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.events AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
 -- Name: export_positions own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
 CREATE POLICY own_scope ON audit.export_positions AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: login_attempts own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.login_attempts AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: row_changes own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.row_changes AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
 -- Name: row_changes; Type: ROW SECURITY; Schema: audit; Owner: sg_owner
@@ -8752,7 +8745,7 @@ CREATE POLICY tenant_isolation ON audit.checkpoints TO sg_app USING ((tenant_id 
 -- Name: events tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.events TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.events TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: export_positions tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
@@ -8764,13 +8757,13 @@ CREATE POLICY tenant_isolation ON audit.export_positions TO sg_app USING ((tenan
 -- Name: login_attempts tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.login_attempts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.login_attempts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: row_changes tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.row_changes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.row_changes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: unsealed tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
@@ -11036,6 +11029,15 @@ REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_app;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_system;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_admin;
+
+--
+-- Name: FUNCTION whole_tenant(); Type: ACL; Schema: users; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION users.whole_tenant() FROM PUBLIC;
+GRANT ALL ON FUNCTION users.whole_tenant() TO sg_app;
+GRANT ALL ON FUNCTION users.whole_tenant() TO sg_system;
+GRANT ALL ON FUNCTION users.whole_tenant() TO sg_admin;
 
 --
 -- Name: TABLE agent_tokens; Type: ACL; Schema: agents; Owner: sg_owner

@@ -1,4 +1,4 @@
-//! How the tenant context is read: from the parameter that only `sg_auth` may set, else from the sealed setting (migration 30).
+//! How the tenant context is read: from the parameter that only `sg_auth` may set, else from the sealed setting (migrations 30 and 37).
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -7,16 +7,26 @@ use crate::DbError;
 /// What `users.open_context` writes there. Anything else in the parameter is no context.
 const CLAIMS: &str = "split_part(current_setting('backtrace_functions'), 'sg_context,', 2)";
 
-/// Function, type and value of each claim; `{}` stands for [`CLAIMS`]. Tenant and user are 32 digits each.
-const FUNCTIONS: [(&str, &str, &str); 6] = [
-    ("current_tenant", "uuid", "nullif(left({}, 32), '')::uuid"),
-    ("current_user_id", "uuid", "nullif(substr({}, 34, 32), '')::uuid"),
-    ("current_scope", "text", "nullif(split_part({}, ',', 3), '')"),
+/// Function, type and value of each claim; `{}` stands for [`CLAIMS`]. Tenant and user are 32 digits each. The first three are asked once for each table
+/// of a statement, where each call less shows: what they look for stands ready at one end of the parameter.
+const FUNCTIONS: [(&str, &str, &str); 7] = [
+    (
+        "current_tenant",
+        "uuid",
+        "nullif(split_part(current_setting('backtrace_functions'), ',sg_tenant,', 2), '')::uuid",
+    ),
+    (
+        "whole_tenant",
+        "uuid",
+        "nullif(split_part(current_setting('backtrace_functions'), ',tenant,sg_tenant,', 2), '')::uuid",
+    ),
     (
         "sees_whole_tenant",
         "boolean",
-        "nullif(split_part({}, ',', 3), '') = 'tenant'",
+        "starts_with(current_setting('backtrace_functions'), 'sg_whole,')",
     ),
+    ("current_user_id", "uuid", "nullif(substr({}, 34, 32), '')::uuid"),
+    ("current_scope", "text", "nullif(split_part({}, ',', 3), '')"),
     (
         "current_member_role",
         "text",
@@ -36,8 +46,8 @@ const FUNCTIONS: [(&str, &str, &str); 6] = [
 pub(crate) async fn prefer_parameter(conn: &mut PgConnection) -> Result<(), DbError> {
     let wanted: bool = sqlx::query_scalar(
         "select has_parameter_privilege('sg_auth', 'backtrace_functions', 'set') and exists (
-            select from pg_proc p where p.oid = to_regprocedure('users.current_retention_class()')
-                and pg_get_function_sqlbody(p.oid) like '%verified_claims%')",
+            select from pg_proc p where p.oid = to_regprocedure('users.whole_tenant()')
+                and pg_get_function_sqlbody(p.oid) like '%sees_whole_tenant%')",
     )
     .fetch_one(&mut *conn)
     .await?;

@@ -38,13 +38,18 @@ pub struct LockedEndpoint {
     pub user_id: Option<UserId>,
 }
 
+/// What is stored of an endpoint and shown or needed for what is.
+const STORED_COLUMNS: &str = "e.agent_id, e.tenant_id, e.hostname, e.device_name, e.ip_address, e.mac_address, e.os_info, e.version, e.status,
+    e.heartbeat_interval, e.user_id, e.created_at, e.last_seen";
+/// What is shown, of a table or a page by the name `e`.
 const COLUMNS: &str = "e.agent_id, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
     e.version, e.status, e.heartbeat_interval, e.user_id, u.username, e.created_at,
     greatest(h.last_seen_at, e.last_seen) as last_seen, coalesce(h.sources, '[]'::jsonb) as sources,
     (select count(*) from threats.incidents i
         where i.tenant_id = e.tenant_id and i.agent_id = e.agent_id and i.status in ('new', 'investigating')) as open_incidents,
     s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage, ";
-const JOINS: &str = " from agents.endpoints e
+const ENDPOINT_TABLE: &str = " from agents.endpoints e";
+const JOINS: &str = "
     left join agents.heartbeats h on h.agent_id = e.agent_id
     left join users.users u on u.user_id = e.user_id ";
 
@@ -59,11 +64,11 @@ pub async fn list_endpoints(
     limit: u32,
     at: DateTime<Utc>,
 ) -> Result<Vec<EndpointView>, DbError> {
-    let mut query = QueryBuilder::new("with page as materialized (");
+    let mut query = QueryBuilder::new("with page as (");
     push_page(&mut query, filter, after, limit, at);
     query.push(") ");
-    push_endpoints(&mut query, tx.retention_class(), at);
-    query.push(" join page on page.agent_id = e.agent_id order by lower(e.hostname), e.agent_id");
+    push_endpoints(&mut query, " from page e", tx.retention_class(), at);
+    query.push(" order by lower(e.hostname), e.agent_id");
     query
         .build()
         .fetch_all(tx.conn())
@@ -83,7 +88,7 @@ pub async fn find_endpoint(
     at: DateTime<Utc>,
 ) -> Result<Option<EndpointView>, DbError> {
     let mut query = QueryBuilder::new("");
-    push_endpoints(&mut query, tx.retention_class(), at);
+    push_endpoints(&mut query, ENDPOINT_TABLE, tx.retention_class(), at);
     query.push(" where e.agent_id = ").push_bind(Uuid::from(agent_id));
     query
         .build()
@@ -189,7 +194,7 @@ pub(super) async fn take_out_of_service(
     Ok(())
 }
 
-/// The ids of a page: what is shown of an endpoint is looked up for those on it only.
+/// The endpoints of a page: what is shown beside them is looked up for those on it only, and nothing of them twice.
 fn push_page(
     query: &mut QueryBuilder<Postgres>,
     filter: &EndpointFilter,
@@ -197,7 +202,7 @@ fn push_page(
     limit: u32,
     at: DateTime<Utc>,
 ) {
-    query.push("select e.agent_id from agents.endpoints e");
+    query.push("select ").push(STORED_COLUMNS).push(ENDPOINT_TABLE);
     if filter.online.is_some() {
         query.push(" left join agents.heartbeats h on h.agent_id = e.agent_id");
     }
@@ -229,11 +234,16 @@ fn push_page(
         .push_bind(i64::from(limit));
 }
 
-fn push_endpoints(query: &mut QueryBuilder<Postgres>, retention_class: Option<i16>, at: DateTime<Utc>) {
+fn push_endpoints(
+    query: &mut QueryBuilder<Postgres>,
+    from: &str,
+    retention_class: Option<i16>,
+    at: DateTime<Utc>,
+) {
     query.push("select ").push(COLUMNS);
     push_online(query, at);
     // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
-    query.push(" as online").push(JOINS).push(
+    query.push(" as online").push(from).push(JOINS).push(
         "left join lateral (
             select s.cpu_usage, s.memory_usage, s.disk_usage
             from agents.system_info s

@@ -18,7 +18,7 @@ async fn a_context_can_be_opened_and_not_written() -> anyhow::Result<()> {
     let opened = text(&mut app, "select current_setting('backtrace_functions')")
         .await?
         .unwrap_or_default();
-    assert!(opened.starts_with("sg_context,aaaaaaaa"), "{opened}");
+    assert!(opened.starts_with("sg_whole,sg_context,aaaaaaaa"), "{opened}");
     run(&mut app, "commit").await?;
     assert_eq!(count(&mut app, INCIDENTS).await?, 0, "after the transaction");
 
@@ -81,12 +81,24 @@ async fn a_context_can_be_opened_and_not_written() -> anyhow::Result<()> {
     run(&mut app, "rollback").await?;
     // What an administrator sets to look for a fault is no context.
     let mut root = test.connect("postgres").await?;
-    run(
-        &mut root,
-        "set backtrace_functions = 'errstart,sg_contexts'; set role sg_app",
-    )
-    .await?;
-    assert_eq!(count(&mut root, INCIDENTS).await?, 0);
+    for functions in [
+        "errstart,sg_contexts",
+        "sg_whole,errstart",
+        "errstart,tenant,sg_tenant",
+    ] {
+        run(
+            &mut root,
+            format!("reset role; set backtrace_functions = '{functions}'; set role sg_app"),
+        )
+        .await?;
+        for table in ["threats.incidents", "audit.events"] {
+            assert_eq!(
+                count(&mut root, format!("select count(*) from {table}")).await?,
+                0,
+                "{functions}: {table}"
+            );
+        }
+    }
     Ok(())
 }
 
@@ -97,17 +109,66 @@ async fn without_parameter(root: &mut PgConnection) -> anyhow::Result<()> {
     let (_, from) = part(migration, "create or replace function users.current_tenant()");
     let (functions, _) = part(from, "create or replace function users.open_context(");
     let functions = functions.replace("\ncreate function", "\ncreate or replace function");
+    let later = include_str!("../../migrations/0039_cheaper_context.sql");
+    let (_, from) = part(later, "create function users.whole_tenant()");
+    let (whole_tenant, _) = part(from, "revoke all");
     run(
         root,
-        format!("create or replace function users.current_tenant(){functions}"),
+        format!(
+            "create or replace function users.current_tenant(){functions};
+             create or replace function users.whole_tenant(){whole_tenant}"
+        ),
     )
     .await?;
     Ok(())
 }
 
-/// Opens a sealed context in tenant A, as `users.open_context` does where sg_auth was not granted the parameter; returns it.
-async fn seal(conn: &mut PgConnection) -> anyhow::Result<String> {
-    let claims = format!("{TENANT_A}|aaaaaaaa-0000-4000-8000-000000000001|tenant|admin|90");
+/// What each function tells of the context, in both of the places where it is kept.
+#[tokio::test]
+async fn a_context_tells_the_same_from_the_parameter_and_from_the_seal() -> anyhow::Result<()> {
+    const CLAIMS: &str = "select concat_ws(' ', coalesce(users.current_tenant()::text, '-'), coalesce(users.whole_tenant()::text, '-'),
+        users.sees_whole_tenant() is true, coalesce(users.current_user_id()::text, '-'), coalesce(users.current_scope(), '-'),
+        coalesce(users.current_member_role(), '-'), coalesce(users.current_retention_class()::text, '-'))";
+    let user = "aaaaaaaa-0000-4000-8000-000000000002";
+    let expected = [
+        format!("{TENANT_A} {TENANT_A} t aaaaaaaa-0000-4000-8000-000000000001 tenant admin 400"),
+        format!("{TENANT_A} - f {user} own user 400"),
+    ];
+    let nothing = "- - f - - - -";
+    let test = two_tenants().await?;
+    let mut root = test.connect("postgres").await?;
+    let mut app = test.connect("sg_app").await?;
+    for (token, told) in [
+        (ADMIN_A, expected[0].as_str()),
+        (USER_A, &expected[1]),
+        ("nobody's token", nothing),
+    ] {
+        run(&mut app, "begin").await?;
+        run(&mut app, open_context(token)).await?;
+        assert_eq!(text(&mut app, CLAIMS).await?.as_deref(), Some(told), "{token}");
+        run(&mut app, "commit").await?;
+        assert_eq!(text(&mut app, CLAIMS).await?.as_deref(), Some(nothing), "{token}");
+    }
+    without_parameter(&mut root).await?;
+    for (claims, told) in [
+        (admin_claims(), &expected[0]),
+        (format!("{TENANT_A}|{user}|own|user|400"), &expected[1]),
+    ] {
+        run(&mut root, "begin").await?;
+        seal(&mut root, &claims).await?;
+        assert_eq!(text(&mut root, CLAIMS).await?.as_ref(), Some(told), "{claims}");
+        run(&mut root, "rollback").await?;
+    }
+    Ok(())
+}
+
+/// What is sealed for the administrator of tenant A.
+fn admin_claims() -> String {
+    format!("{TENANT_A}|aaaaaaaa-0000-4000-8000-000000000001|tenant|admin|400")
+}
+
+/// Opens a sealed context, as `users.open_context` does where sg_auth was not granted the parameter; returns it.
+async fn seal(conn: &mut PgConnection, claims: &str) -> anyhow::Result<String> {
     run(&mut *conn, "set role sg_auth").await?;
     let seal = text(
         &mut *conn,
@@ -129,7 +190,7 @@ async fn a_seal_holds_for_its_claims_its_backend_and_its_transaction() -> anyhow
     let mut app = test.connect("postgres").await?;
     without_parameter(&mut app).await?;
     run(&mut app, "begin").await?;
-    let sealed = seal(&mut app).await?;
+    let sealed = seal(&mut app, &admin_claims()).await?;
     assert_eq!(count(&mut app, INCIDENTS).await?, 2);
     let (_, mac) = sealed.rsplit_once('|').unwrap();
     let user_b = "bbbbbbbb-0000-4000-8000-000000000001";
@@ -181,7 +242,7 @@ async fn a_seal_holds_for_its_claims_its_backend_and_its_transaction() -> anyhow
 
     // In another backend, while the transaction that it was opened in still runs.
     run(&mut app, "begin").await?;
-    let sealed = seal(&mut app).await?;
+    let sealed = seal(&mut app, &admin_claims()).await?;
     let mut other = test.connect("sg_app").await?;
     run(&mut other, "begin").await?;
     run(&mut other, format!("set local sg.context = '{sealed}'")).await?;

@@ -121,6 +121,11 @@ async fn a_plain_user_sees_what_is_theirs() -> anyhow::Result<()> {
             vec![],
             vec!["admin-a"],
         ),
+        (
+            "select distinct operation from audit.row_changes order by 1",
+            vec![],
+            vec!["insert", "update"],
+        ),
         ("select rule_id from threats.findings", vec!["rule"], vec!["rule"]),
     ] {
         assert_eq!(seen(&mut app, USER_A, sql).await?, of_user, "{sql}");

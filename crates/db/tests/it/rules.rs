@@ -50,8 +50,10 @@ pub(crate) const ISOLATED: Rule = Rule(
      where {OWN} and c.relkind in ('r', 'p') and not c.relispartition and not exists (
         select 1 from pg_policy p where p.polrelid = c.oid and p.polname = 'tenant_isolation' and p.polcmd = '*'
             and p.polroles = array['sg_app'::regrole::oid]
-            and pg_get_expr(p.polqual, p.polrelid) like '(tenant_id = ( SELECT users.current_tenant() AS current_tenant))'
-            and pg_get_expr(p.polwithcheck, p.polrelid) = pg_get_expr(p.polqual, p.polrelid)) order by 1",
+            and pg_get_expr(p.polwithcheck, p.polrelid) = '(tenant_id = ( SELECT users.current_tenant() AS current_tenant))'
+            -- What only those read who see the whole tenant asks for that.
+            and pg_get_expr(p.polqual, p.polrelid) in (
+                pg_get_expr(p.polwithcheck, p.polrelid), '(tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))')) order by 1",
 );
 
 /// Tables whose rows belong to tenants, without an index that finds a tenant's.

@@ -1,5 +1,5 @@
 //! `sg-db-bench rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
-//! figure: `NAME ratio=… ours=… theirs=… unit=…`. Times are the server's own, of planning and execution.
+//! figure: `NAME ratio=… ours=… theirs=… unit=…`.
 
 mod rls;
 mod series;
