@@ -34,9 +34,17 @@ pub struct EventFilter<'a> {
 
 impl EventFilter<'_> {
     /// The statement that this filter becomes, for whoever wants to see its plan. The values are its parameters, in the order of the fields; the
-    /// last one is the number of rows.
+    /// last one is the number of rows. For a noun, the first one is an array of its actions, and the number of rows stands there twice.
     pub fn statement(&self) -> String {
-        select_events(self, None, 1).sql().as_str().to_owned()
+        select_events(self, self.noun().map(|_| Vec::new()), None, 1)
+            .sql()
+            .as_str()
+            .to_owned()
+    }
+
+    /// The action where it is a noun.
+    fn noun(&self) -> Option<&str> {
+        self.action.filter(|action| !action.contains('.'))
     }
 }
 
@@ -50,7 +58,11 @@ pub async fn list_events(
     after: Option<After>,
     limit: u32,
 ) -> Result<Vec<AuditEventView>, DbError> {
-    let rows = select_events(filter, after, limit)
+    let actions = match filter.noun() {
+        Some(noun) => Some(list_actions(tx, noun).await?),
+        None => None,
+    };
+    let rows = select_events(filter, actions, after, limit)
         .build()
         .fetch_all(tx.conn())
         .await?;
@@ -65,13 +77,50 @@ pub async fn list_events(
         .collect()
 }
 
-/// Only the conditions that are asked for are in the statement, so that each one is answered by its index.
-fn select_events(filter: &EventFilter<'_>, after: Option<After>, limit: u32) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(
+/// The tenant's actions of a noun, each found by one step into the index: of a noun that the tenant does not have, nothing is read.
+async fn list_actions(tx: &mut impl Reads, noun: &str) -> Result<Vec<String>, DbError> {
+    // `.` and `/` follow each other in ASCII: everything that begins with the noun and a full stop.
+    Ok(sqlx::query_scalar(
+        "with recursive found (action) as (
+            (select action collate \"C\" from audit.events where action collate \"C\" >= $1 and action collate \"C\" < $2
+             order by action collate \"C\" limit 1)
+            union all
+            select (
+                select e.action collate \"C\" from audit.events e where e.action collate \"C\" > f.action and e.action collate \"C\" < $2
+                order by e.action collate \"C\" limit 1)
+            from found f where f.action is not null)
+         select action from found where action is not null",
+    )
+    .bind(format!("{noun}."))
+    .bind(format!("{noun}/"))
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Only the conditions that are asked for are in the statement, so that each one is answered by its index. `actions` are those of the filter's noun:
+/// the newest of each are looked up, and the newest of those taken.
+fn select_events(
+    filter: &EventFilter<'_>,
+    actions: Option<Vec<String>>,
+    after: Option<After>,
+    limit: u32,
+) -> QueryBuilder<Postgres> {
+    let by_noun = actions.is_some();
+    let mut query = QueryBuilder::new("");
+    if let Some(actions) = actions {
+        query
+            .push("select e.* from unnest(")
+            .push_bind(actions)
+            .push("::text[]) as n (noun_action) cross join lateral (");
+    }
+    query.push(
         "select event_id, occurred_at, transaction_id::text as transaction_id, actor_kind, actor_id, actor_name, action, object_kind,
             object_id, outcome, reason, request_id, address
          from audit.events where true",
     );
+    if by_noun {
+        query.push(" and action collate \"C\" = n.noun_action");
+    }
     if let Some(actor) = filter.actor {
         // Every actor's id is a UUID, so that one of the two columns is enough.
         let column = match Uuid::parse_str(actor) {
@@ -80,20 +129,10 @@ fn select_events(filter: &EventFilter<'_>, after: Option<After>, limit: u32) -> 
         };
         query.push(column).push_bind(actor.to_owned());
     }
-    if let Some(action) = filter.action {
-        if action.contains('.') {
-            query
-                .push(" and action collate \"C\" = ")
-                .push_bind(action.to_owned());
-        } else {
-            // `.` and `/` follow each other in ASCII: everything that begins with the noun and a full stop.
-            query
-                .push(" and action collate \"C\" >= ")
-                .push_bind(format!("{action}."));
-            query
-                .push(" and action collate \"C\" < ")
-                .push_bind(format!("{action}/"));
-        }
+    if let Some(action) = filter.action.filter(|_| !by_noun) {
+        query
+            .push(" and action collate \"C\" = ")
+            .push_bind(action.to_owned());
     }
     for (column, value) in [
         (" and object_kind = ", filter.object_kind),
@@ -120,6 +159,11 @@ fn select_events(filter: &EventFilter<'_>, after: Option<After>, limit: u32) -> 
     query
         .push(" order by occurred_at desc, event_id desc limit ")
         .push_bind(i64::from(limit));
+    if by_noun {
+        query
+            .push(") e order by e.occurred_at desc, e.event_id desc limit ")
+            .push_bind(i64::from(limit));
+    }
     query
 }
 

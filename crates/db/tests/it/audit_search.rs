@@ -58,8 +58,8 @@ async fn every_filter_is_answered_by_an_index_under_row_security() -> anyhow::Re
                 action: Some("noun4"),
                 ..all.clone()
             },
-            "'noun4.', 'noun4/'",
-            "_tenant_id_",
+            "array['noun4.verb'], 51",
+            "_tenant_id_action_",
             Some(51),
         ),
         (
@@ -162,7 +162,10 @@ async fn a_search_finds_what_fits_and_no_more() -> anyhow::Result<()> {
             "insert into audit.events (event_id, tenant_id, occurred_at, actor_kind, actor_name, action, outcome, request_id, address)
              select gen_random_uuid(), '{TENANT_A}', now(), 'system', 'job', action, 'success', request_id, address::inet
              from (values ('incident.update', 'one', '2001:db8::1'), ('incident', 'two', '2001:db8::2'), ('incidents.update', 'three', '192.0.2.1'),
-                ('incident-x.update', 'four', null)) v (action, request_id, address)"
+                ('incident-x.update', 'four', null), ('incident.note', 'five', null)) v (action, request_id, address);
+             insert into audit.events (event_id, tenant_id, occurred_at, actor_kind, actor_name, action, outcome, request_id)
+             values (gen_random_uuid(), '{TENANT_B}', now(), 'system', 'job', 'rival.update', 'success', 'theirs'),
+                (gen_random_uuid(), '{TENANT_B}', now(), 'system', 'job', 'incident.merge', 'success', 'theirs')"
         ),
     )
     .await?;
@@ -184,7 +187,16 @@ async fn a_search_finds_what_fits_and_no_more() -> anyhow::Result<()> {
             ..all.clone()
         })
         .await?,
-        ["one"]
+        ["five", "one"]
+    );
+    assert_eq!(
+        search(EventFilter {
+            action: Some("rival"),
+            ..all.clone()
+        })
+        .await?,
+        Vec::<String>::new(),
+        "another tenant's noun"
     );
     assert_eq!(
         search(EventFilter {
