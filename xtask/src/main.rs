@@ -29,8 +29,8 @@ usage: cargo xtask <command>
   build [--dev]                          console and binaries, in target/release
   check                                  formatting, lints, layering, sizes, licences, generated files
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
-  bench NAME|all                         ready, console-size, agent-idle [--minutes N], audit-write, audit-search,
-                                         rls and series [--large|--rows N]
+  bench NAME|all                         ready, console-size, login, rate-limits, check-in [plain|tls] and bulk [--seconds N],
+                                         agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N]
   tools                                  only install what is missing
   help                                   this text
 

@@ -9,12 +9,13 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "ready",
     "console-size",
     "login",
     "rate-limits",
     "check-in",
+    "bulk",
     "agent-idle",
     "audit-write",
     "audit-search",
@@ -34,9 +35,10 @@ fn one(name: &str, arguments: &[String]) -> Result {
     match name {
         "ready" => ready::measure(),
         "console-size" => console_size::measure(),
-        "login" => server::measure("login"),
-        "check-in" => server::measure("check_in"),
-        "rate-limits" => server::measure("rate_limits"),
+        "login" => server::measure("login", &[]),
+        "check-in" => server::measure("check_in", arguments),
+        "bulk" => server::measure("bulk", arguments),
+        "rate-limits" => server::measure("rate_limits", &[]),
         "agent-idle" => agent_idle::measure(arguments),
         "audit-write" => audit::measure_writes(arguments),
         "audit-search" => audit::measure_search(arguments),
@@ -63,7 +65,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask bench {}|all [--minutes N] [--large|--rows N]",
+        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N] [plain|tls]",
         NAMES.join("|")
     )
 }

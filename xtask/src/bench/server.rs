@@ -3,9 +3,9 @@
 use crate::build::cargo;
 use crate::{Result, shell, tools};
 
-pub(super) fn measure(bench: &str) -> Result {
+pub(super) fn measure(bench: &str, arguments: &[String]) -> Result {
     let postgres = tools::postgres::ensure()?;
     let mut command = cargo();
-    command.args(["bench", "--package", "sg-server", "--bench", bench]);
-    shell::run(command.env("PG_BIN", &postgres.bin_dir))
+    command.args(["bench", "--package", "sg-server", "--bench", bench, "--"]);
+    shell::run(command.args(arguments).env("PG_BIN", &postgres.bin_dir))
 }

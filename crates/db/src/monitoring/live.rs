@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::{DbError, SystemTx, Writes, tx::Connection};
 
+/// Ids of one notice at most: its text has to stay below 8,000 bytes.
+const MAX_IDS: usize = 150;
+
 /// The channel that [`crate::Db::listen`] is called with.
 pub const LIVE_CHANNEL: &str = "sg_live";
 
@@ -19,7 +22,11 @@ pub struct Notice {
     /// `incident`, `endpoint` or `metrics`.
     kind: String,
     /// The id of what changed.
-    id: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    /// The ids of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Uuid>,
 }
 
 /// Something that changed, and who may hear of it.
@@ -46,16 +53,6 @@ impl Change {
         }
     }
 
-    /// An endpoint has sent metrics or events.
-    pub fn metrics(tenant: TenantId, agent_id: AgentId, owner: Option<UserId>) -> Self {
-        Self {
-            tenant,
-            owner,
-            kind: "metrics".to_owned(),
-            id: agent_id.into(),
-        }
-    }
-
     /// An incident was opened or changed.
     pub fn incident(tenant: TenantId, threat_id: ThreatId, owner: Option<UserId>) -> Self {
         Self {
@@ -75,15 +72,34 @@ pub async fn announce(tx: &mut impl Writes, changes: &[Change]) -> Result<(), Db
     if changes.is_empty() {
         return Ok(());
     }
-    let payloads: Vec<String> = changes
-        .iter()
-        .filter_map(|change| {
-            serde_json::to_string(&Notice {
-                kind: change.kind.clone(),
-                id: change.id,
-            })
-            .ok()
-        })
+    let notices = changes.iter().map(|change| Notice {
+        kind: change.kind.clone(),
+        id: Some(change.id),
+        ids: Vec::new(),
+    });
+    send(tx, notices).await
+}
+
+/// Tells every server process that these endpoints have sent metrics or events, which are stored by now. The commit does not wait for the disk:
+/// the notices make every other commit with a notice wait, and a crash ends the consoles that would have heard them.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn announce_metrics(tx: &mut SystemTx, agents: &[AgentId]) -> Result<(), DbError> {
+    sqlx::query("set local synchronous_commit = off")
+        .execute(tx.conn())
+        .await?;
+    let notices = agents.chunks(MAX_IDS).map(|agents| Notice {
+        kind: "metrics".to_owned(),
+        id: None,
+        ids: agents.iter().map(|agent| Uuid::from(*agent)).collect(),
+    });
+    send(tx, notices).await
+}
+
+async fn send(tx: &mut impl Writes, notices: impl Iterator<Item = Notice>) -> Result<(), DbError> {
+    let payloads: Vec<String> = notices
+        .filter_map(|notice| serde_json::to_string(&notice).ok())
         .collect();
     sqlx::query("select pg_notify($1, p.payload) from unnest($2::text[]) as p (payload)")
         .bind(LIVE_CHANNEL)
@@ -100,7 +116,10 @@ pub async fn announce(tx: &mut impl Writes, changes: &[Change]) -> Result<(), Db
 pub async fn find_changes(tx: &mut SystemTx, notices: &[Notice]) -> Result<Vec<Change>, DbError> {
     let (kinds, ids): (Vec<&str>, Vec<Uuid>) = notices
         .iter()
-        .map(|notice| (notice.kind.as_str(), notice.id))
+        .flat_map(|notice| {
+            let ids = notice.id.iter().chain(&notice.ids);
+            ids.map(|id| (notice.kind.as_str(), *id))
+        })
         .unzip();
     sqlx::query(
         "select n.kind, n.id, coalesce(i.tenant_id, e.tenant_id) as tenant_id, e.user_id

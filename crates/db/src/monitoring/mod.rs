@@ -8,5 +8,5 @@ pub use alerts::{
     EVALUATED, SecurityEvent, clear_alert, evaluate_alert_rules, judge_figure, list_alert_rules, list_alerts,
     raise_alert, record_security_event, update_alert_rule,
 };
-pub use live::{Change, LIVE_CHANNEL, Notice, announce, find_changes};
+pub use live::{Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes};
 pub use overview::read_overview;

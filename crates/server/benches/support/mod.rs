@@ -1,7 +1,9 @@
 //! What the measurements of the server share: the server, and how results are told.
 #![allow(dead_code, reason = "each measurement needs a part of it")]
 
-use std::path::Path;
+pub(crate) mod loader;
+
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ pub(crate) struct Server {
     admin: (String, String),
     enrolment_key: String,
     database_url: String,
+    ca_file: Option<PathBuf>,
     http: Client,
 }
 
@@ -45,6 +48,12 @@ impl Server {
         }
         let facts: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ca_file = facts["ca_file"].as_str().map(PathBuf::from);
+        let mut http = Client::builder().timeout(Duration::from_secs(60));
+        if let Some(file) = &ca_file {
+            http = http
+                .add_root_certificate(reqwest::Certificate::from_pem(&std::fs::read(file).unwrap()).unwrap());
+        }
         Self {
             child,
             url: text(&facts["url"]),
@@ -54,10 +63,8 @@ impl Server {
             ),
             enrolment_key: text(&facts["enrolment_key"]),
             database_url: text(&facts["database_url"]),
-            http: Client::builder()
-                .timeout(Duration::from_secs(60))
-                .build()
-                .unwrap(),
+            ca_file,
+            http: http.build().unwrap(),
         }
     }
 
@@ -108,7 +115,12 @@ impl Server {
 
     /// Host and port.
     pub(crate) fn address(&self) -> String {
-        self.url.trim_start_matches("http://").to_owned()
+        self.url.split("//").nth(1).unwrap().to_owned()
+    }
+
+    /// The authority that clients have to trust, where it speaks TLS.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     /// A POST to any path.
@@ -149,4 +161,11 @@ pub(crate) fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
     let ratio = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs));
     let theirs = theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.3}"));
     println!("{name} ratio={ratio} ours={ours:.3} theirs={theirs} unit={unit}");
+}
+
+/// How the superuser of the server's database connects.
+pub(crate) fn superuser_url(server: &Server, dir: &Path) -> String {
+    let (_, place) = server.database_url().split_once('@').unwrap();
+    let password = std::fs::read_to_string(dir.join("data/secrets/postgres-superuser")).unwrap();
+    format!("postgresql://postgres:{}@{place}", password.trim())
 }

@@ -18,12 +18,12 @@ pub struct IngestConfig {
     pub concurrency: usize,
     /// Hours after its last finding in which an incident takes in another one about the same subject.
     pub incident_window_hours: u32,
-    /// Milliseconds that check-ins wait for others to share their transaction.
+    /// Milliseconds that check-ins wait at most for the transaction that is running, to share the next one.
     pub group_commit_milliseconds: u64,
 }
 
 impl IngestConfig {
-    /// How long check-ins wait for others to share their transaction.
+    /// How long check-ins wait at most for the transaction that is running.
     pub fn group_commit(&self) -> Duration {
         Duration::from_millis(self.group_commit_milliseconds)
     }

@@ -4,10 +4,13 @@ mod body;
 mod check_in;
 mod clean;
 mod known_tokens;
+mod news;
 mod record;
+mod window;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sg_db::agents::ingest::{NewCheckIn, Outcome};
 use sg_db::agents::{find_agent, is_of_suspended_tenant};
@@ -15,6 +18,8 @@ use sg_db::{Db, DbError, SystemTx, TokenHash};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use self::known_tokens::KnownTokens;
+use self::news::News;
+use self::window::Running;
 use crate::config::IngestConfig;
 use crate::error::ApiError;
 
@@ -36,6 +41,9 @@ pub struct Ingest {
     receiver: Mutex<mpsc::Receiver<Job>>,
     memory: Arc<Semaphore>,
     known_tokens: KnownTokens,
+    running: Running,
+    waiting: AtomicUsize,
+    news: News,
 }
 
 /// A check-in that waits for its transaction.
@@ -66,6 +74,9 @@ impl Ingest {
             receiver: Mutex::new(receiver),
             memory: Arc::new(Semaphore::new(blocks)),
             known_tokens: KnownTokens::default(),
+            running: Running::default(),
+            waiting: AtomicUsize::new(0),
+            news: News::default(),
         }
     }
 
@@ -98,6 +109,16 @@ impl Ingest {
         Ok(())
     }
 
+    /// Check-ins that wait for the answer to whether they are stored.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Groups of them that are being written.
+    pub fn running(&self) -> usize {
+        self.running.count()
+    }
+
     /// Stores a check-in together with others that arrive at the same time; returns after the commit.
     ///
     /// # Errors
@@ -108,6 +129,7 @@ impl Ingest {
         self.sender
             .try_send(Job { check_in, reply })
             .map_err(|_| refuse("queue"))?;
+        let _waits = Waits::begin(&self.waiting);
         match answer.await {
             Ok(Ok(outcome)) => {
                 if outcome == Outcome::UnknownToken {
@@ -123,6 +145,22 @@ impl Ingest {
             .because(error)),
             Ok(Err(Failure::Unavailable)) | Err(_) => Err(refuse("database")),
         }
+    }
+}
+
+/// A check-in waits, until this is dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,75 +1,50 @@
-//! The group commit: check-ins that arrive within a few milliseconds share one transaction.
-
-use std::time::Duration;
+//! The group commit: check-ins that come at the same time share one transaction.
 
 use sg_db::DbError;
 use sg_db::agents::ingest::{self as db, IngestSettings, NewCheckIn, NewRecord, Outcome};
-use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::record::refused;
-use super::{Failure, Job};
+use super::window::{Storing, next_group};
+use super::{Failure, Job, news};
 use crate::AppState;
 
-/// Groups that are stored at the same time: while one commits, the next one fills.
-const WORKERS: usize = 2;
-/// Check-ins of one group at most.
-const MAX_GROUP: usize = 256;
-/// Records after which a group is full.
-const MAX_GROUP_RECORDS: usize = 20_000;
+/// Groups that are stored at the same time: while one waits for the disk, the next ones are written.
+const WORKERS: [&str; 3] = ["ingest-1", "ingest-2", "ingest-3"];
 /// Tries of a group that meets a conflicting change.
 const TRIES: u32 = 3;
 
 /// Starts the workers. When everything stops they store what waits, then end.
 pub fn spawn(state: &AppState) {
-    for name in ["ingest-1", "ingest-2"].into_iter().take(WORKERS) {
+    for name in WORKERS {
         let state = state.clone();
         state
             .supervisor
             .clone()
             .spawn_restarting(name, move || work(state.clone()));
     }
+    let own = state.clone();
+    state
+        .supervisor
+        .spawn_restarting("ingest-news", move || news::tell(own.clone()));
 }
 
 async fn work(state: AppState) -> anyhow::Result<()> {
     let stop = state.supervisor.stop_token();
-    let window = state.config.ingest.group_commit();
+    let patience = state.config.ingest.group_commit();
     loop {
-        let group = next_group(&mut *state.ingest.receiver.lock().await, window, &stop).await;
+        let mut receiver = state.ingest.receiver.lock().await;
+        let group = next_group(&mut receiver, &state.ingest.running, patience, &stop).await;
+        // Before the next worker gathers, so that it knows of this group.
+        let storing = state.ingest.running.begin();
+        drop(receiver);
         if group.is_empty() {
             return Ok(());
         }
-        commit(&state, group).await;
+        commit(&state, group, storing).await;
     }
 }
 
-/// Waits for a check-in, then a moment longer for others. Once everything stops nobody can queue any more, and what is queued is stored;
-/// empty when that is done.
-async fn next_group(receiver: &mut Receiver<Job>, window: Duration, stop: &CancellationToken) -> Vec<Job> {
-    let first = tokio::select! {
-        biased;
-        job = receiver.recv() => job,
-        () = stop.cancelled() => {
-            receiver.close();
-            receiver.recv().await
-        }
-    };
-    let Some(first) = first else { return Vec::new() };
-    let deadline = Instant::now() + window;
-    let mut records = first.check_in.records.len();
-    let mut group = vec![first];
-    while group.len() < MAX_GROUP && records < MAX_GROUP_RECORDS {
-        let Ok(Some(job)) = timeout_at(deadline, receiver.recv()).await else {
-            break;
-        };
-        records += job.check_in.records.len();
-        group.push(job);
-    }
-    group
-}
-
-async fn commit(state: &AppState, group: Vec<Job>) {
+async fn commit(state: &AppState, group: Vec<Job>, storing: Storing<'_>) {
     // Whoever has gone away was not acknowledged and comes again.
     let (check_ins, replies): (Vec<_>, Vec<_>) = group
         .into_iter()
@@ -80,7 +55,7 @@ async fn commit(state: &AppState, group: Vec<Job>) {
         return;
     }
     count_group(&check_ins);
-    let results = match store_with_retries(state, &check_ins).await {
+    let results: Vec<_> = match store_with_retries(state, &check_ins, Some(storing)).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(error) if is_transient(&error) => {
             tracing::warn!(error = %error, check_ins = check_ins.len(), "check-ins could not be stored; their agents keep them");
@@ -91,27 +66,44 @@ async fn commit(state: &AppState, group: Vec<Job>) {
             store_apart(state, check_ins).await
         }
     };
+    state
+        .ingest
+        .news
+        .add(results.iter().filter_map(|result| match result {
+            Ok(Outcome::Stored { agent_id, .. }) => Some(*agent_id),
+            _ => None,
+        }));
     for (reply, result) in replies.into_iter().zip(results) {
         let _ = reply.send(result);
     }
 }
 
-async fn store_with_retries(state: &AppState, group: &[NewCheckIn]) -> Result<Vec<Outcome>, DbError> {
+async fn store_with_retries(
+    state: &AppState,
+    group: &[NewCheckIn],
+    mut storing: Option<Storing<'_>>,
+) -> Result<Vec<Outcome>, DbError> {
     let mut tries = 1;
     loop {
-        match store(state, group).await {
+        match store(state, group, &mut storing).await {
             Err(DbError::Busy) if tries < TRIES => tries += 1,
             result => return result,
         }
     }
 }
 
-async fn store(state: &AppState, group: &[NewCheckIn]) -> Result<Vec<Outcome>, DbError> {
+/// Stores a group in one transaction. The next group goes as soon as this one has only the disk to wait for.
+async fn store(
+    state: &AppState,
+    group: &[NewCheckIn],
+    storing: &mut Option<Storing<'_>>,
+) -> Result<Vec<Outcome>, DbError> {
     let settings = IngestSettings {
         incident_window: state.config.ingest.incident_window(),
     };
     let mut tx = state.db.system("ingest").await?;
     let outcomes = db::store(&mut tx, group, state.now(), settings, state.ids.as_ref()).await?;
+    drop(storing.take());
     tx.commit_upkeep().await?;
     Ok(outcomes)
 }
@@ -178,7 +170,7 @@ async fn store_in_pieces(state: &AppState, check_in: &NewCheckIn) -> Result<Outc
 }
 
 async fn store_alone(state: &AppState, check_in: &NewCheckIn) -> Result<Outcome, DbError> {
-    let outcomes = store_with_retries(state, std::slice::from_ref(check_in)).await?;
+    let outcomes = store_with_retries(state, std::slice::from_ref(check_in), None).await?;
     outcomes
         .into_iter()
         .next()

@@ -105,6 +105,10 @@ impl Certificates {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(self.current.clone());
+        // Agents that come back resume their session without a signature of ours. A ticket holds all of it, so that no number of agents is too many;
+        // one is enough, since each connection gets a new one.
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.send_tls13_tickets = 1;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -269,6 +273,10 @@ impl ResolvesServerCert for Current {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use rustls::pki_types::UnixTime;
+    use rustls::time_provider::TimeProvider;
+    use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection};
+
     use super::*;
     use crate::config::TlsMode;
 
@@ -341,5 +349,70 @@ mod tests {
                 .ca_file(),
             None
         );
+    }
+
+    #[test]
+    fn sessions_are_resumed_however_many_clients_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificates =
+            Certificates::load(&config(), dir.path(), &["localhost".to_owned()], start()).unwrap();
+        let server = certificates.server_config().unwrap();
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(dir.path().join("ca.pem")).unwrap())
+            .unwrap();
+        let clients: Vec<Arc<ClientConfig>> = (0..300)
+            .map(|_| {
+                let provider = Arc::new(aws_lc_rs::default_provider());
+                let builder = ClientConfig::builder_with_details(provider, Arc::new(At(start())));
+                let builder = builder.with_safe_default_protocol_versions().unwrap();
+                let builder = builder.with_root_certificates(roots.clone());
+                Arc::new(builder.with_no_client_auth())
+            })
+            .collect();
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            for client in &clients {
+                assert_eq!(shake_hands(client, &server), Some(kind));
+            }
+        }
+    }
+
+    /// The time at which the certificates of these tests are good.
+    #[derive(Debug)]
+    struct At(DateTime<Utc>);
+
+    impl TimeProvider for At {
+        fn current_time(&self) -> Option<UnixTime> {
+            let seconds = u64::try_from(self.0.timestamp()).ok()?;
+            Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                seconds,
+            )))
+        }
+    }
+
+    /// Lets both sides speak until neither has more to say.
+    fn shake_hands(client: &Arc<ClientConfig>, server: &Arc<rustls::ServerConfig>) -> Option<HandshakeKind> {
+        let mut server = ServerConnection::new(server.clone()).unwrap();
+        let mut client = ClientConnection::new(client.clone(), "localhost".try_into().unwrap()).unwrap();
+        while client.wants_write() || server.wants_write() {
+            let mut said = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut said).unwrap();
+            }
+            hear(&mut server, &said);
+            said.clear();
+            while server.wants_write() {
+                server.write_tls(&mut said).unwrap();
+            }
+            hear(&mut client, &said);
+        }
+        server.handshake_kind()
+    }
+
+    fn hear<Data>(connection: &mut rustls::ConnectionCommon<Data>, mut said: &[u8]) {
+        while !said.is_empty() {
+            connection.read_tls(&mut said).unwrap();
+            connection.process_new_packets().unwrap();
+        }
     }
 }

@@ -65,6 +65,9 @@ async fn listen(state: AppState) -> anyhow::Result<()> {
             .chain(waiting)
             .filter_map(|notification| understand(notification.payload()))
             .collect::<Vec<_>>();
+        if state.live.0.receiver_count() == 0 {
+            continue;
+        }
         let mut tx = state.db.system("live-events").await?;
         for change in find_changes(&mut tx, &notices).await? {
             state.live.tell(News::Change(change));

@@ -218,8 +218,6 @@ impl Planner<'_> {
             sources: check_in.sources.clone(),
         };
         self.heartbeats.insert(agent_id, heartbeat);
-        self.changes
-            .insert(Change::metrics(agent.tenant_id, agent.agent_id, agent.owner));
     }
 
     fn take_record(&mut self, record: &NewRecord, agent: &Agent) {

@@ -91,6 +91,47 @@ async fn strangers_in_a_group_do_not_hurt_the_others() {
     assert_eq!(server.count("select count(*) from agents.system_info").await, 50);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_ins_that_come_while_others_are_stored_share_the_next_transaction() {
+    // Nobody gives up waiting in the time that this takes.
+    let server = TestServer::start_with(|config| config.ingest.group_commit_milliseconds = 60_000).await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut agents = Vec::new();
+    for n in 0..20 {
+        agents.push(TestAgent::enrol(&server, &admin, &format!("web-{n}")).await);
+    }
+    for agent in &mut agents[..3] {
+        agent.send(&server, &[metrics(server.state.now(), 1.0)]).await;
+    }
+    let transactions = "select count(distinct xmin::text) from agents.system_info";
+    assert_eq!(server.count(transactions).await, 3);
+
+    // The first one's row is taken, so that its transaction waits, and the others wait behind it.
+    let mut holder = server.test_db.connect("postgres").await.unwrap();
+    sqlx::raw_sql("begin; select from agents.heartbeats for update")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let wave = agents.iter_mut().enumerate().map(|(n, agent)| {
+        let server = &server;
+        async move {
+            while n > 0 && server.state.ingest.running() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            agent.send(server, &[metrics(server.state.now(), 2.0)]).await
+        }
+    });
+    let release = async {
+        while server.state.ingest.waiting() < 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+    };
+    tokio::join!(futures_util::future::join_all(wave), release);
+    assert_eq!(server.count("select count(*) from agents.system_info").await, 23);
+    assert_eq!(server.count(transactions).await, 5);
+}
+
 /// Makes the database refuse what no check of ours foresees.
 const REFUSE_POISON: &str = "
     create function agents.refuse_poison() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
