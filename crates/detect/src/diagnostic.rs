@@ -47,7 +47,7 @@ codes! {
     NotARule = "D004", Refused, "the document is not a Sigma rule", "give it `title`, `logsource` and `detection`";
     MissingField = "D005", Refused, "a required field is missing", "add the field that is named";
     InvalidField = "D006", Refused, "a field has a value that the specification does not allow", "correct the field that is named";
-    CorrelationRule = "D007", Refused, "correlation rules and filters are not evaluated on single events", "keep it out of the single-event rules";
+    CorrelationRule = "D007", Refused, "correlation rules are not evaluated on single events", "keep it out of the single-event rules";
     DuplicateId = "D008", Refused, "another rule has the same id", "give each rule an id of its own";
     EmptyLogSource = "D009", Refused, "the log source names neither product, category nor service", "name at least one of them";
     InvalidCondition = "D010", Refused, "the condition cannot be parsed", "correct the condition at the word that is named";
@@ -69,6 +69,7 @@ codes! {
     InvalidIndicator = "D041", Refused, "an entry of an indicator list is not usable; the others are", "correct the entry at the line that is named";
     UnknownLevel = "D050", Warned, "the rule has no level or an unknown one and counts as medium", "set `level` to informational, low, medium, high or critical";
     MissingId = "D051", Warned, "the rule has no id, so its file name stands in for one", "give the rule a random UUID as `id`";
+    FilterWithoutRule = "D052", Warned, "a filter is for no rule that is here", "correct the ids or names under `rules`, or the log source";
     FileTooLarge = "D060", Incomplete, "a file is larger than the scan limit and was not scanned by YARA", "raise the limit if files of this size matter";
     ScanTimeout = "D061", Incomplete, "a YARA scan took longer than allowed and stopped early", "look for the slow rule, or raise the limit";
     ScanFailed = "D062", Incomplete, "a YARA scan failed", "report it with the file and the rules";

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::indicator::{FileFacts, Indicator, IndicatorSet};
 use crate::limits::ScanLimits;
 use crate::rule::{Explanation, Match, RuleInfo};
-use crate::sigma::{self, SigmaBuilder, SigmaSet};
+use crate::sigma::{self, ParsedFilter, ParsedRule, SigmaBuilder, SigmaSet};
 use crate::yara::{ScanReport, YaraSet};
 use crate::{Placeholders, RuleSource};
 
@@ -120,6 +120,8 @@ impl RuleSet {
 #[derive(Default)]
 struct Compiler {
     infos: Vec<Arc<RuleInfo>>,
+    parsed: Vec<ParsedRule>,
+    filters: Vec<ParsedFilter>,
     /// The source that each id came from.
     ids: HashMap<String, String>,
     sigma: SigmaBuilder,
@@ -129,19 +131,29 @@ struct Compiler {
 
 impl Compiler {
     fn add_sigma(&mut self, source: &RuleSource, placeholders: &Placeholders) {
-        let (rules, diagnostics) = sigma::parse_source(source, placeholders);
-        self.diagnostics.extend(diagnostics);
+        let found = sigma::parse_source(source, placeholders);
+        self.diagnostics.extend(found.diagnostics);
+        self.parsed.extend(found.rules);
+        self.filters.extend(found.filters);
+    }
+
+    /// Filters come from any source, so that they meet the rules once all are read.
+    fn take_in_sigma(&mut self) {
+        let mut rules = std::mem::take(&mut self.parsed);
+        self.diagnostics
+            .extend(sigma::apply_filters(&self.filters, &mut rules));
         for rule in rules {
             let info = rule.info.clone();
             let added = claim_id(&mut self.ids, &info).and_then(|()| self.sigma.add(rule));
             if let Err(problem) = added {
                 self.diagnostics
-                    .push(problem.into_diagnostic(RuleKind::Sigma, &source.name, Some(info.id)));
+                    .push(problem.into_diagnostic(RuleKind::Sigma, &info.source, Some(info.id)));
             }
         }
     }
 
     fn finish(mut self, yara_sources: &[&RuleSource]) -> (RuleSet, Vec<Diagnostic>) {
+        self.take_in_sigma();
         let sigma = self.sigma.build();
         let sigma_by_id = sigma
             .rules

@@ -34,6 +34,17 @@ impl Condition {
         }
     }
 
+    /// The same condition over identifiers that stand `by` places further on.
+    pub(crate) fn shifted(self, by: usize) -> Self {
+        let all = |parts: Vec<Self>| parts.into_iter().map(|part| part.shifted(by)).collect();
+        match self {
+            Self::Selection(index) => Self::Selection(index + by),
+            Self::Not(inner) => Self::Not(Box::new(inner.shifted(by))),
+            Self::All(parts) => Self::All(all(parts)),
+            Self::Any(parts) => Self::Any(all(parts)),
+        }
+    }
+
     /// Evaluates the condition with the outcome of each search identifier, asking for no more of them than
     /// needed.
     pub(crate) fn eval(&self, holds: &mut impl FnMut(usize) -> bool) -> bool {

@@ -8,6 +8,7 @@ use crate::event::LogSource;
 use crate::rule::RuleInfo;
 use crate::sigma::condition::Condition;
 use crate::sigma::detection::{DetectionParser, Expr};
+use crate::sigma::filter::ParsedFilter;
 use crate::sigma::predicate::Atom;
 use crate::sigma::yaml::{Document, Node, find_key_line};
 
@@ -15,6 +16,8 @@ use crate::sigma::yaml::{Document, Node, find_key_line};
 #[derive(Debug)]
 pub(crate) struct ParsedRule {
     pub(crate) info: RuleInfo,
+    /// The short name by which other documents refer to it.
+    pub(crate) name: Option<String>,
     pub(crate) log_source: RuleLogSource,
     pub(crate) selections: Vec<(String, Expr<Atom>)>,
     pub(crate) condition: Condition,
@@ -30,6 +33,14 @@ pub(crate) struct RuleLogSource {
 }
 
 impl RuleLogSource {
+    /// Whether a rule of that source is one of this: every part that is named here is the rule's.
+    pub(crate) fn covers(&self, rule: &Self) -> bool {
+        let part = |own: &Option<String>, rule: &Option<String>| own.is_none() || own == rule;
+        part(&self.product, &rule.product)
+            && part(&self.category, &rule.category)
+            && part(&self.service, &rule.service)
+    }
+
     /// Whether the rule is for events of this source: every part that the rule names has to be the event's.
     pub(crate) fn applies_to(&self, event: &LogSource<'_>) -> bool {
         let part = |rule: &Option<String>, event: Option<&str>| {
@@ -45,6 +56,7 @@ impl RuleLogSource {
 /// What came of one document.
 pub(crate) struct ParsedDocument {
     pub(crate) rule: Option<ParsedRule>,
+    pub(crate) filter: Option<ParsedFilter>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -65,7 +77,13 @@ pub(crate) fn parse(
     let name = ["id", "title"]
         .iter()
         .find_map(|key| document.node.find(key)?.scalar_text());
-    let result = reader.parse_rule(source, position, placeholders);
+    let filter = document.node.find("filter");
+    let result = match filter {
+        Some(section) => ParsedFilter::parse(&reader, section, source, placeholders).map(Parsed::Filter),
+        None => reader
+            .parse_rule(source, position, placeholders)
+            .map(|rule| Parsed::Rule(Box::new(rule))),
+    };
     let mut diagnostics = Vec::new();
     let mut report = |problem: Problem, rule: Option<String>| {
         diagnostics.push(problem.at(Some(document.first_line)).into_diagnostic(
@@ -74,25 +92,35 @@ pub(crate) fn parse(
             rule,
         ));
     };
-    let rule = match result {
-        Ok(rule) => {
+    let (rule, filter) = match result {
+        Ok(Parsed::Rule(rule)) => {
             for warning in reader.warnings {
                 report(warning, Some(rule.info.id.clone()));
             }
-            Some(rule)
+            (Some(*rule), None)
         }
+        Ok(Parsed::Filter(filter)) => (None, Some(filter)),
         Err(problem) => {
             report(problem, name);
-            None
+            (None, None)
         }
     };
-    ParsedDocument { rule, diagnostics }
+    ParsedDocument {
+        rule,
+        filter,
+        diagnostics,
+    }
 }
 
-struct Reader<'a> {
+enum Parsed {
+    Rule(Box<ParsedRule>),
+    Filter(ParsedFilter),
+}
+
+pub(super) struct Reader<'a> {
     node: &'a Node,
     text: &'a str,
-    first_line: u32,
+    pub(super) first_line: u32,
     warnings: Vec<Problem>,
 }
 
@@ -109,7 +137,7 @@ impl Reader<'_> {
                 format!("the document is {}", self.node.kind()),
             ));
         }
-        for key in ["correlation", "filter", "action"] {
+        for key in ["correlation", "action"] {
             if self.node.find(key).is_some() {
                 let problem = Problem::new(Code::CorrelationRule, format!("the document has `{key}`"));
                 return Err(problem.at(self.line(key)));
@@ -130,11 +158,12 @@ impl Reader<'_> {
             }
             None => return Err(Problem::new(Code::MissingField, "`detection` is missing")),
         };
-        let selections = self.parse_selections(detection, placeholders)?;
+        let selections = self.parse_selections("detection", detection, placeholders)?;
         let identifiers: Vec<_> = selections.iter().map(|(name, _)| name.clone()).collect();
-        let (condition, condition_text) = self.parse_condition(&identifiers)?;
+        let (condition, condition_text) = self.parse_condition("detection", &identifiers)?;
         Ok(ParsedRule {
             info,
+            name: self.text("name")?,
             log_source,
             selections,
             condition,
@@ -142,8 +171,10 @@ impl Reader<'_> {
         })
     }
 
-    fn parse_selections(
+    /// The search identifiers of a section, which is `detection` or `filter`.
+    pub(super) fn parse_selections(
         &self,
+        section: &str,
         detection: &[(String, Node)],
         placeholders: &Placeholders,
     ) -> Result<Vec<(String, Expr<Atom>)>, Problem> {
@@ -160,26 +191,29 @@ impl Reader<'_> {
             selections.push((name.clone(), parsed));
         }
         if selections.is_empty() {
-            return Err(
-                Problem::new(Code::MissingField, "`detection` has no search identifier")
-                    .at(self.line("detection")),
-            );
+            return Err(Problem::new(
+                Code::MissingField,
+                format!("`{section}` has no search identifier"),
+            )
+            .at(self.line(section)));
         }
         Ok(selections)
     }
 
     /// A list of conditions holds when one of them does.
-    fn parse_condition(&self, identifiers: &[String]) -> Result<(Condition, String), Problem> {
+    pub(super) fn parse_condition(
+        &self,
+        section: &str,
+        identifiers: &[String],
+    ) -> Result<(Condition, String), Problem> {
         let line = self.line("condition");
         let node = self
             .node
-            .find("detection")
+            .find(section)
             .and_then(|detection| detection.find("condition"));
         let texts: Option<Vec<&str>> = match node {
             None => {
-                return Err(
-                    Problem::new(Code::MissingField, "`condition` is missing").at(self.line("detection"))
-                );
+                return Err(Problem::new(Code::MissingField, "`condition` is missing").at(self.line(section)));
             }
             Some(Node::Text(text)) => Some(vec![text.as_str()]),
             Some(Node::List(items)) if !items.is_empty() => items.iter().map(Node::as_text).collect(),
@@ -205,7 +239,7 @@ impl Reader<'_> {
         Ok((condition, texts.join(" or ")))
     }
 
-    fn parse_log_source(&self) -> Result<RuleLogSource, Problem> {
+    pub(super) fn parse_log_source(&self) -> Result<RuleLogSource, Problem> {
         let node = self.node.find("logsource");
         let node = node.ok_or_else(|| Problem::new(Code::MissingField, "`logsource` is missing"))?;
         if node.as_map().is_none() {
@@ -296,7 +330,7 @@ impl Reader<'_> {
     }
 
     /// A scalar of the head.
-    fn text(&self, key: &str) -> Result<Option<String>, Problem> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, Problem> {
         match self.node.find(key) {
             None | Some(Node::Null) => Ok(None),
             Some(node) => match node.scalar_text() {
@@ -322,7 +356,7 @@ impl Reader<'_> {
         find_key_line(self.text, self.first_line, key)
     }
 
-    fn invalid(&self, key: &str, detail: &str) -> Problem {
+    pub(super) fn invalid(&self, key: &str, detail: &str) -> Problem {
         Problem::new(Code::InvalidField, detail).at(self.line(key))
     }
 }

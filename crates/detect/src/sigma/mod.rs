@@ -5,6 +5,7 @@ mod condition;
 mod detection;
 mod document;
 mod explain;
+mod filter;
 mod index;
 mod modifiers;
 mod pattern;
@@ -16,6 +17,7 @@ mod yaml;
 
 pub(crate) use document::ParsedRule;
 pub(crate) use explain::explain;
+pub(crate) use filter::{ParsedFilter, apply as apply_filters};
 pub(crate) use modifiers::KNOWN as KNOWN_MODIFIERS;
 pub(crate) use set::{SigmaBuilder, SigmaSet};
 
@@ -25,33 +27,38 @@ use crate::diagnostic::{Code, Diagnostic, Problem};
 use crate::limits::MAX_RULE_BYTES;
 use crate::{Placeholders, RuleSource};
 
-/// Reads every rule of a source.
-pub(crate) fn parse_source(
-    source: &RuleSource,
-    placeholders: &Placeholders,
-) -> (Vec<ParsedRule>, Vec<Diagnostic>) {
+/// What a source holds.
+#[derive(Debug, Default)]
+pub(crate) struct ParsedSource {
+    pub(crate) rules: Vec<ParsedRule>,
+    pub(crate) filters: Vec<ParsedFilter>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads every rule and filter of a source.
+pub(crate) fn parse_source(source: &RuleSource, placeholders: &Placeholders) -> ParsedSource {
     let refuse = |problem: Problem| problem.into_diagnostic(RuleKind::Sigma, &source.name, None);
     if source.text.len() > MAX_RULE_BYTES {
         let detail = format!("{} bytes; at most {MAX_RULE_BYTES} are taken", source.text.len());
-        return (
-            Vec::new(),
-            vec![refuse(Problem::new(Code::SourceTooLarge, detail))],
-        );
+        return ParsedSource {
+            diagnostics: vec![refuse(Problem::new(Code::SourceTooLarge, detail))],
+            ..ParsedSource::default()
+        };
     }
     let (documents, fault) = yaml::load(&source.text);
-    let mut rules = Vec::new();
-    let mut diagnostics = Vec::new();
+    let mut found = ParsedSource::default();
     for (position, document) in documents.iter().enumerate() {
         let parsed = document::parse(document, &source.text, &source.name, position, placeholders);
-        rules.extend(parsed.rule);
-        diagnostics.extend(parsed.diagnostics);
+        found.rules.extend(parsed.rule);
+        found.filters.extend(parsed.filter);
+        found.diagnostics.extend(parsed.diagnostics);
     }
     match fault {
-        Some(problem) => diagnostics.push(refuse(problem)),
-        None if documents.is_empty() => {
-            diagnostics.push(refuse(Problem::new(Code::NotARule, "the text is empty")))
-        }
+        Some(problem) => found.diagnostics.push(refuse(problem)),
+        None if documents.is_empty() => found
+            .diagnostics
+            .push(refuse(Problem::new(Code::NotARule, "the text is empty"))),
         None => {}
     }
-    (rules, diagnostics)
+    found
 }

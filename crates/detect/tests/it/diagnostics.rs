@@ -106,8 +106,16 @@ fn cases() -> Vec<(RuleSource, Code, Option<u32>)> {
         ),
         rule(
             "title: T\nfilter:\n    rules: any\n".into(),
-            Code::CorrelationRule,
+            Code::MissingField,
             Some(2),
+        ),
+        rule(
+            format!(
+                "{}---\ntitle: F\nlogsource: {{product: windows}}\nfilter: {{rules: any, sel: {{User: x}}, condition: not sel}}\n",
+                rule_text("t", "    sel: {User: x}\n    condition: sel\n")
+            ),
+            Code::FilterWithoutRule,
+            Some(11),
         ),
         condition("sel and", Code::InvalidCondition),
         condition("{a: b}", Code::InvalidCondition),

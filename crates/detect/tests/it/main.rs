@@ -4,6 +4,7 @@ mod diagnostics;
 mod differential;
 #[cfg(test)]
 mod files;
+mod filters;
 mod modifiers;
 #[cfg(test)]
 mod pack;
