@@ -21,16 +21,18 @@ pub const MAX_PATTERN_BYTES: usize = 4 * 1024;
 pub const MAX_EXPANSION: usize = 625;
 /// Bytes of a condition at most.
 pub const MAX_CONDITION_BYTES: usize = 8 * 1024;
-/// Regular expressions of one Sigma rule at most.
+/// Regular expressions of one Sigma rule at most; one that compiles to more than [`REGEX_UNIT_BYTES`] counts as
+/// [`LARGE_REGEX_UNITS`].
 pub const MAX_REGEXES_PER_RULE: usize = 64;
-/// Bytes of a compiled regular expression at most; its lazily built automaton may take as much again per
-/// thread.
-pub const MAX_REGEX_BYTES: usize = 512 * 1024;
+/// Bytes of a compiled regular expression that counts as one, and of the automaton that is built lazily from any, per thread.
+pub const REGEX_UNIT_BYTES: usize = 512 * 1024;
+/// As how many a larger one counts, and how many times as large it may be: `.{1000,}` and `\w{1,64}` need it, since they are about characters of every script.
+pub const LARGE_REGEX_UNITS: usize = 8;
 /// Sigma rules in one rule set at most.
 pub const MAX_SIGMA_RULES: usize = 20_000;
 /// Bytes of literal patterns in one rule set at most.
 pub const MAX_LITERAL_BYTES: usize = 32 * 1024 * 1024;
-/// Regular expressions in one rule set at most.
+/// Regular expressions in one rule set at most, large ones counted as in a rule.
 pub const MAX_REGEXES: usize = 3_000;
 /// Positions (bytes to match, repetitions written out) of all strings of one YARA file at most; one costs about
 /// 100 bytes of memory.

@@ -148,12 +148,13 @@ impl<'a> DetectionParser<'a> {
             Kind::Text => return self.parse_text(field, modifiers, &text),
             Kind::Exists => return self.parse_exists(field, value),
             Kind::Regex(flags) => {
-                self.regexes += 1;
+                let expression = Expression::new(&text, flags)?;
+                self.regexes += expression.units;
                 if self.regexes > MAX_REGEXES_PER_RULE {
                     let detail = format!("more than {MAX_REGEXES_PER_RULE} regular expressions");
                     return Err(Problem::new(Code::RuleTooComplex, detail));
                 }
-                Test::Regex(Expression::new(&text, flags)?)
+                Test::Regex(expression)
             }
             Kind::Network => match Network::parse(&text) {
                 Some(network) => Test::Network(network),

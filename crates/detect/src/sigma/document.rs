@@ -79,7 +79,8 @@ pub(crate) fn parse(
         .find_map(|key| document.node.find(key)?.scalar_text());
     let filter = document.node.find("filter");
     let result = match filter {
-        Some(section) => ParsedFilter::parse(&reader, section, source, placeholders).map(Parsed::Filter),
+        Some(section) => ParsedFilter::parse(&reader, section, source, placeholders)
+            .map(|filter| Parsed::Filter(Box::new(filter))),
         None => reader
             .parse_rule(source, position, placeholders)
             .map(|rule| Parsed::Rule(Box::new(rule))),
@@ -99,7 +100,7 @@ pub(crate) fn parse(
             }
             (Some(*rule), None)
         }
-        Ok(Parsed::Filter(filter)) => (None, Some(filter)),
+        Ok(Parsed::Filter(filter)) => (None, Some(*filter)),
         Err(problem) => {
             report(problem, name);
             (None, None)
@@ -114,7 +115,7 @@ pub(crate) fn parse(
 
 enum Parsed {
     Rule(Box<ParsedRule>),
-    Filter(ParsedFilter),
+    Filter(Box<ParsedFilter>),
 }
 
 pub(super) struct Reader<'a> {

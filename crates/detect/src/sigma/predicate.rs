@@ -9,7 +9,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::diagnostic::{Code, Problem, shorten};
 use crate::event::{Event, Field, Value};
-use crate::limits::{MAX_PATTERN_BYTES, MAX_REGEX_BYTES};
+use crate::limits::{LARGE_REGEX_UNITS, MAX_PATTERN_BYTES, REGEX_UNIT_BYTES};
 use crate::sigma::pattern::{Glob, Pattern, Piece, fold};
 
 /// Which value of an event is asked about.
@@ -221,6 +221,8 @@ impl Atom {
 pub(crate) struct Expression {
     pub(crate) source: Box<str>,
     pub(crate) flags: Flags,
+    /// As how many expressions it counts.
+    pub(crate) units: usize,
     regex: Regex,
 }
 
@@ -238,14 +240,20 @@ impl Expression {
             let detail = format!("a regular expression is longer than {MAX_PATTERN_BYTES} bytes");
             return Err(Problem::new(Code::RuleTooComplex, detail));
         }
-        let built = RegexBuilder::new(source)
-            .case_insensitive(flags.ignore_case)
-            .multi_line(flags.multi_line)
-            .dot_matches_new_line(flags.dot_all)
-            .size_limit(MAX_REGEX_BYTES)
-            .dfa_size_limit(MAX_REGEX_BYTES)
-            .nest_limit(64)
-            .build();
+        let build = |units: usize| {
+            RegexBuilder::new(source)
+                .case_insensitive(flags.ignore_case)
+                .multi_line(flags.multi_line)
+                .dot_matches_new_line(flags.dot_all)
+                .size_limit(units * REGEX_UNIT_BYTES)
+                .dfa_size_limit(REGEX_UNIT_BYTES)
+                .nest_limit(64)
+                .build()
+        };
+        let (built, units) = match build(1) {
+            Err(regex::Error::CompiledTooBig(_)) => (build(LARGE_REGEX_UNITS), LARGE_REGEX_UNITS),
+            built => (built, 1),
+        };
         let regex = built.map_err(|error| {
             let message = error.to_string();
             let unsupported = message.contains("look-around") || message.contains("backreference");
@@ -268,6 +276,7 @@ impl Expression {
         Ok(Self {
             source: source.into(),
             flags,
+            units,
             regex,
         })
     }

@@ -116,7 +116,7 @@ fn cost(rule: &ParsedRule) -> (usize, usize) {
         expr.visit(false, &mut |atom: &Atom, _| match &atom.test {
             Test::Literal { text, .. } => bytes += text.len(),
             Test::Glob { glob, .. } => bytes += glob.longest_text().map_or(0, str::len),
-            Test::Regex(_) => regexes += 1,
+            Test::Regex(expression) => regexes += expression.units,
             _ => {}
         });
     }

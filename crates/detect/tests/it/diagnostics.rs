@@ -129,6 +129,10 @@ fn cases() -> Vec<(RuleSource, Code, Option<u32>)> {
             Code::UnsupportedCondition,
             Some(9),
         ),
+        entry(
+            &format!("User|re: [{}]", ["'.{1000,}'"; 9].join(", ")),
+            Code::RuleTooComplex,
+        ),
         entry("User|near: x", Code::UnknownModifier),
         entry("User|contains|startswith: x", Code::InvalidModifiers),
         entry("User|contains: null", Code::InvalidModifiers),

@@ -50,6 +50,11 @@ const CASES: &[Case] = &[
     ("CommandLine|re|i: 'ba+sh$'", &["xBaaSH"], &["bsh"]),
     ("CommandLine|re|m: '^b$'", &["a\nb\nc"], &["ab"]),
     ("CommandLine|re|s: 'a.b'", &["a\nb"], &["ab"]),
+    (
+        r"CommandLine|re: '-k\s\w{1,64}(?:\s-p)?$'",
+        &["svchost -k netsvcs -p", "svchost -k é"],
+        &["svchost -k ", "svchost -k a b"],
+    ),
     ("CommandLine|re: 'a.b'", &["axb"], &["a\nb"]),
     ("CommandLine|re: 'wha[tx]ever'", &["whaxever"], &["whaever"]),
     (
