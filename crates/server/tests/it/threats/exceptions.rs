@@ -274,6 +274,42 @@ async fn nobody_hides_what_is_not_theirs() {
 }
 
 #[tokio::test]
+async fn who_sees_a_part_of_the_tenant_hides_nothing_of_it() {
+    let server = TestServer::start().await;
+    let manager = server.caller(TenantId::DEFAULT, Role::Manager).await;
+    let made = make(&server, &manager, json!({ "rule_id": "eicar" })).await;
+    server
+        .sql(
+            "insert into users.roles (tenant_id, role, based_on, scope)
+             select tenant_id, 'part', 'manager', 'own' from users.users where role = 'manager';
+             insert into users.role_permissions (tenant_id, role, permission)
+             select tenant_id, 'part', p from users.users, unnest(array['exceptions_manage', 'rules_read']) p where role = 'manager';
+             update users.users set role = 'part' where role = 'manager'",
+        )
+        .await;
+    let path = format!("{PATH}/{}", made.exception_id);
+    let refused = server
+        .post(&manager, PATH, exception(json!({ "rule_id": "r" })))
+        .await
+        .refused(403, "missing_permission");
+    assert!(
+        refused["detail"].as_str().unwrap().contains("whole tenant"),
+        "the role has the permission, not the tenant: {refused}"
+    );
+    server
+        .send("DELETE", &path, &manager.token, None)
+        .await
+        .refused(403, "missing_permission");
+    server.get(&manager, &path).await.refused(404, "not_found");
+    assert_eq!(
+        server
+            .count("select count(*) from threats.exceptions where ended_at is null")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
 async fn a_condition_on_what_is_not_there_hides_nothing() {
     let server = TestServer::start().await;
     let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
