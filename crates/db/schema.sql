@@ -92,7 +92,7 @@ CREATE FUNCTION agents.command_is_dangerous(p_kind text) RETURNS boolean
     AS $$
     select case
         when p_kind in ('collect_diagnostics', 'list_processes', 'scan_path', 'refresh_rules') then false
-        when p_kind in ('kill_process', 'quarantine_file', 'restore_file', 'isolate_network', 'release_network', 'restart_agent',
+        when p_kind in ('collect_file', 'kill_process', 'quarantine_file', 'restore_file', 'isolate_network', 'release_network', 'restart_agent',
             'update_agent', 'run_script') then true
     end
 $$;
@@ -109,7 +109,7 @@ CREATE FUNCTION agents.command_may_become(p_from text, p_to text) RETURNS boolea
     AS $$
     select coalesce(p_to = any (case p_from
         when 'pending' then array['approved', 'sent', 'rejected', 'cancelled', 'expired']
-        when 'approved' then array['sent', 'cancelled', 'expired']
+        when 'approved' then array['sent', 'rejected', 'cancelled', 'expired']
         when 'sent' then array['running', 'succeeded', 'failed', 'rejected', 'expired']
         when 'running' then array['succeeded', 'failed', 'expired']
     end), false)
@@ -321,7 +321,7 @@ declare
 begin
     if tg_op = 'INSERT' then
         new.dangerous := agents.command_is_dangerous(new.kind);
-        if new.state <> 'pending' or num_nonnulls(new.approved_by, new.approved_at, new.signature, new.signing_key_id, new.sent_at,
+        if new.state <> 'pending' or num_nonnulls(new.approved_by, new.approved_at, new.approval, new.signature, new.signing_key_id, new.sent_at,
             new.started_at, new.finished_at, new.closed_by, new.close_reason) > 0
         then
             raise exception 'a command begins as pending, with nothing done yet'
@@ -346,7 +346,7 @@ begin
     end if;
     -- Each step writes its own columns, and no other.
     if not changed <@ (array['state'] || case new.state
-        when 'approved' then array['approved_by', 'approved_at']
+        when 'approved' then array['approved_by', 'approved_at', 'approval']
         when 'sent' then array['sent_at', 'signature', 'signing_key_id']
         when 'running' then array['started_at']
         when 'succeeded' then array['started_at', 'finished_at']
@@ -357,7 +357,7 @@ begin
         raise exception 'the step to % does not write %', new.state, array_to_string(changed, ', ')
             using errcode = 'check_violation', constraint = 'commands_workflow_check';
     end if;
-    if (new.state = 'approved' and new.approved_by is null)
+    if (new.state = 'approved' and (new.approved_by is null or new.approval is null))
         or (new.state = 'sent' and (new.sent_at is null or new.sent_at >= new.expires_at))
         or (new.state = 'running' and new.started_at is null)
         or (new.state not in ('approved', 'sent', 'running') and new.finished_at is null)
@@ -2572,12 +2572,33 @@ CREATE TABLE agents.agent_tokens (
     created_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     revoke_reason text,
+    result_key text,
+    CONSTRAINT agent_tokens_result_key_check CHECK (((length(result_key) >= 1) AND (length(result_key) <= 100))),
     CONSTRAINT agent_tokens_token_hash_check CHECK ((length(token_hash) = 32))
 );
 
 ALTER TABLE ONLY agents.agent_tokens FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE agents.agent_tokens OWNER TO sg_owner;
+
+--
+-- Name: command_output; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.command_output (
+    tenant_id uuid NOT NULL,
+    command_id uuid NOT NULL,
+    piece_offset bigint NOT NULL,
+    piece text NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT command_output_piece_check CHECK ((octet_length(piece) <= 262144)),
+    CONSTRAINT command_output_piece_offset_check CHECK (((piece_offset >= 0) AND (piece_offset <= 1048576))),
+    CONSTRAINT command_output_received_at_check CHECK (isfinite(received_at))
+);
+
+ALTER TABLE ONLY agents.command_output FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.command_output OWNER TO sg_owner;
 
 --
 -- Name: command_results; Type: TABLE; Schema: agents; Owner: sg_owner
@@ -2595,9 +2616,15 @@ CREATE TABLE agents.command_results (
     finished_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     late boolean DEFAULT false NOT NULL,
+    summary text DEFAULT ''::text NOT NULL,
+    signed_text text,
+    signature text,
+    result_key text,
     CONSTRAINT command_results_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'rejected'::text]))),
     CONSTRAINT command_results_output_bytes_check CHECK (((output_bytes >= 0) AND (output_truncated = (output_bytes > octet_length(output))))),
     CONSTRAINT command_results_output_check CHECK ((octet_length(output) <= 1048576)),
+    CONSTRAINT command_results_signed_check CHECK ((num_nonnulls(signed_text, signature, result_key) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT command_results_summary_check CHECK ((length(summary) <= 2000)),
     CONSTRAINT command_results_times_check CHECK ((isfinite(started_at) AND isfinite(finished_at) AND isfinite(received_at)))
 );
 
@@ -2633,13 +2660,17 @@ CREATE TABLE agents.commands (
     closed_by uuid,
     close_reason text,
     expires_at timestamp with time zone NOT NULL,
+    order_text text,
+    approval jsonb,
     CONSTRAINT commands_approval_check CHECK (((approved_by IS NULL) = (approved_at IS NULL))),
+    CONSTRAINT commands_approval_object_check CHECK (((jsonb_typeof(approval) = 'object'::text) AND (pg_column_size(approval) <= 16384))),
     CONSTRAINT commands_approved_before_sent_check CHECK (((NOT dangerous) OR (approved_by IS NOT NULL) OR (state = ANY (ARRAY['pending'::text, 'rejected'::text, 'cancelled'::text, 'expired'::text])))),
     CONSTRAINT commands_arguments_check CHECK (((jsonb_typeof(arguments) = 'object'::text) AND (pg_column_size(arguments) <= 65536) AND (jsonb_typeof(secret_arguments) = 'object'::text) AND (pg_column_size(secret_arguments) <= 65536))),
     CONSTRAINT commands_expires_at_check CHECK (((expires_at > requested_at) AND (expires_at <= (requested_at + '31 days'::interval)))),
     CONSTRAINT commands_idempotency_key_check CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 200))),
     CONSTRAINT commands_kind_check CHECK ((agents.command_is_dangerous(kind) IS NOT NULL)),
     CONSTRAINT commands_nonce_check CHECK (((length(nonce) >= 16) AND (length(nonce) <= 64))),
+    CONSTRAINT commands_order_text_check CHECK (((length(order_text) >= 2) AND (length(order_text) <= 131072))),
     CONSTRAINT commands_reason_check CHECK ((((length(reason) >= 1) AND (length(reason) <= 2000)) AND ((length(close_reason) >= 1) AND (length(close_reason) <= 2000)))),
     CONSTRAINT commands_signature_check CHECK (((length(signature) >= 64) AND (length(signature) <= 512))),
     CONSTRAINT commands_signed_before_sent_check CHECK (((sent_at IS NULL) = (signature IS NULL))),
@@ -4694,6 +4725,13 @@ ALTER TABLE ONLY agents.agent_tokens
     ADD CONSTRAINT agent_tokens_pkey PRIMARY KEY (token_hash);
 
 --
+-- Name: command_output command_output_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.command_output
+    ADD CONSTRAINT command_output_pkey PRIMARY KEY (tenant_id, command_id, piece_offset);
+
+--
 -- Name: command_results command_results_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
@@ -4706,6 +4744,13 @@ ALTER TABLE ONLY agents.command_results
 
 ALTER TABLE ONLY agents.commands
     ADD CONSTRAINT commands_nonce_key UNIQUE (nonce);
+
+--
+-- Name: commands commands_order_before_sent_check; Type: CHECK CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.commands
+    ADD CONSTRAINT commands_order_before_sent_check CHECK (((sent_at IS NULL) OR (order_text IS NOT NULL))) NOT VALID;
 
 --
 -- Name: commands commands_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
@@ -7172,6 +7217,13 @@ ALTER TABLE ONLY agents.agent_tokens
     ADD CONSTRAINT agent_tokens_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
 
 --
+-- Name: command_output command_output_command_id_fkey; Type: FK CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.command_output
+    ADD CONSTRAINT command_output_command_id_fkey FOREIGN KEY (tenant_id, command_id) REFERENCES agents.commands(tenant_id, command_id) ON DELETE CASCADE;
+
+--
 -- Name: command_results command_results_command_id_fkey; Type: FK CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
@@ -7815,6 +7867,12 @@ ALTER TABLE ONLY users.users
 CREATE POLICY admin_access ON agents.agent_tokens TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: command_output admin_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON agents.command_output TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: command_results admin_access; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
@@ -7911,6 +7969,12 @@ CREATE POLICY auth_access ON agents.endpoints FOR SELECT TO sg_auth USING (true)
 CREATE POLICY backup_access ON agents.agent_tokens FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: command_output backup_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON agents.command_output FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: command_results backup_access; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
@@ -7989,6 +8053,12 @@ CREATE POLICY backup_access ON agents.system_info_daily FOR SELECT TO sg_backup 
 CREATE POLICY backup_access ON agents.system_info_hourly FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: command_output; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.command_output ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: command_results; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
 --
 
@@ -8065,6 +8135,13 @@ CREATE POLICY own_release_only ON agents.legal_holds AS RESTRICTIVE FOR UPDATE T
 --
 
 CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+
+--
+-- Name: command_output own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON agents.command_output AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (command_id IN ( SELECT c.command_id
+   FROM agents.commands c))));
 
 --
 -- Name: command_results own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -8168,6 +8245,12 @@ ALTER TABLE agents.streams ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY system_access ON agents.agent_tokens TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: command_output system_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON agents.command_output TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: command_results system_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -8324,6 +8407,12 @@ ALTER TABLE agents.system_info_hourly_default ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY tenant_isolation ON agents.agent_tokens TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: command_output tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON agents.command_output TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: command_results tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -11078,6 +11167,21 @@ GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE agents.agent_tokens TO sg_a
 GRANT SELECT(revoke_reason),UPDATE(revoke_reason) ON TABLE agents.agent_tokens TO sg_app;
 
 --
+-- Name: COLUMN agent_tokens.result_key; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT UPDATE(result_key) ON TABLE agents.agent_tokens TO sg_system;
+
+--
+-- Name: TABLE command_output; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE agents.command_output TO sg_app;
+GRANT SELECT ON TABLE agents.command_output TO sg_backup;
+GRANT SELECT ON TABLE agents.command_output TO sg_admin;
+GRANT SELECT,INSERT,DELETE ON TABLE agents.command_output TO sg_system;
+
+--
 -- Name: TABLE command_results; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
@@ -11219,6 +11323,18 @@ GRANT SELECT(close_reason),UPDATE(close_reason) ON TABLE agents.commands TO sg_a
 --
 
 GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE agents.commands TO sg_app;
+
+--
+-- Name: COLUMN commands.order_text; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT SELECT(order_text),INSERT(order_text) ON TABLE agents.commands TO sg_app;
+
+--
+-- Name: COLUMN commands.approval; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT SELECT(approval),UPDATE(approval) ON TABLE agents.commands TO sg_app;
 
 --
 -- Name: TABLE endpoints; Type: ACL; Schema: agents; Owner: sg_owner

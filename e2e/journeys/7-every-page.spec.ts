@@ -41,6 +41,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "incidents-none", path: "/threats?search=nothing-has-this-name", ready: heading("Incidents") },
     { name: "rules", path: "/threats/rules", ready: heading("Rules") },
     { name: "exceptions", path: "/threats/exceptions", ready: heading("Exceptions") },
+    { name: "commands", path: "/agents/commands", ready: heading("Commands") },
     { name: "endpoints", path: "/agents", ready: heading("Endpoints") },
     { name: "endpoint", path: `/agents/${incident.agent_id}`, ready: heading(incident.hostname) },
     { name: "api-keys", path: "/users/api-keys", ready: heading("API keys") },

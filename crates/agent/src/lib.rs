@@ -9,8 +9,10 @@ pub mod detect;
 pub mod health;
 pub mod identity;
 pub mod platform;
+mod respond;
 mod run;
 pub mod spool;
 pub mod uplink;
 
+pub use respond::{COMMANDS_LOG, End, JOURNAL_FILE, RESULT_KEY_FILE};
 pub use run::{RunConfig, run};

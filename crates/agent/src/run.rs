@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sg_types::{Clock, Ids, SystemClock, TimeOrderedIds};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::collect::UserNames;
 use crate::collect::files::FileSource;
@@ -18,8 +18,9 @@ use crate::collect::metrics::run_metrics;
 use crate::collect::process::ProcessSource;
 use crate::detect::{Engine, FileScanner, ProcessEvaluator, RulesInForce, SEEN_FILE};
 use crate::health::{Health, STATUS_FILE, Snapshot};
-use crate::identity::{CA_FILE, Identity, StateDir};
+use crate::identity::{CA_FILE, Identity, PinnedTrust, StateDir};
 use crate::platform::{StopReceiver, StopSender, stop_pipe};
+use crate::respond::{End, Responder, Tools, restore_isolation};
 use crate::spool::{Spool, SpoolWriter, WriterHandle};
 use crate::uplink::{RULES_FILE, RulesKeeper, ServerClient, Stream, Uplink};
 
@@ -51,13 +52,15 @@ pub struct RunConfig {
     pub max_file_bytes: u64,
     /// Time that the server may take for an answer.
     pub request_timeout: Duration,
+    /// Whether remote commands are taken.
+    pub take_commands: bool,
 }
 
-/// Runs the agent until SIGTERM or SIGINT.
+/// Runs the agent until SIGTERM or SIGINT, or until a remote command asks for its restart.
 ///
 /// # Errors
 /// When the machine is not enrolled, another agent uses the state folder, or a part of the agent broke.
-pub async fn run(config: RunConfig) -> Result<()> {
+pub async fn run(config: RunConfig) -> Result<End> {
     let dir = StateDir::open(&config.state_dir)
         .context("this machine is not enrolled (see `secureguard-agent enrol --help`)")?;
     let Some(identity) = Identity::load(&dir)? else {
@@ -67,20 +70,36 @@ pub async fn run(config: RunConfig) -> Result<()> {
         );
     };
     let _lock = dir.lock()?;
+    // Before anything that takes time: what was cut off stays so.
+    restore_isolation(&dir);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shared = Shared::new();
-    let (mut parts, mut uplink) = start(&config, &dir, identity, &shared)?;
+    let (mut parts, mut uplink, responder) = start(&config, &dir, identity, &shared)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), agent.id = %uplink.identity.agent_id, "the agent runs");
 
     let (stop, mut stopped) = watch::channel(false);
     let outcome = {
+        let mut responder_stopped = stopped.clone();
         let checking_in = uplink.run(&mut stopped);
+        let responding = respond(responder.as_ref(), &mut responder_stopped);
         let reporting = report_status(&dir, &shared.health);
-        tokio::pin!(checking_in, reporting);
+        tokio::pin!(checking_in, responding, reporting);
+        let mut responds = true;
+        let mut end = End::Stopped;
         loop {
             tokio::select! {
-                result = &mut checking_in => break result,
+                result = &mut checking_in => break result.map(|()| end),
+                result = &mut responding, if responds => match result {
+                    Ok(ended) => {
+                        responds = false;
+                        if ended == End::Restart {
+                            end = ended;
+                            let _ = stop.send(true);
+                        }
+                    }
+                    Err(error) => break Err(error),
+                },
                 () = &mut reporting => {}
                 _ = terminate.recv() => { let _ = stop.send(true); }
                 _ = interrupt.recv() => { let _ = stop.send(true); }
@@ -95,6 +114,14 @@ pub async fn run(config: RunConfig) -> Result<()> {
     }
     store_status(&dir, &shared.health.snapshot());
     outcome
+}
+
+/// Takes commands, where that is wanted.
+async fn respond(responder: Option<&Responder>, stop: &mut watch::Receiver<bool>) -> Result<End> {
+    match responder {
+        Some(responder) => responder.run(stop).await,
+        None => Ok(End::Stopped),
+    }
 }
 
 /// A client for the server that this agent is enrolled at.
@@ -159,7 +186,12 @@ fn wait_for(threads: &[JoinHandle<()>], until: Instant) {
     }
 }
 
-fn start(config: &RunConfig, dir: &StateDir, identity: Identity, shared: &Shared) -> Result<(Parts, Uplink)> {
+fn start(
+    config: &RunConfig,
+    dir: &StateDir,
+    identity: Identity,
+    shared: &Shared,
+) -> Result<(Parts, Uplink, Option<Responder>)> {
     let client = new_client(dir, &identity, config.request_timeout)?;
     let (stream, spool) = open_stream(config, dir, &identity, shared)?;
     let keeper = RulesKeeper::start(
@@ -180,6 +212,27 @@ fn start(config: &RunConfig, dir: &StateDir, identity: Identity, shared: &Shared
     let writer_thread = spawn("spool", &report, move || writer_loop.run())?;
     let collectors = start_collectors(config, dir, shared, &writer, &stopped, &report)?;
     let fingerprint = identity.fingerprint.read_again(Path::new("/"));
+    let trust = Arc::new(PinnedTrust::new(identity.trust.clone()));
+    let hurry = Arc::new(Notify::new());
+    let reached = Arc::new(Notify::new());
+    let responder = config.take_commands.then(|| Responder {
+        client: client.clone(),
+        identity: identity.clone(),
+        trust: trust.clone(),
+        reached: reached.clone(),
+        tools: Tools {
+            state: dir.clone(),
+            rules: shared.rules.clone(),
+            writer: writer.clone(),
+            health: shared.health.clone(),
+            users: shared.users.clone(),
+            clock: shared.clock.clone(),
+            ids: shared.ids.clone(),
+            server: identity.server.clone(),
+            max_file_bytes: config.max_file_bytes,
+            check_in: hurry.clone(),
+        },
+    });
     let uplink = Uplink {
         client,
         identity,
@@ -191,6 +244,11 @@ fn start(config: &RunConfig, dir: &StateDir, identity: Identity, shared: &Shared
         health: shared.health.clone(),
         clock: shared.clock.clone(),
         ids: shared.ids.clone(),
+        trust,
+        dir: dir.clone(),
+        hurry,
+        reached,
+        trust_refused: 0,
     };
     Ok((
         Parts {
@@ -201,6 +259,7 @@ fn start(config: &RunConfig, dir: &StateDir, identity: Identity, shared: &Shared
             broken,
         },
         uplink,
+        responder,
     ))
 }
 

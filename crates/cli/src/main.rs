@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod commands;
 mod login;
 mod output;
 mod profile;
@@ -45,6 +46,12 @@ enum Command {
     /// List, show and decommission endpoints.
     #[command(subcommand)]
     Endpoints(agents::Endpoints),
+    /// Ask endpoints to do something, approve what others asked for, and see what it came to.
+    #[command(subcommand)]
+    Commands(commands::Commands),
+    /// The key with which one approves dangerous commands.
+    #[command(subcommand)]
+    Approver(commands::Approver),
     /// List, make and revoke API keys.
     #[command(subcommand)]
     ApiKeys(users::ApiKeys),
@@ -90,6 +97,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incidents(command) => command.run(&profile::client(&path)?, format).await,
         Command::Rules => threats::rules(&profile::client(&path)?, format).await,
         Command::Endpoints(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Commands(command) => command.run(&profile::client(&path)?, format, &path).await,
+        Command::Approver(command) => command.run(&profile::client(&path)?, format, &path).await,
         Command::ApiKeys(command) => command.run(&profile::client(&path)?, format).await,
         Command::Users(command) => command.run(&profile::client(&path)?, format).await,
         Command::Roles(command) => command.run(&profile::client(&path)?, format).await,

@@ -1,9 +1,11 @@
 //! A typed client of the public API.
 
 mod accounts;
+mod commands;
 mod error;
 mod operations;
 
+pub use commands::CommandFilter;
 pub use error::ClientError;
 pub use operations::{AuditFilter, IncidentFilter};
 

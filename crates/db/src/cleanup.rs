@@ -109,7 +109,9 @@ pub const CLEANUPS: &[Cleanup] = &[
         name: "commands_expired",
         statement: "update agents.commands set state = 'expired', finished_at = $1 where command_id in (
             select c.command_id from agents.commands c
-            where c.state in ('pending', 'approved', 'sent', 'running') and c.expires_at <= $1::timestamptz
+            where c.state in ('pending', 'approved', 'sent', 'running')
+                -- What has begun in time may take as long as a script may.
+                and c.expires_at + case c.state when 'running' then interval '2 hours' else interval '0' end <= $1::timestamptz
             order by c.expires_at limit $2 for update skip locked)",
     },
     Cleanup {

@@ -79,6 +79,8 @@ pub async fn metrics(
         ::metrics::gauge!("sg_db_connections_count", "pool" => pool, "state" => "idle")
             .set(f64::from(usage.idle));
     }
+    let waiting = u32::try_from(state.response.waiting.count()).unwrap_or(u32::MAX);
+    ::metrics::gauge!("sg_agents_waiting_count").set(f64::from(waiting));
     Ok((
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         recorder::render(),

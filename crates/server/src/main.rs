@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use sg_server::config::{self, Config, Verb};
+use sg_server::signer::{Policy, SignerConfig};
 use sg_server::{commands, logging, router, up};
+use sg_types::response::CommandKind;
 
 /// Self-hosted endpoint security monitoring.
 #[derive(Debug, Parser)]
@@ -58,10 +60,110 @@ enum Command {
         #[command(subcommand)]
         command: Audit,
     },
+    /// Sign remote commands, as a process of its own that `up` starts by itself.
+    Signer(SignerArguments),
+    /// The approver root: who may be the second person behind dangerous commands. Its key belongs on no server.
+    Approver {
+        #[command(subcommand)]
+        command: Approver,
+    },
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
         command: Admin,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct SignerArguments {
+    /// The Unix socket to listen on.
+    #[arg(long, value_name = "FILE")]
+    socket: PathBuf,
+    /// PEM file of the key, made where there is none.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// File of the approver root's public key.
+    #[arg(long, value_name = "FILE")]
+    approver_root: PathBuf,
+    /// File of the trust set that the approver root has signed.
+    #[arg(long, value_name = "FILE")]
+    trust_set: PathBuf,
+    /// The kinds of commands that are signed; all without it.
+    #[arg(long, value_delimiter = ',', value_parser = parse_kind)]
+    kinds: Vec<CommandKind>,
+    /// Longest time between asking for a command and its begin.
+    #[arg(long, default_value_t = 604_800, value_parser = clap::value_parser!(u32).range(60..=2_678_400))]
+    max_lifetime_seconds: u32,
+    /// Commands that are signed within a minute at most.
+    #[arg(long, default_value_t = 120)]
+    per_minute: u32,
+    /// End when standard input ends.
+    #[arg(long)]
+    until_input_ends: bool,
+}
+
+fn parse_kind(text: &str) -> Result<CommandKind, String> {
+    text.parse()
+        .map_err(|error: sg_types::UnknownValue| error.to_string())
+}
+
+#[derive(Debug, Subcommand)]
+enum Approver {
+    /// Make the approver root. Endpoints that enrol from then on take dangerous commands with the signature of a second person.
+    Init {
+        /// The file to make for the root's private key. Move it to a place that no server reads.
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Sign what agents believe anew, after another key was put in place. Agents take it without enrolling again.
+    SignTrust {
+        /// The root's private key.
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// Replace the root: the file to make for the private key of its successor.
+        #[arg(long, value_name = "FILE")]
+        new_root: Option<PathBuf>,
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Vouch for somebody's key. Needs the root's key only, on whatever machine it is.
+    Certify {
+        /// The root's private key.
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// The person's id; `sgctl approver key` prints it with the public key.
+        #[arg(long, value_name = "UUID")]
+        user_id: uuid::Uuid,
+        /// The person's sign-in name.
+        #[arg(long)]
+        username: String,
+        /// The person's public key, in base64.
+        #[arg(long, value_name = "KEY")]
+        public_key: String,
+        /// The only tenant whose endpoints may be commanded; every tenant without it.
+        #[arg(long, value_name = "UUID")]
+        tenant: Option<uuid::Uuid>,
+        /// Days that the certificate holds.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
+        /// The file to make.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Take a certificate back: agents hear of it with their next check-in.
+    Revoke {
+        /// The certificate's serial.
+        serial: String,
+        /// The root's private key.
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
     },
 }
 
@@ -191,6 +293,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             })?));
         }
         Command::Openapi => print_line(&router::document().to_pretty_json()?),
+        Command::Signer(arguments) => {
+            logging::install(&config::load(file, Verb::Other)?.log)?;
+            let until_input_ends = arguments.until_input_ends;
+            block_on(commands::run_signer(arguments.into(), until_input_ends))?;
+        }
+        Command::Approver { command } => run_approver(file, command)?,
         Command::Audit { command } => return run_audit(file, command),
         Command::Admin {
             command: Admin::ExportTenant { slug, file, data_dir },
@@ -240,6 +348,78 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<SignerArguments> for SignerConfig {
+    fn from(arguments: SignerArguments) -> Self {
+        Self {
+            socket: arguments.socket,
+            key_file: arguments.key_file,
+            policy: Policy::new(
+                arguments.kinds,
+                chrono::Duration::seconds(arguments.max_lifetime_seconds.into()),
+                usize::try_from(arguments.per_minute).unwrap_or(usize::MAX),
+                arguments.approver_root,
+                arguments.trust_set,
+            ),
+        }
+    }
+}
+
+fn run_approver(file: Option<&std::path::Path>, command: Approver) -> anyhow::Result<()> {
+    match command {
+        Approver::Init { root, data_dir } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let version = block_on(commands::make_approver_root(&config, &root))?;
+            print_line(&format!(
+                "made the approver root {} (trust set {version}); move it to a place that no server reads, and keep a copy\nendpoints that are enrolled already take it by `secureguard-agent trust --approver-root {}`",
+                root.display(),
+                config::approver_root_file(&config.data_dir).display()
+            ));
+        }
+        Approver::SignTrust {
+            root,
+            new_root,
+            data_dir,
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let version = block_on(commands::sign_trust(&config, &root, new_root.as_deref(), None))?;
+            print_line(&format!(
+                "trust set {version} is signed; agents take it with their next check-in"
+            ));
+        }
+        Approver::Certify {
+            root,
+            user_id,
+            username,
+            public_key,
+            tenant,
+            days,
+            out,
+        } => {
+            let request = commands::CertifyRequest {
+                user_id: user_id.into(),
+                username,
+                public_key,
+                tenant_id: tenant.map(sg_types::TenantId),
+                days,
+            };
+            let serial = commands::certify_approver(&root, request, &out)?;
+            print_line(&format!("certificate {serial} is in {}", out.display()));
+        }
+        Approver::Revoke {
+            serial,
+            root,
+            data_dir,
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            let version = block_on(commands::sign_trust(&config, &root, None, Some(&serial)))?;
+            print_line(&format!(
+                "certificate {serial} does not count any more (trust set {version})"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn run_audit(file: Option<&std::path::Path>, command: Audit) -> anyhow::Result<ExitCode> {

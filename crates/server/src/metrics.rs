@@ -53,6 +53,10 @@ fn describe() {
         "Time from a request's head to its answer's head."
     );
     metrics::describe_gauge!("sg_http_connections_count", "Open connections.");
+    metrics::describe_gauge!(
+        "sg_agents_waiting_count",
+        "Agents whose question for commands is held open."
+    );
     metrics::describe_counter!("sg_users_sign_ins_total", "Sign-ins by outcome.");
     metrics::describe_counter!(
         "sg_http_rate_limited_total",

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
-use crate::{AppState, agents, audit, console, health, monitoring, threats, users};
+use crate::{AppState, agents, audit, console, health, monitoring, response, threats, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -49,11 +49,13 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(users::routes())
         .merge(agents::routes())
         .merge(agents::hold_routes())
+        .merge(response::routes())
         .merge(threats::routes())
         .merge(audit::routes())
         .merge(monitoring::routes())
         .merge(monitoring::alert_routes())
         .merge(agents::protocol_routes())
+        .merge(response::protocol_routes())
         .routes(routes!(openapi))
 }
 

@@ -8,13 +8,11 @@ use ed25519_dalek::pkcs8::{
     DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding,
 };
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use sg_types::agent::{RULES_SIGNATURE_CONTEXT, RulePackage, SignedRules, TrustSet};
+use sg_trust::SecretKey;
+use sg_types::agent::{RULES_SIGNATURE_CONTEXT, RulePackage, SignedRules};
 use sha2::{Digest, Sha256};
 
 use crate::files;
-
-/// Version of the trust set that this server hands out.
-const TRUST_SET_VERSION: u32 = 1;
 
 /// Signs rule sets.
 #[derive(Clone)]
@@ -89,12 +87,14 @@ impl RulesSigner {
         Self(KeyPair::ephemeral())
     }
 
-    /// Whom agents believe from their enrolment on.
-    pub fn trust_set(&self) -> TrustSet {
-        TrustSet {
-            version: TRUST_SET_VERSION,
-            rules_key: STANDARD.encode(self.0.0.verifying_key().as_bytes()),
-        }
+    /// The public half, in base64.
+    pub fn public_key(&self) -> String {
+        STANDARD.encode(self.0.0.verifying_key().as_bytes())
+    }
+
+    /// The key itself, for what is signed in the common form.
+    pub fn secret_key(&self) -> SecretKey {
+        SecretKey::from_seed(self.0.0.as_bytes())
     }
 
     /// Signs a rule package.
@@ -258,11 +258,7 @@ mod tests {
     use super::*;
 
     fn verify(signer: &RulesSigner, signed: &SignedRules, package: &str) -> bool {
-        let key: [u8; 32] = STANDARD
-            .decode(signer.trust_set().rules_key)
-            .unwrap()
-            .try_into()
-            .unwrap();
+        let key: [u8; 32] = STANDARD.decode(signer.public_key()).unwrap().try_into().unwrap();
         let signature = Signature::from_slice(&STANDARD.decode(&signed.signature).unwrap()).unwrap();
         let message = [RULES_SIGNATURE_CONTEXT, package.as_bytes()].concat();
         VerifyingKey::from_bytes(&key)
@@ -281,7 +277,7 @@ mod tests {
             0o600
         );
         let second = RulesSigner::load_or_create(&path).unwrap();
-        assert_eq!(first.trust_set(), second.trust_set());
+        assert_eq!(first.public_key(), second.public_key());
         let signed = second
             .sign(&RulePackage {
                 version: 3,

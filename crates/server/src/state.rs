@@ -16,6 +16,7 @@ use crate::monitoring::Live;
 use crate::passwords::PasswordHasher;
 use crate::quotas::Quotas;
 use crate::rate_limit::RateLimits;
+use crate::response::Response;
 use crate::secrets::{SecretBox, SignInDigest};
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub key_usage: KeyUsage,
     /// The signature under rule sets.
     pub rules_signer: RulesSigner,
+    /// The signer of commands, and whom agents are told to believe.
+    pub response: Response,
     /// Seals and opens what the server has to read again.
     pub secrets: SecretBox,
     /// What stands in the records for sign-in names that nobody has.
@@ -89,6 +92,8 @@ pub struct AppParts {
     pub ids: Arc<dyn Ids>,
     /// The signature under rule sets.
     pub rules_signer: RulesSigner,
+    /// The signer of commands, and whom agents are told to believe.
+    pub response: Response,
     /// Seals and opens what the server has to read again.
     pub secrets: SecretBox,
     /// The audit log's key and what is known of its chains.
@@ -123,6 +128,7 @@ impl AppState {
             clock: parts.clock,
             ids: parts.ids,
             rules_signer: parts.rules_signer,
+            response: parts.response,
             secrets: parts.secrets,
             sign_in_digest: SignInDigest::default(),
             audit: parts.audit,

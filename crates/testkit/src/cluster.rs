@@ -66,8 +66,10 @@ impl TestCluster {
         let directory = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
         let mut options = ClusterOptions::new(directory.path());
         options.durable = durable;
-        options.settings = settings
+        // A test may end while its pool still connects, and dropping its database waits for such a backend.
+        options.settings = [("authentication_timeout", "5s")]
             .iter()
+            .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let cluster = Cluster::start(&binaries, &options)?;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{AgentId, DetectionEngine, FindingId, RecordId, RuleKind, Severity};
+use crate::response::SignedText;
+use crate::{AgentId, CommandId, DetectionEngine, FindingId, RecordId, RuleKind, Severity, TenantId};
 
 /// Records in one check-in at most; more is refused with 413.
 pub const MAX_RECORDS_PER_CHECK_IN: usize = 5_000;
@@ -62,15 +63,28 @@ pub struct EnrolReply {
     pub trust: TrustSet,
     /// Seconds between check-ins.
     pub check_in_seconds: u32,
+    /// The endpoint's tenant, whose approvers alone may command it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<TenantId>,
 }
 
-/// The public keys that an agent pins at enrolment. Versioned, so that a later set can replace it under the present one's signature.
+/// The public keys that an agent pins at enrolment, each Ed25519 in base64. Versioned, so that a later set can replace it under the present one's
+/// signature: the approver root's where there is one, else that of the key for rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrustSet {
     /// Grows with every change.
     pub version: u32,
-    /// Ed25519 public key that signs rule sets, in base64.
+    /// Signs rule sets.
     pub rules_key: String,
+    /// Signs remote commands; none: no command is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands_key: Option<String>,
+    /// Vouches for who approves dangerous commands; none: no dangerous command is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver_root: Option<String>,
+    /// Serials of approvers' certificates that do not count any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked_approvers: Vec<String>,
 }
 
 /// One check-in: what happened since the last one. `POST /agent/v1/check-in` with the agent's token.
@@ -307,6 +321,23 @@ pub struct Gap {
     pub detail: Option<String>,
 }
 
+/// A command that an agent has not done, and why. `POST /agent/v1/commands/refusals`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommandRefusal {
+    /// The command, where the text could be read.
+    #[serde(default)]
+    pub command_id: Option<CommandId>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Trust sets that may take the place of the pinned one. `GET /agent/v1/trust`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrustOffer {
+    /// The same version under different signatures; an agent takes the one that its pinned set lets it believe.
+    pub sets: Vec<SignedText>,
+}
+
 /// The answer to a check-in, given after COMMIT: 200.
 ///
 /// 401 means that the token no longer works (decommissioned or enrolled anew), 409 with code `stream_conflict` that another holder of this
@@ -321,6 +352,9 @@ pub struct CheckInReply {
     pub rules_version: u64,
     /// Seconds until the next check-in is due; records may be sent earlier.
     pub check_in_seconds: u32,
+    /// The trust set that the agent should have; another number than its own means: fetch `/agent/v1/trust`.
+    #[serde(default)]
+    pub trust_version: u32,
 }
 
 /// A rule set with its signature. `GET /agent/v1/rules` with the agent's token.

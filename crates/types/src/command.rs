@@ -25,7 +25,7 @@ pub enum CommandState {
     Expired,
     /// Taken back before it was sent.
     Cancelled,
-    /// Refused by the second person, or by the endpoint.
+    /// Refused by the second person, the signer or the endpoint.
     Rejected,
 }
 text_enum!(CommandState {
@@ -44,7 +44,7 @@ impl CommandState {
                 Self::Cancelled,
                 Self::Expired,
             ],
-            Self::Approved => &[Self::Sent, Self::Cancelled, Self::Expired],
+            Self::Approved => &[Self::Sent, Self::Rejected, Self::Cancelled, Self::Expired],
             Self::Sent => &[
                 Self::Running,
                 Self::Succeeded,

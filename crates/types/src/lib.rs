@@ -10,6 +10,7 @@ mod ids;
 mod incident;
 mod permission;
 mod problem;
+pub mod response;
 mod token;
 mod values;
 

@@ -116,6 +116,12 @@ pub enum Permission {
     RulesRead,
     /// Make and end exceptions, which keep matches of rules from becoming incidents.
     ExceptionsManage,
+    /// See remote commands with what they brought.
+    CommandsRead,
+    /// Ask for remote commands, and take them back.
+    CommandsRequest,
+    /// Agree, as a second person, to remote commands that somebody else asked for, or turn them down.
+    CommandsApprove,
     /// Make and revoke one's own API keys.
     ApiKeysOwn,
     /// See and revoke every API key of the tenant.
@@ -148,6 +154,9 @@ text_enum!(Permission {
     IncidentsWork => "incidents_work",
     RulesRead => "rules_read",
     ExceptionsManage => "exceptions_manage",
+    CommandsRead => "commands_read",
+    CommandsRequest => "commands_request",
+    CommandsApprove => "commands_approve",
     ApiKeysOwn => "api_keys_own",
     ApiKeysManage => "api_keys_manage",
     UsersRead => "users_read",
@@ -166,9 +175,9 @@ impl Role {
     /// Everything that the documented role may do, as `users.role_permissions` holds it.
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
-            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage,
-            RulesRead, TenantExport, UsersManage, UsersRead,
+            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, CommandsApprove, CommandsRead,
+            CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead,
+            IncidentsWork, PoliciesManage, ProvidersManage, RulesRead, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -179,6 +188,9 @@ impl Role {
                 IncidentsWork,
                 RulesRead,
                 ExceptionsManage,
+                CommandsRead,
+                CommandsRequest,
+                CommandsApprove,
                 ApiKeysOwn,
                 UsersRead,
                 AlertsRead,
@@ -190,6 +202,9 @@ impl Role {
                 IncidentsWork,
                 RulesRead,
                 ExceptionsManage,
+                CommandsRead,
+                CommandsRequest,
+                CommandsApprove,
                 ApiKeysOwn,
                 ApiKeysManage,
                 UsersRead,

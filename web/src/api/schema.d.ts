@@ -21,6 +21,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/v1/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the endpoint's commands, as soon as there are some. */
+        get: operations["fetch_commands"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/v1/commands/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes word that a command is not done because it is not believed. */
+        post: operations["post_refusal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/v1/commands/{command_id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a piece of a running command's output. */
+        post: operations["post_output"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/v1/commands/{command_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes what a command came to, signed by the agent; the text is a `CommandResult`. */
+        post: operations["post_result"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/v1/commands/{command_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes word that a command begins. */
+        post: operations["post_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/v1/enrol": {
         parameters: {
             query?: never;
@@ -32,6 +117,23 @@ export interface paths {
         put?: never;
         /** Enrols a host, or knows it again. */
         post: operations["post_enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agent/v1/result-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Tells under which key the agent signs what commands come to. */
+        put: operations["put_result_key"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -55,6 +157,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agent/v1/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the trust sets that may replace the pinned one. */
+        get: operations["fetch_trust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/agent/v1/unenrol": {
         parameters: {
             query?: never;
@@ -66,6 +185,91 @@ export interface paths {
         put?: never;
         /** Takes the agent's endpoint out of service. */
         post: operations["post_unenrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists remote commands. */
+        get: operations["list_commands"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/commands/{command_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a remote command with what it has printed so far, or what it came to. */
+        get: operations["show_command"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/commands/{command_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agrees to a command, as a second person, with the signature of one's own key under its `order_text`. */
+        post: operations["post_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/commands/{command_id}/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a command back before it is sent. */
+        post: operations["post_cancellation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/commands/{command_id}/rejection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turns a command down. */
+        post: operations["post_rejection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -105,6 +309,23 @@ export interface paths {
         head?: never;
         /** Renames an endpoint or hands it over. */
         patch: operations["patch_endpoint"];
+        trace?: never;
+    };
+    "/api/v1/agents/endpoints/{agent_id}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for a command. A dangerous kind waits for a second person. */
+        post: operations["post_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/agents/endpoints/{agent_id}/decommission": {
@@ -1596,6 +1817,20 @@ export interface components {
             /** @description That user's name. */
             username: string;
         };
+        /** @description A second person's agreement to a command. */
+        Approval: {
+            /** @description The [`ApproverCertificate`]. */
+            certificate: components["schemas"]["SignedText"];
+            /** @description The holder's signature over the order's text, in base64. */
+            signature: string;
+        };
+        /** @description A second person's agreement, signed with their own key. */
+        ApproveCommand: {
+            /** @description The certificate by the approver root. */
+            certificate: components["schemas"]["SignedText"];
+            /** @description Signature over the command's `order_text`, in base64. */
+            signature: string;
+        };
         /** @description How the tenant's audit log stands: how far it is linked, signed and told elsewhere, and what is known to be wrong with it. */
         AuditChainView: {
             /**
@@ -1739,10 +1974,128 @@ export interface components {
              */
             rules_version: number;
             /**
+             * Format: int32
+             * @description The trust set that the agent should have; another number than its own means: fetch `/agent/v1/trust`.
+             */
+            trust_version?: number;
+            /**
              * Format: uuid
              * @description To be sent with the next check-in.
              */
             turn: string;
+        };
+        /** @description Turns a command down or takes it back. */
+        CloseCommand: {
+            /** @description Why, 1–2000 characters. */
+            reason: string;
+        };
+        /** @description A command with everything about it. */
+        CommandDetail: {
+            /** @description The command. */
+            command: components["schemas"]["CommandView"];
+            /** @description The text that the signer and the approver sign. */
+            order_text?: string | null;
+            /** @description What it has printed so far. */
+            output: string;
+            /**
+             * Format: int64
+             * @description How long the output is as a whole; `output` is cut at 1 MiB.
+             */
+            output_bytes: number;
+            result?: components["schemas"]["SignedResultView"] | null;
+        };
+        /**
+         * Format: uuid
+         * @description A remote command (`agents.commands.command_id`).
+         */
+        CommandId: string;
+        /**
+         * @description A kind of remote command (`agents.commands.kind`).
+         * @enum {string}
+         */
+        CommandKind: "list_processes" | "collect_diagnostics" | "collect_file" | "scan_path" | "refresh_rules" | "kill_process" | "quarantine_file" | "restore_file" | "isolate_network" | "release_network" | "restart_agent" | "run_script";
+        /** @description A command that an agent has not done, and why. `POST /agent/v1/commands/refusals`. */
+        CommandRefusal: {
+            command_id?: components["schemas"]["CommandId"] | null;
+            /** @description Why, in words. */
+            reason: string;
+        };
+        /**
+         * @description Where a remote command stands (`agents.commands.state`).
+         * @enum {string}
+         */
+        CommandState: "pending" | "approved" | "sent" | "running" | "succeeded" | "failed" | "expired" | "cancelled" | "rejected";
+        /** @description A command. */
+        CommandView: {
+            /** @description The endpoint. */
+            agent_id: components["schemas"]["AgentId"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            approved_at?: string | null;
+            approved_by?: components["schemas"]["UserId"] | null;
+            /** @description Who agreed, by name. */
+            approver?: string | null;
+            /** @description With what. */
+            arguments: Record<string, unknown>;
+            /** @description Why, also by the signer or the endpoint. */
+            close_reason?: string | null;
+            /** @description Who turned it down or took it back, by name. */
+            closer?: string | null;
+            /** @description Its id. */
+            command_id: components["schemas"]["CommandId"];
+            /** @description Whether it takes a second person. */
+            dangerous: boolean;
+            /**
+             * Format: int32
+             * @description The exit code, where there was a process.
+             */
+            exit_code?: number | null;
+            /**
+             * Format: date-time
+             * @description When it must not begin any more.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When it came to its end.
+             */
+            finished_at?: string | null;
+            /** @description The endpoint's name. */
+            hostname: string;
+            /** @description What to do; a kind that this version does not know is told as it is stored. */
+            kind: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            requested_at: string;
+            /** @description Who asked. */
+            requested_by: components["schemas"]["UserId"];
+            /** @description Who asked, by name. */
+            requester?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was handed to the endpoint.
+             */
+            sent_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the endpoint began.
+             */
+            started_at?: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["CommandState"];
+            /** @description What it came to, in a sentence. */
+            summary?: string | null;
+        };
+        /** @description The answer to `GET /agent/v1/commands`. */
+        CommandsReply: {
+            /** @description What to do, oldest first; empty when nothing came while the question was held open. */
+            commands: components["schemas"]["SignedCommand"][];
         };
         /** @description `POST /api/v1/users/me/factors/totp/confirmation`. */
         ConfirmTotp: {
@@ -1957,6 +2310,7 @@ export interface components {
             check_in_seconds: number;
             /** @description Whether the host was known and its history goes on. */
             reenrolled: boolean;
+            tenant_id?: components["schemas"]["TenantId"] | null;
             /** @description The agent's own secret, `sga_…`; shown this once. */
             token: string;
             /** @description Whose signatures the agent believes from now on. */
@@ -2764,6 +3118,16 @@ export interface components {
             /** @description The claim that the user name is made from; its part before an `@` is taken. */
             username_claim?: string;
         };
+        /** @description More of a running command's output. `POST /agent/v1/commands/{command_id}/output`. */
+        OutputChunk: {
+            /**
+             * Format: int64
+             * @description Bytes of output before this piece.
+             */
+            offset: number;
+            /** @description The piece. */
+            text: string;
+        };
         /** @description `GET /api/v1/monitoring/overview`: the state of the tenant at one glance. */
         Overview: {
             /**
@@ -2956,6 +3320,78 @@ export interface components {
                 reason?: string | null;
                 /** @description The request's id. */
                 request_id?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_CommandView: {
+            /** @description The rows. */
+            items: {
+                /** @description The endpoint. */
+                agent_id: components["schemas"]["AgentId"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                approved_at?: string | null;
+                approved_by?: components["schemas"]["UserId"] | null;
+                /** @description Who agreed, by name. */
+                approver?: string | null;
+                /** @description With what. */
+                arguments: Record<string, unknown>;
+                /** @description Why, also by the signer or the endpoint. */
+                close_reason?: string | null;
+                /** @description Who turned it down or took it back, by name. */
+                closer?: string | null;
+                /** @description Its id. */
+                command_id: components["schemas"]["CommandId"];
+                /** @description Whether it takes a second person. */
+                dangerous: boolean;
+                /**
+                 * Format: int32
+                 * @description The exit code, where there was a process.
+                 */
+                exit_code?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When it must not begin any more.
+                 */
+                expires_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it came to its end.
+                 */
+                finished_at?: string | null;
+                /** @description The endpoint's name. */
+                hostname: string;
+                /** @description What to do; a kind that this version does not know is told as it is stored. */
+                kind: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                requested_at: string;
+                /** @description Who asked. */
+                requested_by: components["schemas"]["UserId"];
+                /** @description Who asked, by name. */
+                requester?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was handed to the endpoint.
+                 */
+                sent_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the endpoint began.
+                 */
+                started_at?: string | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["CommandState"];
+                /** @description What it came to, in a sentence. */
+                summary?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -3772,7 +4208,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "commands_read" | "commands_request" | "commands_approve" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -4053,10 +4489,29 @@ export interface components {
             /** @description What the mailed link carries behind its `#`: `sgp_…`. */
             token: string;
         };
+        /** @description Asks for a command. */
+        RequestCommand: {
+            /** @description With what; see docs/response.md for each kind. */
+            arguments?: Record<string, unknown>;
+            /**
+             * Format: int32
+             * @description Seconds within which it has to begin, 60–604,800.
+             */
+            expires_in_seconds?: number;
+            /** @description What to do. */
+            kind: components["schemas"]["CommandKind"];
+            /** @description Why, 1–2000 characters. */
+            reason: string;
+        };
         /** @description `POST /api/v1/users/password-resets` → 202, whoever was named. */
         RequestPasswordReset: {
             /** @description User name or e-mail address, in any case. */
             account: string;
+        };
+        /** @description The agent's own public key, under which its results are believed. `PUT /agent/v1/result-key`. */
+        ResultKey: {
+            /** @description Ed25519 public key in base64. */
+            public_key: string;
         };
         /**
          * @description The four documented roles (`users.users.role`, `users.memberships.role`), from least to most.
@@ -4335,12 +4790,39 @@ export interface components {
             /** @description The providers, by name. */
             items: components["schemas"]["SignInProvider"][];
         };
+        /** @description A command as an agent gets it. */
+        SignedCommand: {
+            approval?: components["schemas"]["Approval"] | null;
+            /** @description The [`CommandOrder`], signed by the signer. */
+            order: components["schemas"]["SignedText"];
+        };
+        /** @description A result as the agent has signed it. */
+        SignedResultView: {
+            /** @description Whether it came when the command had expired already. */
+            late: boolean;
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            received_at: string;
+            /** @description The agent's public key, in base64. */
+            result_key?: string | null;
+            /** @description The signature. */
+            signature?: string | null;
+        };
         /** @description A rule set with its signature. `GET /agent/v1/rules` with the agent's token. */
         SignedRules: {
             /** @description The JSON text of a [`RulePackage`]; the signature is over exactly these bytes. */
             package: string;
             /** @description Ed25519 signature in base64 over `secureguard-rules-v1\0` followed by the package's bytes. */
             signature: string;
+        };
+        /** @description A text and the signature over it. */
+        SignedText: {
+            /** @description Ed25519 signature in base64 (RFC 8032). */
+            signature: string;
+            /** @description The JSON text that was signed. */
+            text: string;
         };
         /** @description `POST /api/v1/users/providers/{provider_id}/syncs`. */
         StartSync: {
@@ -4588,9 +5070,23 @@ export interface components {
             /** @description `otpauth://totp/…`, for an app on the same device. */
             uri: string;
         };
-        /** @description The public keys that an agent pins at enrolment. Versioned, so that a later set can replace it under the present one's signature. */
+        /** @description Trust sets that may take the place of the pinned one. `GET /agent/v1/trust`. */
+        TrustOffer: {
+            /** @description The same version under different signatures; an agent takes the one that its pinned set lets it believe. */
+            sets: components["schemas"]["SignedText"][];
+        };
+        /**
+         * @description The public keys that an agent pins at enrolment, each Ed25519 in base64. Versioned, so that a later set can replace it under the present one's
+         *     signature: the approver root's where there is one, else that of the key for rules.
+         */
         TrustSet: {
-            /** @description Ed25519 public key that signs rule sets, in base64. */
+            /** @description Vouches for who approves dangerous commands; none: no dangerous command is believed. */
+            approver_root?: string | null;
+            /** @description Signs remote commands; none: no command is believed. */
+            commands_key?: string | null;
+            /** @description Serials of approvers' certificates that do not count any more. */
+            revoked_approvers?: string[];
+            /** @description Signs rule sets. */
             rules_key: string;
             /**
              * Format: int32
@@ -4904,6 +5400,182 @@ export interface operations {
             };
         };
     };
+    fetch_commands: {
+        parameters: {
+            query?: {
+                /** @description Seconds for which the answer may be held back, 0–55. */
+                wait?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed commands, oldest first; none when nothing came in time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandsReply"];
+                };
+            };
+            /** @description The token does not work (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `commands_not_configured`: ask again much later. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_refusal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandRefusal"];
+            };
+        };
+        responses: {
+            /** @description Told to whoever watches. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OutputChunk"];
+            };
+        };
+        responses: {
+            /** @description Kept; a repeat changes nothing. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignedText"];
+            };
+        };
+        responses: {
+            /** @description Kept; a repeat changes nothing. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The command was never sent, or was closed otherwise. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature does not hold, or the text is out of bounds. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Noted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_enrol: {
         parameters: {
             query?: never;
@@ -4946,6 +5618,37 @@ export interface operations {
             };
         };
     };
+    put_result_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResultKey"];
+            };
+        };
+        responses: {
+            /** @description Kept, for as long as the token. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `result_key_differs`: another key is kept for this token. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fetch_rules: {
         parameters: {
             query?: never;
@@ -4962,6 +5665,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedRules"];
+                };
+            };
+            /** @description The token does not work (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fetch_trust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One version under different signatures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustOffer"];
                 };
             };
             /** @description The token does not work (any more). */
@@ -4993,6 +5725,198 @@ export interface operations {
             };
             /** @description The token does not work (any more). */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_commands: {
+        parameters: {
+            query?: {
+                /** @description States, separated by commas. */
+                state?: string;
+                /** @description One endpoint. */
+                agent_id?: components["schemas"]["AgentId"];
+                /** @description Rows at most. */
+                limit?: number;
+                /** @description From `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Commands, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CommandView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The command. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveCommand"];
+            };
+        };
+        responses: {
+            /** @description The command, which goes to its endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description `own_approval`: nobody approves what they asked for. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not wait for approval. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature or certificate does not hold. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_cancellation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseCommand"];
+            };
+        };
+        responses: {
+            /** @description The command, which nobody does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description It was sent already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_rejection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command_id: components["schemas"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseCommand"];
+            };
+        };
+        responses: {
+            /** @description The command, which nobody does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description It was sent already. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5099,6 +6023,62 @@ export interface operations {
             };
             /** @description Refused. */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_command: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request; repeated with the same key it is the same command. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                agent_id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestCommand"];
+            };
+        };
+        responses: {
+            /** @description The command that was asked for under this key before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description The command. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandDetail"];
+                };
+            };
+            /** @description `commands_not_configured`, `no_approver_root` or `idempotency_key_reused`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

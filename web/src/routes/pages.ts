@@ -41,6 +41,18 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./agents/EndpointList.svelte"),
   },
   {
+    pattern: "/agents/commands",
+    title: "Commands",
+    permission: "commands_read",
+    load: () => import("./agents/CommandList.svelte"),
+  },
+  {
+    pattern: "/agents/commands/:commandId",
+    title: "Command",
+    permission: "commands_read",
+    load: () => import("./agents/CommandDetail.svelte"),
+  },
+  {
     pattern: "/agents/:agentId",
     title: "Endpoint",
     permission: "endpoints_read",
@@ -112,6 +124,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/", label: "Overview", icon: "overview", permission: "incidents_read" },
       { href: "/threats", label: "Incidents", icon: "incident", permission: "incidents_read" },
       { href: "/agents", label: "Endpoints", icon: "endpoint", permission: "endpoints_read" },
+      { href: "/agents/commands", label: "Commands", icon: "check", permission: "commands_read" },
       { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
       { href: "/threats/exceptions", label: "Exceptions", icon: "check", permission: "rules_read" },
     ],

@@ -6,15 +6,19 @@ use super::packages;
 use crate::Result;
 
 /// A crate and the workspace's crates that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("sg-types", &[]),
     ("sg-db", &["sg-types"]),
     ("sg-postgres", &[]),
     ("sg-detect", &["sg-types"]),
-    ("sg-server", &["sg-types", "sg-db", "sg-postgres", "sg-detect"]),
+    ("sg-trust", &["sg-types"]),
+    (
+        "sg-server",
+        &["sg-types", "sg-db", "sg-postgres", "sg-detect", "sg-trust"],
+    ),
     ("sg-client", &["sg-types"]),
-    ("sg-cli", &["sg-types", "sg-client"]),
-    ("sg-agent", &["sg-types", "sg-detect"]),
+    ("sg-cli", &["sg-types", "sg-client", "sg-trust"]),
+    ("sg-agent", &["sg-types", "sg-detect", "sg-trust"]),
     (
         "sg-testkit",
         &["sg-types", "sg-db", "sg-postgres", "sg-client", "sg-detect"],
@@ -31,9 +35,10 @@ const RESERVED: [(&str, &[&str]); 4] = [
 ];
 
 /// A pure crate and what would make it impure.
-const PURE: [(&str, &[&str]); 2] = [
+const PURE: [(&str, &[&str]); 3] = [
     ("sg-types", &["tokio", "sqlx", "reqwest", "hyper", "axum"]),
     ("sg-detect", &["tokio", "sqlx", "reqwest", "hyper", "axum"]),
+    ("sg-trust", &["tokio", "sqlx", "reqwest", "hyper", "axum"]),
 ];
 
 pub(super) fn check(metadata: &Value) -> Result {

@@ -96,6 +96,7 @@ fn store(
         server: server.to_owned(),
         agent_id: reply.agent_id,
         token: SecretString::from(reply.token.clone()),
+        tenant_id: reply.tenant_id,
         trust: reply.trust.clone(),
         fingerprint,
         check_in_seconds: reply.check_in_seconds,

@@ -2,6 +2,7 @@
 
 mod enrol;
 mod status;
+mod trust;
 mod unenrol;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::respond::End;
 use crate::run::{RunConfig, run};
 
 /// The SecureGuard endpoint agent.
@@ -33,6 +35,8 @@ pub enum Command {
     Run(RunArgs),
     /// Tell how the agent is doing.
     Status(StatusArgs),
+    /// Pin the approver root on a machine that enrolled before there was one; whoever may do this holds the machine.
+    Trust(TrustArgs),
     /// Take this machine out of service at the server and forget the identity.
     Unenrol(UnenrolArgs),
 }
@@ -94,6 +98,9 @@ pub struct RunArgs {
     /// Seconds that the server may take for an answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub request_timeout: u64,
+    /// Take no remote commands on this machine, whoever signs them.
+    #[arg(long)]
+    pub refuse_commands: bool,
 }
 
 /// Arguments of `status`.
@@ -105,6 +112,20 @@ pub struct StatusArgs {
     /// Tell it as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `trust`.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// State folder.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// The file with the approver root's public key (`keys/approver-root.pub` of the server).
+    #[arg(long, value_name = "FILE")]
+    pub approver_root: PathBuf,
+    /// Replace a root that is pinned already.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `unenrol`.
@@ -125,14 +146,36 @@ pub struct UnenrolArgs {
 pub fn execute(cli: Cli) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(8)
         .build()?;
     match cli.command {
         Command::Enrol(arguments) => runtime.block_on(enrol::enrol(&arguments)),
-        Command::Run(arguments) => runtime.block_on(run(RunConfig::from(arguments))),
+        Command::Run(arguments) => {
+            let end = runtime.block_on(run(RunConfig::from(arguments)))?;
+            if end == End::Restart {
+                drop(runtime);
+                return Err(restart());
+            }
+            Ok(())
+        }
         Command::Status(arguments) => status::show_status(&arguments),
+        Command::Trust(arguments) => trust::pin_root(&arguments),
         Command::Unenrol(arguments) => runtime.block_on(unenrol::unenrol(&arguments)),
     }
+}
+
+/// Puts the program as it lies on disk now in the place of this process, with the same arguments; gives why that did not work.
+fn restart() -> anyhow::Error {
+    use std::os::unix::process::CommandExt;
+    let program = std::env::current_exe().unwrap_or_default();
+    // A program that was replaced meanwhile shows as deleted; its successor has the same name.
+    let path = program.to_string_lossy();
+    let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
+    tracing::warn!("the agent starts anew");
+    let error = std::process::Command::new(path)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    anyhow::Error::new(error).context("the agent could not be started anew")
 }
 
 impl From<RunArgs> for RunConfig {
@@ -144,6 +187,7 @@ impl From<RunArgs> for RunConfig {
             spool_max_bytes: arguments.spool_max_bytes,
             max_file_bytes: arguments.max_file_bytes,
             request_timeout: Duration::from_secs(arguments.request_timeout),
+            take_commands: !arguments.refuse_commands,
         }
     }
 }

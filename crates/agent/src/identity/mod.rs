@@ -9,14 +9,14 @@ mod trust;
 use anyhow::{Context, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
-use sg_types::AgentId;
 use sg_types::agent::TrustSet;
+use sg_types::{AgentId, TenantId};
 
 pub use fingerprint::{Fingerprint, FingerprintPart};
 pub use host::read_host_facts;
 pub use server_url::{is_loopback, parse_server_url};
 pub use state_dir::{StateDir, StateLock, sync_dir};
-pub use trust::{RulesRefused, verify_rules};
+pub use trust::{PinnedTrust, RulesRefused, verify_rules};
 
 /// The name of the file that holds the identity.
 pub const IDENTITY_FILE: &str = "identity.json";
@@ -33,6 +33,9 @@ pub struct Identity {
     /// The agent's secret.
     #[serde(serialize_with = "serialize_secret")]
     pub token: SecretString,
+    /// The endpoint's tenant, where the server told it.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
     /// Whose signatures are believed.
     pub trust: TrustSet,
     /// The hardware fingerprint at enrolment.

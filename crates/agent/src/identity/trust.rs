@@ -1,9 +1,32 @@
 //! Rule sets are believed by their signature alone, never by where they came from.
 
+use std::sync::{PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sg_types::agent::{RULES_SIGNATURE_CONTEXT, RulePackage, SignedRules, TrustSet};
+
+/// The trust set that is pinned, shared by what checks signatures.
+#[derive(Debug)]
+pub struct PinnedTrust(RwLock<TrustSet>);
+
+impl PinnedTrust {
+    /// Begins with this set.
+    pub fn new(trust: TrustSet) -> Self {
+        Self(RwLock::new(trust))
+    }
+
+    /// The set that is pinned.
+    pub fn get(&self) -> TrustSet {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Pins another, which was believed and stored.
+    pub fn replace(&self, trust: TrustSet) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = trust;
+    }
+}
 
 /// Why a rule set is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +101,9 @@ mod tests {
     fn trust(key: &SigningKey) -> TrustSet {
         TrustSet {
             version: 1,
+            commands_key: None,
+            approver_root: None,
+            revoked_approvers: Vec::new(),
             rules_key: STANDARD.encode(key.verifying_key().as_bytes()),
         }
     }
@@ -136,6 +162,9 @@ mod tests {
         ));
         let broken = TrustSet {
             version: 1,
+            commands_key: None,
+            approver_root: None,
+            revoked_approvers: Vec::new(),
             rules_key: "AAAA".to_owned(),
         };
         assert_eq!(verify_rules(&rules, &broken, 0), Err(RulesRefused::UnusableKey));

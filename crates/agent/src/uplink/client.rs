@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sg_types::agent::{CheckIn, CheckInReply, EnrolReply, EnrolRequest, SignedRules};
-use sg_types::{Clock, Problem};
+use sg_types::agent::{
+    CheckIn, CheckInReply, CommandRefusal, EnrolReply, EnrolRequest, SignedRules, TrustOffer,
+};
+use sg_types::response::{CommandsReply, OutputChunk, ResultKey, SignedText};
+use sg_types::{Clock, CommandId, Problem};
 
 use crate::identity::is_loopback;
 
@@ -18,6 +22,8 @@ use crate::identity::is_loopback;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an ordinary answer at most.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
+/// Bytes of the commands in one answer at most.
+const MAX_COMMANDS_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a rule set at most.
 const MAX_RULES_BYTES: usize = 64 * 1024 * 1024;
 /// zstd's level: 3 costs little and saves most.
@@ -144,6 +150,102 @@ impl ServerClient {
             .map(drop)
     }
 
+    /// Fetches the trust sets that may replace the pinned one.
+    ///
+    /// # Errors
+    /// [`CallError`] says why not.
+    pub async fn fetch_trust(&self, token: &SecretString) -> Result<TrustOffer, CallError> {
+        let response = self.send(Method::GET, "/agent/v1/trust", token, None).await?;
+        read_json(response, MAX_REPLY_BYTES).await
+    }
+
+    /// Asks for commands; the server answers once there are some, or after `wait_seconds`.
+    ///
+    /// # Errors
+    /// [`CallError`] says why not.
+    pub async fn fetch_commands(
+        &self,
+        token: &SecretString,
+        wait_seconds: u64,
+    ) -> Result<CommandsReply, CallError> {
+        let path = format!("/agent/v1/commands?wait={wait_seconds}");
+        let request = self
+            .request(Method::GET, &path, token, None)?
+            .timeout(Duration::from_secs(wait_seconds) + CONNECT_TIMEOUT);
+        read_json(self.answer(request).await?, MAX_COMMANDS_BYTES).await
+    }
+
+    /// Tells under which key results are signed.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not taken.
+    pub async fn tell_result_key(&self, token: &SecretString, key: &ResultKey) -> Result<(), CallError> {
+        self.post(Method::PUT, "/agent/v1/result-key", token, key).await
+    }
+
+    /// Tells that a command begins.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not taken.
+    pub async fn start_command(&self, token: &SecretString, command_id: CommandId) -> Result<(), CallError> {
+        let path = format!("/agent/v1/commands/{command_id}/start");
+        self.send(Method::POST, &path, token, None).await.map(drop)
+    }
+
+    /// Tells more of a running command's output.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not taken.
+    pub async fn tell_output(
+        &self,
+        token: &SecretString,
+        command_id: CommandId,
+        chunk: &OutputChunk,
+    ) -> Result<(), CallError> {
+        let path = format!("/agent/v1/commands/{command_id}/output");
+        self.post(Method::POST, &path, token, chunk).await
+    }
+
+    /// Tells what a command came to.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not taken.
+    pub async fn tell_result(
+        &self,
+        token: &SecretString,
+        command_id: CommandId,
+        result: &SignedText,
+    ) -> Result<(), CallError> {
+        let path = format!("/agent/v1/commands/{command_id}/result");
+        self.post(Method::POST, &path, token, result).await
+    }
+
+    /// Tells that a command is not done.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not taken.
+    pub async fn refuse_command(
+        &self,
+        token: &SecretString,
+        refusal: &CommandRefusal,
+    ) -> Result<(), CallError> {
+        self.post(Method::POST, "/agent/v1/commands/refusals", token, refusal)
+            .await
+    }
+
+    async fn post<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        token: &SecretString,
+        body: &T,
+    ) -> Result<(), CallError> {
+        let body = serde_json::to_vec(body).map_err(|error| CallError::Failed(error.to_string()))?;
+        self.send(method, path, token, Some((body, false)))
+            .await
+            .map(drop)
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -151,6 +253,16 @@ impl ServerClient {
         secret: &SecretString,
         body: Option<(Vec<u8>, bool)>,
     ) -> Result<Response, CallError> {
+        self.answer(self.request(method, path, secret, body)?).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        secret: &SecretString,
+        body: Option<(Vec<u8>, bool)>,
+    ) -> Result<RequestBuilder, CallError> {
         let mut authorization =
             HeaderValue::try_from(format!("Bearer {}", secret.expose_secret())).map_err(|_| {
                 CallError::Unauthorized("the secret holds characters that no secret has".to_owned())
@@ -166,6 +278,10 @@ impl ServerClient {
                 request = request.header(CONTENT_ENCODING, "zstd");
             }
         }
+        Ok(request)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, CallError> {
         let response = request
             .send()
             .await

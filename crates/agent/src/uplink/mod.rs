@@ -10,15 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::Result;
+use sg_trust::verify_trust_set;
 use sg_types::agent::{AgentState, CheckIn, CheckInReply, Gap};
 use sg_types::{Clock, Ids};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::health::Health;
-use crate::identity::Identity;
+use crate::identity::{Identity, PinnedTrust, StateDir};
 use crate::spool::{Batch, Spool, SpoolSignal};
-use pace::Pace;
+pub(crate) use pace::Pace;
 
 pub use client::{CallError, ServerClient};
 pub use rules::{RULES_FILE, RulesKeeper};
@@ -57,6 +58,16 @@ pub struct Uplink {
     pub clock: Arc<dyn Clock>,
     /// New epochs.
     pub ids: Arc<dyn Ids>,
+    /// Whose signatures are believed, shared with what believes commands.
+    pub trust: Arc<PinnedTrust>,
+    /// The agent's state folder.
+    pub dir: StateDir,
+    /// Asks for a check-in before it is due.
+    pub hurry: Arc<Notify>,
+    /// Tells that the server is there.
+    pub reached: Arc<Notify>,
+    /// The version of a trust set that was not believed, 0 when there was none.
+    pub trust_refused: u32,
 }
 
 /// What the conversation remembers between check-ins.
@@ -92,6 +103,7 @@ impl Uplink {
                     anyhow::ensure!(changed.is_ok(), "the spool's writer has ended");
                     continue;
                 }
+                () = self.hurry.notified() => {}
                 () = tokio::time::sleep_until(due) => {}
             }
             tokio::select! {
@@ -250,6 +262,8 @@ impl Uplink {
             // A backlog is worked off without waiting for the next occasion.
             talk.waiting_since = Instant::now().checked_sub(BATCH_DELAY);
         }
+        self.reached.notify_waiters();
+        self.follow_trust(reply.trust_version).await;
         if self
             .rules
             .follow(reply.rules_version, &self.client, &self.identity)
@@ -259,6 +273,42 @@ impl Uplink {
             talk.last_sent = Instant::now().checked_sub(talk.interval);
         }
         Ok(())
+    }
+
+    /// Takes a later trust set that the pinned one lets it believe; what is not believed is left alone until another version is offered.
+    async fn follow_trust(&mut self, offered: u32) {
+        if offered <= self.identity.trust.version || offered == self.trust_refused {
+            return;
+        }
+        let offer = match self.client.fetch_trust(&self.identity.token).await {
+            Ok(offer) => offer,
+            Err(error) => return tracing::warn!(error = %error, "a trust set was not fetched"),
+        };
+        let judged: Vec<_> = offer
+            .sets
+            .iter()
+            .map(|set| verify_trust_set(set, &self.identity.trust))
+            .collect();
+        let Some(trust) = judged.iter().find_map(|judged| judged.as_ref().ok()) else {
+            self.trust_refused = offered;
+            let reasons: Vec<String> = judged
+                .iter()
+                .filter_map(|judged| judged.as_ref().err().map(ToString::to_string))
+                .collect();
+            return tracing::error!(
+                version = offered,
+                reasons = reasons.join("; "),
+                "a trust set is not believed"
+            );
+        };
+        let mut identity = self.identity.clone();
+        identity.trust = trust.clone();
+        if let Err(error) = identity.save(&self.dir) {
+            return tracing::error!(error = format!("{error:#}"), "a trust set cannot be kept");
+        }
+        tracing::warn!(version = trust.version, "another trust set is pinned");
+        self.trust.replace(trust.clone());
+        self.identity = identity;
     }
 
     fn take_refused_token(&self, talk: &mut Conversation, detail: &str) {

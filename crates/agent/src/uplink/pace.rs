@@ -13,20 +13,20 @@ const STRETCH: f64 = 0.25;
 
 /// Counts failures in a row.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     failures: u32,
 }
 
 impl Pace {
     /// The pause after a failure.
-    pub(super) fn after_failure(&mut self) -> Duration {
+    pub(crate) fn after_failure(&mut self) -> Duration {
         let ceiling = self.ceiling();
         self.failures = self.failures.saturating_add(1);
         ceiling.mul_f64(rand::rng().random_range(0.0..1.0))
     }
 
     /// The pause after the server asked for one.
-    pub(super) fn after_busy(&mut self, retry_after: Option<Duration>) -> Duration {
+    pub(crate) fn after_busy(&mut self, retry_after: Option<Duration>) -> Duration {
         let own = self.after_failure();
         retry_after.map_or(own, |asked| {
             asked
@@ -36,12 +36,12 @@ impl Pace {
     }
 
     /// The pause while the server refuses the token: only a person can mend that.
-    pub(super) fn after_refusal() -> Duration {
+    pub(crate) fn after_refusal() -> Duration {
         MAX.mul_f64(rand::rng().random_range(0.75..1.25))
     }
 
     /// A call succeeded.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 

@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod respond;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;

@@ -14,11 +14,13 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
+use sg_trust::SecretKey;
 use sg_types::agent::{
-    CheckIn, CheckInReply, EnrolReply, EnrolRequest, Finding, RULES_SIGNATURE_CONTEXT, Record, RecordBody,
-    RulePackage, RuleText, SignedRules, TrustSet,
+    CheckIn, CheckInReply, CommandRefusal, EnrolReply, EnrolRequest, Finding, RULES_SIGNATURE_CONTEXT,
+    Record, RecordBody, RulePackage, RuleText, SignedRules, TrustOffer, TrustSet,
 };
-use sg_types::{AgentId, RecordId};
+use sg_types::response::{CommandsReply, OutputChunk, ResultKey, SignedCommand, SignedText};
+use sg_types::{AgentId, RecordId, TenantId};
 use uuid::Uuid;
 
 /// How the server treats check-ins.
@@ -58,6 +60,18 @@ pub(crate) struct State {
     pub(crate) rules_version: u64,
     pub(crate) check_in_seconds: u32,
     pub(crate) unenrolled: bool,
+    pub(crate) trust_version: u32,
+    pub(crate) trust_offer: Vec<SignedText>,
+    pub(crate) approver_root: Option<String>,
+    /// Offered to whoever asks, again and again.
+    pub(crate) commands: Vec<SignedCommand>,
+    pub(crate) result_key: Option<String>,
+    pub(crate) started: Vec<String>,
+    pub(crate) chunks: Vec<(String, OutputChunk)>,
+    pub(crate) results: Vec<SignedText>,
+    pub(crate) refusals: Vec<CommandRefusal>,
+    /// Answers results with 500, without keeping them.
+    pub(crate) lose_results: bool,
     /// Forgets a token's validity.
     pub(crate) refuse_token: bool,
     next_agent: u128,
@@ -76,6 +90,13 @@ pub(crate) struct TestServer {
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) key: SigningKey,
     closing: Arc<AtomicBool>,
+}
+
+pub(crate) const TENANT: TenantId = TenantId(Uuid::from_u128(0x7e));
+
+/// The key that signs commands.
+pub(crate) fn signer() -> SecretKey {
+    SecretKey::from_seed(&[8; 32])
 }
 
 pub(crate) const ENROLMENT_KEY: &str = "sg_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -273,6 +294,7 @@ impl State {
             turn: end.turn,
             rules_version: self.rules_version,
             check_in_seconds: self.check_in_seconds,
+            trust_version: self.trust_version,
         };
         self.streams.insert(check_in.epoch, end);
         Ok(reply)
@@ -392,6 +414,47 @@ fn answer(request: &Request, state: &Mutex<State>, key: &SigningKey) -> Answer {
             .rules
             .as_ref()
             .map_or_else(|| problem(404, "not_found"), |rules| reply(200, rules)),
+        ("GET", "/agent/v1/trust") => reply(
+            200,
+            &TrustOffer {
+                sets: state.trust_offer.clone(),
+            },
+        ),
+        ("GET", path) if path.starts_with("/agent/v1/commands") => {
+            let commands = state.commands.clone();
+            drop(state);
+            if commands.is_empty() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            reply(200, &CommandsReply { commands })
+        }
+        ("PUT", "/agent/v1/result-key") => {
+            let key: ResultKey = serde_json::from_slice(&request.body).unwrap();
+            state.result_key = Some(key.public_key);
+            Some((204, None, String::new()))
+        }
+        ("POST", "/agent/v1/commands/refusals") => {
+            state
+                .refusals
+                .push(serde_json::from_slice(&request.body).unwrap());
+            Some((204, None, String::new()))
+        }
+        ("POST", path) if path.ends_with("/start") => {
+            state.started.push(path.to_owned());
+            Some((204, None, String::new()))
+        }
+        ("POST", path) if path.ends_with("/output") => {
+            let chunk = serde_json::from_slice(&request.body).unwrap();
+            state.chunks.push((path.to_owned(), chunk));
+            Some((204, None, String::new()))
+        }
+        ("POST", path) if path.ends_with("/result") => {
+            if state.lose_results {
+                return problem(500, "internal");
+            }
+            state.results.push(serde_json::from_slice(&request.body).unwrap());
+            Some((204, None, String::new()))
+        }
         ("POST", "/agent/v1/unenrol") => {
             state.unenrolled = true;
             Some((204, None, String::new()))
@@ -411,8 +474,11 @@ fn enrol(request: &Request, state: &mut State, key: &SigningKey) -> Answer {
     let token = format!("sga_{:A>43}", state.enrolments.len());
     state.token = Some(token.clone());
     let trust = TrustSet {
-        version: 1,
+        version: 2,
         rules_key: STANDARD.encode(key.verifying_key().as_bytes()),
+        commands_key: Some(signer().public().to_base64()),
+        approver_root: state.approver_root.clone(),
+        revoked_approvers: Vec::new(),
     };
     let agent_id = AgentId(Uuid::from_u128(state.next_agent));
     let body = EnrolReply {
@@ -421,6 +487,7 @@ fn enrol(request: &Request, state: &mut State, key: &SigningKey) -> Answer {
         reenrolled: again,
         trust,
         check_in_seconds: state.check_in_seconds,
+        tenant_id: Some(TENANT),
     };
     reply(if again { 200 } else { 201 }, &body)
 }

@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sg_types::response::{Approval, MAX_OUTPUT_BYTES, SignedText};
 use sg_types::{AgentId, CommandId, CommandState, TenantId, UserId};
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{DbError, SystemTx, WriteTx, tx::Connection};
-
-/// Bytes of a result's output that are kept.
-pub const MAX_OUTPUT_BYTES: usize = 1024 * 1024;
+use crate::{DbError, SystemTx, TokenHash, WriteTx, tx::Connection};
 
 /// A command to queue.
 #[derive(Debug, Clone)]
@@ -26,6 +24,8 @@ pub struct NewCommand<'a> {
     pub arguments: &'a Value,
     /// With what that nobody may see; a JSON object.
     pub secret_arguments: Option<&'a Value>,
+    /// The text that is signed.
+    pub order_text: &'a str,
     /// 16–64 random bytes.
     pub nonce: &'a [u8],
     /// Names the request: asked for twice, it is one command.
@@ -56,16 +56,12 @@ pub struct ReadyCommand {
     pub command_id: CommandId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// What to do.
-    pub kind: String,
-    /// With what.
-    pub arguments: Value,
-    /// With what that nobody else may see.
-    pub secret_arguments: Option<Value>,
-    /// Goes into the signature.
-    pub nonce: Vec<u8>,
-    /// Until when it may be done.
-    pub expires_at: DateTime<Utc>,
+    /// The text that is signed.
+    pub order_text: String,
+    /// The second person's agreement.
+    pub approval: Option<Approval>,
+    /// The signature, when it was sent before; it goes again until the endpoint has begun.
+    pub signature: Option<String>,
 }
 
 /// What a command brought.
@@ -87,6 +83,10 @@ pub struct NewResult<'a> {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, by the endpoint's clock.
     pub finished_at: DateTime<Utc>,
+    /// What it comes to, in a sentence of at most 2000 characters.
+    pub summary: &'a str,
+    /// What the agent has signed and under which public key; none for a refusal.
+    pub signed: Option<(&'a SignedText, &'a str)>,
 }
 
 /// Queues a command. Asked for again under the same key, it is the first one that counts.
@@ -100,8 +100,8 @@ pub async fn insert_command(
 ) -> Result<(CommandId, Step), DbError> {
     let inserted: Option<Uuid> = sqlx::query_scalar(
         "insert into agents.commands (command_id, tenant_id, agent_id, kind, arguments, secret_arguments, nonce, idempotency_key,
-            requested_by, requested_at, reason, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            requested_by, requested_at, reason, expires_at, order_text)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (tenant_id, idempotency_key) do nothing
          returning command_id",
     )
@@ -117,6 +117,7 @@ pub async fn insert_command(
     .bind(command.requested_at)
     .bind(command.reason)
     .bind(command.expires_at)
+    .bind(command.order_text)
     .fetch_optional(tx.conn())
     .await?;
     if let Some(id) = inserted {
@@ -150,16 +151,18 @@ pub async fn approve_command(
     tx: &mut WriteTx,
     command_id: CommandId,
     by: UserId,
+    approval: &Approval,
     at: DateTime<Utc>,
 ) -> Result<Option<Step>, DbError> {
     let Some(step) = begin_step(tx.conn(), command_id, CommandState::Approved).await? else {
         return Ok(None);
     };
     if step == Step::Taken {
-        sqlx::query("update agents.commands set state = 'approved', approved_by = $2, approved_at = $3 where command_id = $1")
+        sqlx::query("update agents.commands set state = 'approved', approved_by = $2, approved_at = $3, approval = $4 where command_id = $1")
             .bind(Uuid::from(command_id))
             .bind(Uuid::from(by))
             .bind(at)
+            .bind(Json(approval))
             .execute(tx.conn())
             .await?;
     }
@@ -196,7 +199,8 @@ pub async fn close_command(
     Ok(Some(step))
 }
 
-/// What an endpoint is to be sent next, oldest first, locked until the end of the transaction; another node passes over them.
+/// What an endpoint is to be sent next, oldest first, locked until the end of the transaction; another node passes over them. What was sent and not
+/// begun goes again: the answer that carried it may have been lost.
 ///
 /// # Errors
 /// What a query may meet.
@@ -207,9 +211,10 @@ pub async fn claim_commands(
     limit: i64,
 ) -> Result<Vec<ReadyCommand>, DbError> {
     sqlx::query(
-        "select command_id, tenant_id, kind, arguments, secret_arguments, nonce, expires_at
+        "select command_id, tenant_id, order_text, approval, signature
          from agents.commands
-         where agent_id = $1 and (state = 'approved' or (state = 'pending' and not dangerous)) and expires_at > $2
+         where agent_id = $1 and (state in ('approved', 'sent') or (state = 'pending' and not dangerous)) and expires_at > $2
+            and order_text is not null
          order by requested_at, command_id
          limit $3
          for update skip locked",
@@ -224,11 +229,13 @@ pub async fn claim_commands(
         Ok(ReadyCommand {
             command_id: CommandId(row.try_get("command_id")?),
             tenant_id: TenantId(row.try_get("tenant_id")?),
-            kind: row.try_get("kind")?,
-            arguments: row.try_get("arguments")?,
-            secret_arguments: row.try_get("secret_arguments")?,
-            nonce: row.try_get("nonce")?,
-            expires_at: row.try_get("expires_at")?,
+            order_text: row.try_get("order_text")?,
+            approval: row
+                .try_get::<Option<Json<Approval>>, _>("approval")?
+                .map(|approval| approval.0),
+            signature: row
+                .try_get::<Option<Vec<u8>>, _>("signature")?
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         })
     })
     .collect()
@@ -241,7 +248,7 @@ pub async fn claim_commands(
 pub async fn mark_sent(
     tx: &mut SystemTx,
     command_id: CommandId,
-    signature: &[u8],
+    signature: &str,
     signing_key_id: &str,
     at: DateTime<Utc>,
 ) -> Result<Option<Step>, DbError> {
@@ -251,7 +258,7 @@ pub async fn mark_sent(
     if step == Step::Taken {
         sqlx::query("update agents.commands set state = 'sent', signature = $2, signing_key_id = $3, sent_at = $4 where command_id = $1")
             .bind(Uuid::from(command_id))
-            .bind(signature)
+            .bind(signature.as_bytes())
             .bind(signing_key_id)
             .bind(at)
             .execute(tx.conn())
@@ -325,8 +332,8 @@ pub async fn record_result(
         .max(i64::try_from(result.output.len()).unwrap_or(i64::MAX));
     sqlx::query(
         "insert into agents.command_results (command_id, tenant_id, outcome, exit_code, output, output_truncated, output_bytes, started_at,
-            finished_at, received_at, late)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            finished_at, received_at, late, summary, signed_text, signature, result_key)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(Uuid::from(result.command_id))
     .bind(row.try_get::<Uuid, _>("tenant_id")?)
@@ -339,9 +346,134 @@ pub async fn record_result(
     .bind(result.finished_at)
     .bind(at)
     .bind(late)
+    .bind(result.summary)
+    .bind(result.signed.map(|(signed, _)| signed.text.as_str()))
+    .bind(result.signed.map(|(signed, _)| signed.signature.as_str()))
+    .bind(result.signed.map(|(_, key)| key))
     .execute(tx.conn())
     .await?;
+    // The result has all of it.
+    sqlx::query("delete from agents.command_output where tenant_id = $1 and command_id = $2")
+        .bind(row.try_get::<Uuid, _>("tenant_id")?)
+        .bind(Uuid::from(result.command_id))
+        .execute(tx.conn())
+        .await?;
     Ok(Some(Step::Taken))
+}
+
+/// Ends a command that its endpoint refuses, unless it has moved on: what was never sent, and what has ended, stays as it is.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn reject_sent(
+    tx: &mut SystemTx,
+    result: &NewResult<'_>,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let waits: bool = sqlx::query_scalar(
+        "select exists (select from agents.commands where command_id = $1 and agent_id = $2 and state = 'sent')",
+    )
+    .bind(Uuid::from(result.command_id))
+    .bind(Uuid::from(result.agent_id))
+    .fetch_one(tx.conn())
+    .await?;
+    if waits {
+        record_result(tx, result, at).await?;
+    }
+    Ok(())
+}
+
+/// Ends a command that the signer does not sign, in nobody's name. None when there is no such command.
+///
+/// # Errors
+/// [`DbError::InvalidValue`] when the workflow does not have this step.
+pub async fn refuse_command(
+    tx: &mut SystemTx,
+    command_id: CommandId,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<Option<Step>, DbError> {
+    let Some(step) = begin_step(tx.conn(), command_id, CommandState::Rejected).await? else {
+        return Ok(None);
+    };
+    if step == Step::Taken {
+        sqlx::query(
+            "update agents.commands set state = 'rejected', close_reason = $2, finished_at = $3 where command_id = $1",
+        )
+        .bind(Uuid::from(command_id))
+        .bind(reason)
+        .bind(at)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(Some(step))
+}
+
+/// Keeps a piece of a running command's output; a piece that is there already, and what lies beyond [`MAX_OUTPUT_BYTES`], changes nothing. False when
+/// that endpoint has no such command that runs.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn append_output(
+    tx: &mut SystemTx,
+    agent_id: AgentId,
+    command_id: CommandId,
+    offset: i64,
+    piece: &str,
+    at: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let tenant_id: Option<Uuid> = sqlx::query_scalar(
+        "select tenant_id from agents.commands where command_id = $1 and agent_id = $2 and state in ('sent', 'running')",
+    )
+    .bind(Uuid::from(command_id))
+    .bind(Uuid::from(agent_id))
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(tenant_id) = tenant_id else {
+        return Ok(false);
+    };
+    sqlx::query(
+        "insert into agents.command_output (tenant_id, command_id, piece_offset, piece, received_at)
+         select $1, $2, $3, $4, $5
+         where (select coalesce(sum(octet_length(o.piece)), 0) from agents.command_output o where o.tenant_id = $1 and o.command_id = $2) < $6
+         on conflict do nothing",
+    )
+    .bind(tenant_id)
+    .bind(Uuid::from(command_id))
+    .bind(offset)
+    .bind(piece)
+    .bind(at)
+    .bind(i64::try_from(MAX_OUTPUT_BYTES).unwrap_or(i64::MAX))
+    .execute(tx.conn())
+    .await?;
+    Ok(true)
+}
+
+/// The key under which the results of the token's agent are believed; none before it was told.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn result_key(tx: &mut SystemTx, token: TokenHash) -> Result<Option<String>, DbError> {
+    let key: Option<Option<String>> = sqlx::query_scalar(
+        "select result_key from agents.agent_tokens where token_hash = $1 and revoked_at is null",
+    )
+    .bind(token.as_bytes())
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(key.flatten())
+}
+
+/// Keeps the key that the token's agent tells first. False when another is kept already: a key holds as long as the token.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn keep_result_key(tx: &mut SystemTx, token: TokenHash, key: &str) -> Result<bool, DbError> {
+    sqlx::query("update agents.agent_tokens set result_key = $2 where token_hash = $1 and revoked_at is null and result_key is null")
+        .bind(token.as_bytes())
+        .bind(key)
+        .execute(tx.conn())
+        .await?;
+    Ok(result_key(tx, token).await?.as_deref() == Some(key))
 }
 
 /// Locks the command and tells whether it is in `target` already.

@@ -174,6 +174,21 @@ pub async fn is_live_member(
     .await?)
 }
 
+/// Whether the caller's tenant has this endpoint and it is in service.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn is_live_endpoint(tx: &mut impl Reads, agent_id: AgentId) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (
+            select from agents.endpoints e
+            where e.tenant_id = (select users.current_tenant()) and e.agent_id = $1 and e.status <> 'decommissioned')",
+    )
+    .bind(Uuid::from(agent_id))
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 pub(super) async fn take_out_of_service(
     conn: &mut PgConnection,
     agent_id: AgentId,

@@ -1,5 +1,6 @@
 //! Endpoints: who they are, what they send, and what is shown of it.
 
+mod command_views;
 mod commands;
 mod endpoints;
 mod enrol;
@@ -10,13 +11,15 @@ mod metrics;
 mod series;
 mod upkeep;
 
+pub use command_views::{CommandFilter, find_command, list_commands};
 pub use commands::{
-    MAX_OUTPUT_BYTES, NewCommand, NewResult, ReadyCommand, Step, approve_command, claim_commands,
-    close_command, insert_command, mark_sent, record_result, start_command,
+    NewCommand, NewResult, ReadyCommand, Step, append_output, approve_command, claim_commands, close_command,
+    insert_command, keep_result_key, mark_sent, record_result, refuse_command, reject_sent, result_key,
+    start_command,
 };
 pub use endpoints::{
-    EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_member, list_endpoints,
-    lock_endpoint, update_endpoint,
+    EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_endpoint, is_live_member,
+    list_endpoints, lock_endpoint, update_endpoint,
 };
 pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, is_of_suspended_tenant, unenrol};
 pub use events::list_events;

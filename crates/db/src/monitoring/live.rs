@@ -16,6 +16,22 @@ const MAX_IDS: usize = 150;
 /// The channel that [`crate::Db::listen`] is called with.
 pub const LIVE_CHANNEL: &str = "sg_live";
 
+/// The channel on which servers hear for which agents there may be commands; an agent's id.
+pub const AGENTS_CHANNEL: &str = "sg_agents";
+
+/// Makes the server that holds the agent's question look for commands once this transaction commits.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn wake_agent(tx: &mut impl Writes, agent_id: AgentId) -> Result<(), DbError> {
+    sqlx::query("select pg_notify($1, $2)")
+        .bind(AGENTS_CHANNEL)
+        .bind(agent_id.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// What a notification carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

@@ -8,5 +8,7 @@ pub use alerts::{
     EVALUATED, SecurityEvent, clear_alert, evaluate_alert_rules, judge_figure, list_alert_rules, list_alerts,
     raise_alert, record_security_event, update_alert_rule,
 };
-pub use live::{Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes};
+pub use live::{
+    AGENTS_CHANNEL, Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes, wake_agent,
+};
 pub use overview::read_overview;

@@ -1,10 +1,11 @@
 //! Remote commands: every step that the workflow has and none that it has not, two people for what is dangerous, results once.
 
 use sg_db::agents::{
-    MAX_OUTPUT_BYTES, NewCommand, NewResult, Step, approve_command, claim_commands, close_command,
+    NewCommand, NewResult, Step, append_output, approve_command, claim_commands, close_command,
     insert_command, mark_sent, record_result, start_command,
 };
 use sg_db::{DbError, cleanup};
+use sg_types::response::{Approval, MAX_OUTPUT_BYTES, SignedText};
 use sg_types::{AgentId, CommandId, CommandState, TenantId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -34,7 +35,7 @@ fn step_to(state: CommandState) -> String {
     let columns = match state {
         CommandState::Pending => "",
         CommandState::Approved => {
-            ", approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now()"
+            ", approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now(), approval = '{}'"
         }
         CommandState::Sent => {
             ", sent_at = now(), signature = decode(repeat('ab', 64), 'hex'), signing_key_id = 'k'"
@@ -98,7 +99,7 @@ async fn the_workflow_is_exactly_the_table_for_every_writer() -> anyhow::Result<
             );
         }
     }
-    assert_eq!(legal, 16);
+    assert_eq!(legal, 17);
     Ok(())
 }
 
@@ -119,6 +120,8 @@ async fn nothing_else_of_a_command_changes_and_no_step_comes_without_its_proof()
         (format!("update agents.commands set state = 'approved', approved_by = 'bbbbbbbb-0000-4000-8000-000000000001',
             approved_at = now() {seeded}"), "23503"),
         (format!("update agents.commands set state = 'approved' {seeded}"), "23514"),
+        (format!("update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now() {seeded}"), "23514"),
+        (format!("update agents.commands set order_text = '[]' {seeded}"), "23514"),
         (format!("update agents.commands set state = 'sent', sent_at = now() {seeded}"), "23514"),
         (format!("update agents.commands set state = 'sent', sent_at = expires_at, signature = decode(repeat('ab', 64), 'hex') {seeded}"), "23514"),
         (format!("update agents.commands set state = 'expired', finished_at = now() {seeded}"), "23514"),
@@ -160,12 +163,27 @@ fn command<'a>(
         kind,
         arguments,
         secret_arguments: None,
+        order_text: "{}",
         nonce,
         idempotency_key: key,
         requested_by: ADMIN,
         requested_at: at,
         reason: "a case",
         expires_at: at + chrono::Duration::hours(1),
+    }
+}
+
+/// As long as one of Ed25519 in base64.
+const SIGNATURE: &str =
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn approval() -> Approval {
+    Approval {
+        certificate: SignedText {
+            text: "{}".to_owned(),
+            signature: "c".to_owned(),
+        },
+        signature: "s".to_owned(),
     }
 }
 
@@ -225,7 +243,7 @@ async fn a_command_goes_its_way_and_repeats_change_nothing() -> anyhow::Result<(
     );
     drop(system);
     let mut tx = test.db.write(&admin, now()).await?;
-    let own = approve_command(&mut tx, id, ADMIN, now()).await;
+    let own = approve_command(&mut tx, id, ADMIN, &approval(), now()).await;
     assert!(
         matches!(own, Err(DbError::InvalidValue { ref constraint }) if constraint == "commands_two_people_check"),
         "{own:?}"
@@ -233,27 +251,36 @@ async fn a_command_goes_its_way_and_repeats_change_nothing() -> anyhow::Result<(
     drop(tx);
     let mut tx = test.db.write(&second, now()).await?;
     assert_eq!(
-        approve_command(&mut tx, id, SECOND_ID, now()).await?,
+        approve_command(&mut tx, id, SECOND_ID, &approval(), now()).await?,
         Some(Step::Taken)
     );
     assert_eq!(
-        approve_command(&mut tx, id, SECOND_ID, now()).await?,
+        approve_command(&mut tx, id, SECOND_ID, &approval(), now()).await?,
         Some(Step::Repeated)
     );
     tx.commit(actor_event(&second, 2)).await?;
 
     let mut system = test.db.system("test").await?;
     let ready = claim_commands(&mut system, OWN, now(), 10).await?;
-    assert_eq!((ready.len(), &ready[0].secret_arguments), (1, &Some(secret)));
     assert_eq!(
-        mark_sent(&mut system, id, &[9; 64], "key-1", now()).await?,
+        (ready.len(), &ready[0].approval, &ready[0].signature),
+        (1, &Some(approval()), &None)
+    );
+    assert_eq!(
+        mark_sent(&mut system, id, SIGNATURE, "key-1", now()).await?,
         Some(Step::Taken)
     );
     assert_eq!(
-        mark_sent(&mut system, id, &[9; 64], "key-1", now()).await?,
+        mark_sent(&mut system, id, SIGNATURE, "key-1", now()).await?,
         Some(Step::Repeated)
     );
-    assert_eq!(claim_commands(&mut system, OWN, now(), 10).await?, vec![]);
+    let again = claim_commands(&mut system, OWN, now(), 10).await?;
+    assert_eq!(
+        (again.len(), again[0].signature.as_deref()),
+        (1, Some(SIGNATURE)),
+        "the answer may have been lost"
+    );
+    assert!(!append_output(&mut system, OTHER, id, 0, "no", now()).await?);
     assert_eq!(
         start_command(&mut system, OTHER, id, now()).await?,
         None,
@@ -267,6 +294,9 @@ async fn a_command_goes_its_way_and_repeats_change_nothing() -> anyhow::Result<(
         start_command(&mut system, OWN, id, now()).await?,
         Some(Step::Repeated)
     );
+    assert_eq!(claim_commands(&mut system, OWN, now(), 10).await?, vec![]);
+    assert!(append_output(&mut system, OWN, id, 0, "so far", now()).await?);
+    assert!(append_output(&mut system, OWN, id, 0, "a repeat", now()).await?);
     let output = "ä".repeat(MAX_OUTPUT_BYTES);
     let result = result(id, &output);
     assert_eq!(
@@ -331,6 +361,8 @@ fn result(command_id: CommandId, output: &str) -> NewResult<'_> {
         output_bytes: 0,
         started_at: None,
         finished_at: now(),
+        summary: "so it is",
+        signed: None,
     }
 }
 
@@ -358,14 +390,14 @@ async fn what_waits_too_long_expires_and_a_late_result_is_kept_as_one() -> anyho
     assert_eq!(closed, Some(Step::Taken));
     tx.commit(actor_event(&admin, 3)).await?;
     let mut system = test.db.system("test").await?;
-    mark_sent(&mut system, sent, &[9; 64], "key-1", now()).await?;
+    mark_sent(&mut system, sent, SIGNATURE, "key-1", now()).await?;
     assert!(matches!(
-        mark_sent(&mut system, cancelled, &[9; 64], "key-1", now()).await,
+        mark_sent(&mut system, cancelled, SIGNATURE, "key-1", now()).await,
         Err(DbError::InvalidValue { .. })
     ));
     drop(system);
     let mut system = test.db.system("test").await?;
-    mark_sent(&mut system, sent, &[9; 64], "key-1", now()).await?;
+    mark_sent(&mut system, sent, SIGNATURE, "key-1", now()).await?;
     system.commit_upkeep().await?;
 
     let expire = cleanup::CLEANUPS
@@ -437,8 +469,8 @@ async fn free_sql_commands_in_ones_own_name_and_only_peoples_steps() -> anyhow::
         (ADMIN_A, insert(&admin, "bbbbbbbb-0000-4000-8000-000000000011", TENANT_A), "23503"),
         (ADMIN_A, insert(&admin, &own, TENANT_B), "42501"),
         (USER_A, insert(user, &own, TENANT_A), "42501"),
-        (SECOND_A, "update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000003', approved_at = now()".to_owned(), "1"),
-        (SECOND_A, "update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now()".to_owned(), "42501"),
+        (SECOND_A, "update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000003', approved_at = now(), approval = '{}'".to_owned(), "1"),
+        (SECOND_A, "update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now(), approval = '{}'".to_owned(), "42501"),
         (ADMIN_B, "update agents.commands set state = 'cancelled', closed_by = 'bbbbbbbb-0000-4000-8000-000000000001', close_reason = 'x',
             finished_at = now() where tenant_id <> 'bbbbbbbb-0000-4000-8000-000000000000'".to_owned(), "0"),
         (USER_A, "update agents.commands set state = 'cancelled', closed_by = 'aaaaaaaa-0000-4000-8000-000000000002', close_reason = 'x',

@@ -32,6 +32,7 @@ pub(super) async fn take(
         } => {
             caller_id.set(format!("agent:{agent_id}"));
             Ok(CheckInReply {
+                trust_version: state.response.trust.version(),
                 acknowledged_through: u64::try_from(acknowledged_through).unwrap_or(0),
                 turn,
                 rules_version,

@@ -54,6 +54,12 @@ pub(super) async fn enrol(
         check_in_seconds: i32::try_from(state.config.ingest.check_in_seconds).unwrap_or(i32::MAX),
         at: state.now(),
     };
+    // What an agent pins now counts for its life: a root of a moment ago must not be missed.
+    state
+        .response
+        .trust
+        .refresh()
+        .map_err(|error| ApiError::internal(format!("{error:#}")))?;
     let mut tx = state.db.system("enrolment").await?;
     let enrolled = db::enrol(&mut tx, &enrolment).await?.ok_or_else(|| {
         ApiError::forbidden(
@@ -85,8 +91,9 @@ pub(super) async fn enrol(
         agent_id: enrolled.agent_id,
         token: token.secret.expose_secret().to_owned(),
         reenrolled: enrolled.reenrolled,
-        trust: state.rules_signer.trust_set(),
+        trust: state.response.trust.enrolment_set(&state.rules_signer),
         check_in_seconds: state.config.ingest.check_in_seconds,
+        tenant_id: Some(caller.tenant_id),
     })
 }
 

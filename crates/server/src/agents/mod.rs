@@ -12,4 +12,5 @@ mod update_endpoint;
 
 pub use hold_routes::routes as hold_routes;
 pub use protocol::routes as protocol_routes;
+pub(crate) use protocol::{agent_token, authenticate_agent};
 pub use routes::routes;

@@ -77,7 +77,7 @@ async fn post_check_in(
     (status = 401, description = "The token does not work (any more).", body = Problem),
 ))]
 async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Json<SignedRules>> {
-    authenticate(&state, &headers).await?;
+    authenticate_agent(&state, &headers).await?;
     Ok(Json(state.rules.current(&state).await?.signed.clone()))
 }
 
@@ -91,12 +91,13 @@ async fn post_unenrol(
     request: RequestContext,
     headers: HeaderMap,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate(&state, &headers).await?;
+    let agent = authenticate_agent(&state, &headers).await?;
     decommission::unenrol(&state, &request, &agent).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn authenticate(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentIdentity> {
+/// The agent whose token a request carries.
+pub(crate) async fn authenticate_agent(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentIdentity> {
     let token = agent_token(headers)?;
     let mut tx = state.db.system("agent's token").await?;
     match find_agent(&mut tx, token).await? {
@@ -105,7 +106,8 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentI
     }
 }
 
-fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {
+/// The token of an agent.
+pub(crate) fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {
     let credential = bearer(headers)?.filter(|credential| credential.kind == TokenKind::Agent);
     credential
         .map(|credential| credential.hash)

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use sg_db::audit::{Actor, AuditEvent, Outcome};
 use sg_db::{Caller, Proof};
 use sg_types::api::users::KeyScope;
-use sg_types::{KeyId, TenantId, TokenKind};
+use sg_types::{KeyId, Scope, TenantId, TokenKind};
 
 use super::credential::find_credential;
 use crate::AppState;
@@ -40,6 +40,22 @@ impl Acting {
             request_id: Some(self.request.request_id.clone()),
             address: Some(self.request.address),
         }
+    }
+}
+
+impl Acting {
+    /// What concerns everybody in the tenant is not decided by whoever sees a part of it.
+    ///
+    /// # Errors
+    /// 403 `missing_permission`.
+    pub fn require_whole_tenant(&self) -> Result<(), ApiError> {
+        if self.caller.scope == Scope::Tenant {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            "missing_permission",
+            "this concerns the whole tenant, of which this role sees a part",
+        ))
     }
 }
 

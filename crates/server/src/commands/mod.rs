@@ -1,6 +1,7 @@
 //! The verbs of `secureguard` besides `up`.
 
 mod admin;
+mod approver;
 mod audit;
 mod database;
 mod doctor;
@@ -10,6 +11,7 @@ mod serve;
 mod tenant_export;
 
 pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
+pub use approver::{CertifyRequest, certify_approver, make_approver_root, run_signer, sign_trust};
 pub use audit::{export_file, public_key, verify_database, verify_files};
 pub use doctor::{Finding, doctor};
 pub use migrate::migrate;

@@ -13,7 +13,7 @@ use crate::mail::Mailer;
 use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
-use crate::up::{connect, refuse_powerful_roles};
+use crate::up::{connect, connect_signer, refuse_powerful_roles};
 use crate::{AppParts, AppState, metrics, serve as serving};
 
 /// How long a database may take to come up beside the server.
@@ -40,6 +40,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = port.secure(&config, clock.as_ref())?;
     let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    let response = connect_signer(&config, &rules_signer).await?;
     let mailer = Mailer::new(&config.mail)?;
     let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
     metrics::install();
@@ -51,6 +52,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         clock,
         ids: Arc::new(TimeOrderedIds),
         rules_signer,
+        response,
         mailer,
         secrets,
         audit,

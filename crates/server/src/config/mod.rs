@@ -9,6 +9,7 @@ mod log;
 mod mail;
 mod passwords;
 mod rate_limits;
+mod response;
 mod rules;
 mod second_factors;
 mod secrets;
@@ -29,6 +30,7 @@ pub use log::{LogConfig, LogFormat};
 pub use mail::{MailConfig, MailTls};
 pub use passwords::PasswordsConfig;
 pub use rate_limits::RateLimitsConfig;
+pub use response::{ResponseConfig, approver_root_file, trust_set_file};
 pub use rules::RulesConfig;
 pub use second_factors::SecondFactorsConfig;
 pub use secrets::SecretsConfig;
@@ -61,6 +63,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Rule sets and their signature.
     pub rules: RulesConfig,
+    /// Remote commands.
+    pub response: ResponseConfig,
     /// Secrets that are sealed into the database.
     pub secrets: SecretsConfig,
     /// The signature under the audit log, its retention and where it is told.

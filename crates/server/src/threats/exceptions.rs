@@ -3,8 +3,8 @@
 use chrono::Duration;
 use sg_db::DbError;
 use sg_db::threats::{self as db, NewException};
+use sg_types::ExceptionId;
 use sg_types::api::exceptions::{CreateException, ExceptionPreview, ExceptionScope, ExceptionView};
-use sg_types::{ExceptionId, Scope};
 
 use crate::AppState;
 use crate::auth::Acting;
@@ -27,7 +27,7 @@ pub(super) async fn create(
     body: CreateException,
 ) -> ApiResult<ExceptionView> {
     let caller = &acting.caller;
-    require_whole_tenant(acting)?;
+    acting.require_whole_tenant()?;
     let exception_id: ExceptionId = state.next_id();
     let mut event = acting.event(state, "exception.create");
     let (name, reason) = (body.name.trim(), body.reason.trim());
@@ -82,7 +82,7 @@ pub(super) async fn end(
     exception_id: ExceptionId,
 ) -> ApiResult<ExceptionView> {
     let caller = &acting.caller;
-    require_whole_tenant(acting)?;
+    acting.require_whole_tenant()?;
     let mut event = acting.event(state, "exception.end");
     event.object = Some(("exception", exception_id.to_string()));
     let at = event.at;
@@ -95,17 +95,6 @@ pub(super) async fn end(
         tx.commit(caller.tenant_id, event).await?;
     }
     Ok(view)
-}
-
-/// An exception hides what everybody in the tenant would see. Whoever sees their own endpoints only decides nothing of the others'.
-fn require_whole_tenant(acting: &Acting) -> ApiResult<()> {
-    if acting.caller.scope == Scope::Tenant {
-        return Ok(());
-    }
-    Err(ApiError::forbidden(
-        "missing_permission",
-        "an exception is for the whole tenant, of which this role sees a part",
-    ))
 }
 
 fn check_scope(scope: &ExceptionScope) -> ApiResult<()> {

@@ -3,6 +3,7 @@
 mod cluster;
 mod ready_file;
 mod secrets;
+mod signer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use sg_types::{Clock, SystemClock, TimeOrderedIds};
 pub use cluster::OwnCluster;
 pub use ready_file::{Admin, ReadyFile};
 pub use secrets::{RolePasswords, Urls, read_urls};
+pub use signer::connect_signer;
 
 use crate::audit::AuditKeeper;
 use crate::config::Config;
@@ -87,6 +89,7 @@ async fn start(
     let listener = port.secure(&config, clock.as_ref())?;
     let secrets = SecretBox::load_or_create(&config.secrets.keys_file(&config.data_dir), clock.now())?;
     let rules_signer = RulesSigner::load_or_create(&config.rules.key_file(&config.data_dir))?;
+    let response = signer::start(&config, &rules_signer, &supervisor).await?;
     let audit = AuditKeeper::open(&config.data_dir, &config.audit.key_file(&config.data_dir))?;
     let mailer = Mailer::new(&config.mail)?;
     metrics::install();
@@ -100,6 +103,7 @@ async fn start(
         clock,
         ids,
         rules_signer,
+        response,
         secrets,
         audit,
         mailer,

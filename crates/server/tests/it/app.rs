@@ -109,6 +109,7 @@ impl App {
             clock: clock.clone(),
             ids: Arc::new(TimeOrderedIds),
             rules_signer: RulesSigner::ephemeral(),
+            response: sg_server::response::Response::default(),
             secrets,
             audit: AuditKeeper::ephemeral(),
             mailer,
@@ -157,6 +158,7 @@ impl App {
             clock: self.clock.clone(),
             ids: Arc::new(TimeOrderedIds),
             rules_signer: RulesSigner::ephemeral(),
+            response: sg_server::response::Response::default(),
             secrets: SecretBox::load_or_create(&self.keys.path().join("secrets.json"), self.clock.now())
                 .unwrap(),
             audit,

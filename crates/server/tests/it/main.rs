@@ -51,6 +51,8 @@ mod rate_limits;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod response;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod secrets;

@@ -18,6 +18,7 @@ use crate::platform::{ConnectorRead, ProcConnector, ProcEvent, StopReceiver, Wai
 use crate::spool::WriterHandle;
 use tracker::{Gone, Tracker};
 
+pub(crate) use procfs::{list_processes, process_key, read_boot_id, read_process};
 pub use tracker::{Executable, OpenFile, Started};
 
 /// The area that this source serves.

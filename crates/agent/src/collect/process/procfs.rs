@@ -13,31 +13,36 @@ const EXEC_PAUSE: Duration = Duration::from_millis(1);
 
 /// What `/proc/PID` tells of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ProcessFacts {
-    pub(super) pid: u32,
-    pub(super) parent: u32,
+pub(crate) struct ProcessFacts {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
     /// Clock ticks after boot; with the process id it identifies the process.
-    pub(super) start_ticks: u64,
-    pub(super) name: String,
-    pub(super) image: Option<String>,
-    pub(super) command_line: String,
-    pub(super) current_directory: Option<String>,
-    pub(super) uid: Option<u32>,
+    pub(crate) start_ticks: u64,
+    pub(crate) name: String,
+    pub(crate) image: Option<String>,
+    pub(crate) command_line: String,
+    pub(crate) current_directory: Option<String>,
+    pub(crate) uid: Option<u32>,
 }
 
 /// The running kernel's boot id, which keeps process keys of different boots apart.
-pub(super) fn read_boot_id() -> String {
+pub(crate) fn read_boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .unwrap_or_default()
         .trim()
         .to_owned()
 }
 
+/// Identifies a process across reuse of process ids.
+pub(crate) fn process_key(boot_id: &str, pid: u32, start_ticks: u64) -> String {
+    format!("{boot_id}/{pid}/{start_ticks}")
+}
+
 /// Reads a process.
 ///
 /// # Errors
 /// When it is gone. Single facts that this user may not read are absent.
-pub(super) fn read_process(pid: u32) -> io::Result<ProcessFacts> {
+pub(crate) fn read_process(pid: u32) -> io::Result<ProcessFacts> {
     let folder = PathBuf::from(format!("/proc/{pid}"));
     // The command line first: it is what short-lived processes take with them.
     let mut command_line = read_command_line(&folder)?;
@@ -71,7 +76,7 @@ pub(super) fn read_process(pid: u32) -> io::Result<ProcessFacts> {
 }
 
 /// The process ids that exist.
-pub(super) fn list_processes() -> Vec<u32> {
+pub(crate) fn list_processes() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sg_types::agent::ProcessSubject;
 
-use super::procfs::{ProcessFacts, list_processes, read_boot_id, read_process};
+use super::procfs::{ProcessFacts, list_processes, process_key, read_boot_id, read_process};
 use crate::collect::UserNames;
 
 /// Ancestors that a process is told with.
@@ -231,7 +231,7 @@ impl Tracker {
             ancestors.extend(parent.ancestors.iter().take(MAX_ANCESTORS - 1).cloned());
         }
         let node = Arc::new(Node {
-            key: format!("{}/{}/{}", self.boot_id, facts.pid, facts.start_ticks),
+            key: process_key(&self.boot_id, facts.pid, facts.start_ticks),
             image: facts.image.clone(),
             command_line: facts.command_line.clone(),
             ancestors,

@@ -10,8 +10,9 @@ pub(super) fn seed(of: &Seed) -> String {
     format!(
         "
         insert into agents.commands (command_id, tenant_id, agent_id, kind, nonce, idempotency_key, requested_by, requested_at, reason,
-            expires_at)
-        values ({command}, {t}, {own}, 'list_processes', uuid_send({command}), 'seed', {admin}, now(), 'to see', now() + interval '1 day');
+            expires_at, order_text)
+        values ({command}, {t}, {own}, 'list_processes', uuid_send({command}), 'seed', {admin}, now(), 'to see', now() + interval '1 day', '{{}}');
+        insert into agents.command_output (tenant_id, command_id, piece_offset, piece, received_at) values ({t}, {command}, 0, 'so far', now());
         insert into agents.command_results (command_id, tenant_id, outcome, finished_at, received_at)
         values ({command}, {t}, 'succeeded', now(), now());
         insert into agents.legal_holds (hold_id, tenant_id, agent_id, from_at, to_at, reason, placed_by, placed_at)

@@ -29,6 +29,7 @@ pub(super) async fn create_provider(
     acting: &Acting,
     body: SaveProvider,
 ) -> ApiResult<ProviderView> {
+    acting.require_whole_tenant()?;
     let body = check(state, acting, body)?;
     let provider_id: ProviderId = state.next_id();
     let tenant_id = acting.caller.tenant_id;
@@ -59,6 +60,7 @@ pub(super) async fn replace_provider(
     provider_id: ProviderId,
     body: SaveProvider,
 ) -> ApiResult<ProviderView> {
+    acting.require_whole_tenant()?;
     let tenant_id = acting.caller.tenant_id;
     let mut tx = state.db.system("identity provider").await?;
     let found = db::find_provider(&mut tx, provider_id).await?;
@@ -117,6 +119,7 @@ pub(super) async fn remove_provider(
     acting: &Acting,
     provider_id: ProviderId,
 ) -> ApiResult<()> {
+    acting.require_whole_tenant()?;
     let tenant_id = acting.caller.tenant_id;
     let mut event = acting.event(state, "identity_provider.delete");
     event.object = Some(("identity_provider", provider_id.to_string()));

@@ -51,6 +51,16 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let response = sg_server::response::Response::default();
+        Self::start_as(configure, RulesSigner::ephemeral(), response).await
+    }
+
+    /// A server whose commands are signed by `response`'s signer.
+    pub(crate) async fn start_as(
+        configure: impl FnOnce(&mut Config),
+        rules_signer: RulesSigner,
+        response: sg_server::response::Response,
+    ) -> Self {
         let test_db = TestDb::new().await.unwrap();
         let mut config = config::load(None, config::Verb::Other).unwrap();
         configure(&mut config);
@@ -61,7 +71,8 @@ impl TestServer {
             db: test_db.db.clone(),
             clock: clock.clone(),
             ids: Arc::new(TimeOrderedIds),
-            rules_signer: RulesSigner::ephemeral(),
+            rules_signer,
+            response,
             secrets,
             audit: AuditKeeper::ephemeral(),
             mailer: None,
@@ -70,6 +81,7 @@ impl TestServer {
             tls: false,
         });
         jobs::spawn(&state);
+        sg_server::response::spawn(&state);
         let router = router::build(state.clone(), AllowedHosts::loopback(None));
         Self {
             state,

@@ -12,6 +12,12 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// The fields that were refused.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array().into_iter().flatten();
+        errors.filter_map(|error| error["field"].as_str()).collect()
+    }
+
     pub(crate) async fn read(response: axum::response::Response) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 32 << 20).await.unwrap();

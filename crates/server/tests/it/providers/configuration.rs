@@ -111,6 +111,40 @@ async fn nobody_sets_up_what_reaches_above_them() {
 }
 
 #[tokio::test]
+async fn who_sees_a_part_of_the_tenant_sets_up_no_way_into_it() {
+    let app = App::start().await;
+    let admin = app.person(app.tenant(), "admin", Role::Admin).await;
+    let made = app
+        .post("/api/v1/users/providers", &admin.token, body(|_| {}))
+        .await;
+    let path = format!(
+        "/api/v1/users/providers/{}",
+        made.body["provider_id"].as_str().unwrap()
+    );
+    app.sql(
+        "insert into users.roles (tenant_id, role, based_on, scope)
+         select tenant_id, 'part', 'admin', 'own' from users.users where username = 'admin';
+         insert into users.role_permissions (tenant_id, role, permission)
+         select tenant_id, 'part', 'providers_manage' from users.users where username = 'admin';
+         update users.users set role = 'part' where username = 'admin'",
+    )
+    .await;
+    for (method, path) in [
+        (Method::POST, "/api/v1/users/providers"),
+        (Method::PUT, &path),
+        (Method::DELETE, &path),
+    ] {
+        let body = (method != Method::DELETE).then(|| body(|_| {}));
+        let refused = app.call(method, path, &admin.token, body).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "missing_permission"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_domain_leads_to_one_tenant_and_tells_nothing_else() {
     let app = App::start().await;
     let admin = app.person(app.tenant(), "admin", Role::Admin).await;
