@@ -3,9 +3,11 @@
 mod accounts;
 mod error;
 mod operations;
+mod rules;
 
 pub use error::ClientError;
 pub use operations::{AuditFilter, IncidentFilter};
+pub use rules::RuleFilter;
 
 use std::time::Duration;
 

@@ -114,6 +114,8 @@ pub enum Permission {
     IncidentsWork,
     /// See the detection rules in force, and the exceptions from them.
     RulesRead,
+    /// Add, change and remove detection rules, and switch them on and off.
+    RulesManage,
     /// Make and end exceptions, which keep matches of rules from becoming incidents.
     ExceptionsManage,
     /// Make and revoke one's own API keys.
@@ -147,6 +149,7 @@ text_enum!(Permission {
     IncidentsRead => "incidents_read",
     IncidentsWork => "incidents_work",
     RulesRead => "rules_read",
+    RulesManage => "rules_manage",
     ExceptionsManage => "exceptions_manage",
     ApiKeysOwn => "api_keys_own",
     ApiKeysManage => "api_keys_manage",
@@ -168,7 +171,7 @@ impl Role {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
             ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage,
-            RulesRead, TenantExport, UsersManage, UsersRead,
+            RulesManage, RulesRead, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -178,6 +181,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                RulesManage,
                 ExceptionsManage,
                 ApiKeysOwn,
                 UsersRead,
@@ -189,6 +193,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                RulesManage,
                 ExceptionsManage,
                 ApiKeysOwn,
                 ApiKeysManage,

@@ -13,7 +13,7 @@ pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, EndpointsManage, EndpointsRead,
     ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage,
-    RulesRead, TenantExport, TenantsManage, UsersManage, UsersRead,
+    RulesManage, RulesRead, TenantExport, TenantsManage, UsersManage, UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};
 pub use credential::{Credential, bearer, find_credential};

@@ -21,13 +21,16 @@ const MAX_RULE_ID_CHARS: usize = 200;
 /// Furthest end of an exception that ends by itself.
 const MAX_DAYS: i64 = 3_660;
 
+/// What an own-scoped role is told.
+const WHOLE_TENANT: &str = "an exception is for the whole tenant, of which this role sees a part";
+
 pub(super) async fn create(
     state: &AppState,
     acting: &Acting,
     body: CreateException,
 ) -> ApiResult<ExceptionView> {
     let caller = &acting.caller;
-    require_whole_tenant(acting)?;
+    require_whole_tenant(acting, WHOLE_TENANT)?;
     let exception_id: ExceptionId = state.next_id();
     let mut event = acting.event(state, "exception.create");
     let (name, reason) = (body.name.trim(), body.reason.trim());
@@ -82,7 +85,7 @@ pub(super) async fn end(
     exception_id: ExceptionId,
 ) -> ApiResult<ExceptionView> {
     let caller = &acting.caller;
-    require_whole_tenant(acting)?;
+    require_whole_tenant(acting, WHOLE_TENANT)?;
     let mut event = acting.event(state, "exception.end");
     event.object = Some(("exception", exception_id.to_string()));
     let at = event.at;
@@ -97,15 +100,12 @@ pub(super) async fn end(
     Ok(view)
 }
 
-/// An exception hides what everybody in the tenant would see. Whoever sees their own endpoints only decides nothing of the others'.
-fn require_whole_tenant(acting: &Acting) -> ApiResult<()> {
+/// What hides or finds something for everybody in the tenant is not decided by whoever sees their own endpoints only.
+pub(super) fn require_whole_tenant(acting: &Acting, why: &'static str) -> ApiResult<()> {
     if acting.caller.scope == Scope::Tenant {
         return Ok(());
     }
-    Err(ApiError::forbidden(
-        "missing_permission",
-        "an exception is for the whole tenant, of which this role sees a part",
-    ))
+    Err(ApiError::forbidden("missing_permission", why))
 }
 
 fn check_scope(scope: &ExceptionScope) -> ApiResult<()> {
