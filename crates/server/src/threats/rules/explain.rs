@@ -2,9 +2,9 @@
 
 use sg_db::threats::{self as db, StoredEvent};
 use sg_detect::{Event, Explanation};
-use sg_types::RuleKind;
 use sg_types::agent::Event as RecordedEvent;
 use sg_types::api::rules::{ExplainRule, RuleExplanation, RuleExplanationCheck, RuleExplanationSelection};
+use sg_types::{Permission, RuleKind};
 
 use super::{inspect::inspect, list};
 use crate::AppState;
@@ -39,6 +39,7 @@ pub(super) async fn explain(
     let event = match (body.event_id, body.event) {
         (None, Some(event)) => event,
         (Some(event_id), None) => {
+            require_events(acting)?;
             let mut tx = state.db.read(&acting.caller, state.now()).await?;
             let found = db::find_event(&mut tx, event_id).await?;
             found
@@ -64,6 +65,14 @@ pub(super) async fn explain(
         })
         .await??;
     explained.ok_or_else(|| ApiError::invalid_field("text", "is a filter, which matches nothing by itself"))
+}
+
+/// What endpoints observed is shown to whoever may see endpoints.
+pub(super) fn require_events(acting: &Acting) -> ApiResult<()> {
+    if acting.caller.may(Permission::EndpointsRead) {
+        return Ok(());
+    }
+    Err(ApiError::missing_permission(Permission::EndpointsRead))
 }
 
 /// The event that agents sent, if its details are whole.

@@ -11,7 +11,7 @@ use sg_types::agent::{Event as RecordedEvent, FileSubject};
 use sg_types::api::rules::{RuleTrial, RuleTrialDay, RuleTrialEndpoint, RuleTrialExample, TryRule};
 use sg_types::{AgentId, RuleKind};
 
-use super::explain::recorded;
+use super::explain::{recorded, require_events};
 use super::inspect::inspect;
 use super::save::require_manager;
 use crate::AppState;
@@ -43,6 +43,7 @@ struct Tally {
 
 pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -> ApiResult<RuleTrial> {
     require_manager(acting)?;
+    require_events(acting)?;
     let days = body.days.unwrap_or(DEFAULT_DAYS);
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(ApiError::invalid_field(

@@ -289,7 +289,12 @@ async fn rules_take_the_permission_and_the_whole_tenant() {
     let part = server.caller(TenantId::DEFAULT, Role::Manager).await;
     let reader = server.caller(TenantId::DEFAULT, Role::Manager).await;
     for (name, scope, permissions, caller) in [
-        ("part", "own", json!(["rules_read", "rules_manage"]), &part),
+        (
+            "part",
+            "own",
+            json!(["rules_read", "rules_manage", "endpoints_read"]),
+            &part,
+        ),
         ("reader", "tenant", json!(["rules_read"]), &reader),
     ] {
         server

@@ -195,3 +195,53 @@ async fn an_explanation_names_what_matched_and_what_was_missing() {
         .await
         .refused(422, "invalid_body");
 }
+
+#[tokio::test]
+async fn who_may_not_see_endpoints_sees_no_events_through_rules() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let manager = server.caller(TenantId::DEFAULT, Role::Manager).await;
+    let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    agent
+        .send(&server, &[process(server.state.now(), "/opt/xmrig", "anna")])
+        .await;
+    let shown = server
+        .get(
+            &admin,
+            &format!("/api/v1/agents/endpoints/{}/events", agent.agent_id),
+        )
+        .await;
+    let event_id = shown.body["items"][0]["event_id"].clone();
+    server
+        .post(
+            &admin,
+            "/api/v1/users/roles",
+            json!({ "role": "author", "based_on": "manager", "permissions": ["rules_read", "rules_manage"] }),
+        )
+        .await
+        .expect::<Value>(201);
+    server
+        .patch(
+            &admin,
+            &format!("/api/v1/users/{}", manager.user_id),
+            json!({ "role": "author" }),
+        )
+        .await
+        .expect::<Value>(200);
+    for (path, body) in [
+        (
+            "trials",
+            json!({ "kind": "sigma", "text": sigma("odd", "xmrig") }),
+        ),
+        (
+            "explanations",
+            json!({ "text": sigma("odd", "xmrig"), "event_id": event_id }),
+        ),
+    ] {
+        server
+            .post(&manager, &format!("{PATH}/{path}"), body)
+            .await
+            .refused(403, "missing_permission");
+    }
+    create(&server, &manager, "odd", "xmrig").await;
+}
