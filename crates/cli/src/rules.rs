@@ -1,6 +1,6 @@
 //! Detection rules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -134,22 +134,7 @@ impl Rules {
                 file,
                 reason,
                 disabled,
-            } => {
-                let (kind, text) = read(&file)?;
-                let rule = CreateRule {
-                    kind,
-                    text,
-                    name: Some(
-                        file.file_name()
-                            .unwrap_or_default()
-                            .to_string_lossy()
-                            .into_owned(),
-                    ),
-                    is_enabled: Some(!disabled),
-                    reason,
-                };
-                show(format, &client.create_rule(&rule).await?)
-            }
+            } => add(client, format, &file, reason, !disabled).await,
             Self::Import(import) => rules_import::run(import, client, format).await,
             Self::Enable { id, reason } => switch(client, format, &id, true, reason).await,
             Self::Disable { id, reason } => switch(client, format, &id, false, reason).await,
@@ -171,6 +156,25 @@ impl Rules {
             } => explain(client, format, &rule, event, event_file).await,
         }
     }
+}
+
+async fn add(
+    client: &Client,
+    format: Format,
+    file: &Path,
+    reason: Option<String>,
+    is_enabled: bool,
+) -> Result<()> {
+    let (kind, text) = read(file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let rule = CreateRule {
+        kind,
+        text,
+        name: Some(name.into_owned()),
+        is_enabled: Some(is_enabled),
+        reason,
+    };
+    show(format, &client.create_rule(&rule).await?)
 }
 
 async fn list(client: &Client, format: Format, filter: &RuleFilter, limit: usize) -> Result<()> {
@@ -388,7 +392,7 @@ fn show_explanation(format: Format, explanation: &RuleExplanation) -> Result<()>
     Ok(())
 }
 
-fn read(file: &std::path::Path) -> Result<(RuleKind, String)> {
+fn read(file: &Path) -> Result<(RuleKind, String)> {
     let kind = kind_of(file).with_context(|| {
         format!(
             "{} ends with none of .yml, .yaml, .yar, .yara, .csv and .json",

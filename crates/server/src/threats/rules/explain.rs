@@ -134,7 +134,10 @@ fn summarize(explanation: &Explanation) -> String {
             reasons.push(if wanted {
                 format!("{field} {} ({})", check.pattern, selection.name)
             } else {
-                format!("{field} {value}, not {} ({})", check.pattern, selection.name)
+                format!(
+                    "{field} {value}, asked is: {} ({})",
+                    check.pattern, selection.name
+                )
             });
         }
     }

@@ -54,31 +54,28 @@ pub(super) async fn import(
     let mut tx = state.db.system("rules of a tenant").await?;
     lock_rules(&mut tx, tenant_id).await?;
     let mut shelf = Shelf::load(&mut tx, tenant_id).await?;
-    let mut report = RuleImportReport::default();
-    let mut seen = HashSet::new();
     let saving = Saving {
         reason,
         by: acting.caller.user_id,
         at: event.at,
     };
+    let on = body.is_enabled.unwrap_or(true);
+    let mut report = RuleImportReport::default();
+    let mut seen = HashSet::new();
     for candidate in candidates {
-        let (mut item, text, new) = match judge(candidate, &shelf, &rules.pack, &mut seen) {
-            Verdict::Settled(item) => {
-                count(&mut report, item);
-                continue;
+        let item = match judge(candidate, &shelf, &rules.pack, &mut seen) {
+            Verdict::Settled(item) => item,
+            Verdict::Save(mut item, text, new) => {
+                let is_enabled = shelf.find(&new.rule_id).map_or(on, |stored| stored.is_enabled);
+                let change = shelf
+                    .save(&mut tx, tenant_id, &new, &text, is_enabled, saving)
+                    .await?;
+                if change == RuleChange::Update {
+                    item.outcome = RuleImportOutcome::Updated;
+                }
+                item
             }
-            Verdict::Save(item, text, new) => (item, text, new),
         };
-        let is_enabled = match shelf.find(&new.rule_id) {
-            Some(stored) => stored.is_enabled,
-            None => body.is_enabled.unwrap_or(true),
-        };
-        let change = shelf
-            .save(&mut tx, tenant_id, &new, &text, is_enabled, saving)
-            .await?;
-        if change == RuleChange::Update {
-            item.outcome = RuleImportOutcome::Updated;
-        }
         count(&mut report, item);
     }
     if body.dry_run || report.imported + report.updated == 0 {

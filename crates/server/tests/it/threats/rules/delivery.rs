@@ -65,7 +65,7 @@ async fn an_own_rule_reaches_the_tenants_agents_alone_and_opens_an_incident() {
         .expect::<Page<IncidentView>>(200)
         .items;
     assert_eq!(incidents.len(), 1);
-    assert_eq!(incidents[0].title, "xmrig started");
+    assert_eq!(incidents[0].title, "xmrig started: /opt/xmrig");
 
     let (theirs, package) = fetch(&server, &mut stranger).await;
     assert_eq!((theirs, &package), (before, &shared));

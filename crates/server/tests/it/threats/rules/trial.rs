@@ -151,7 +151,7 @@ async fn an_explanation_names_what_matched_and_what_was_missing() {
         .await
         .expect(200);
     assert!(
-        hit.matched && hit.summary.contains("endswith '/xmrig'"),
+        hit.matched && hit.summary.contains("ends with '/xmrig'"),
         "{}",
         hit.summary
     );
