@@ -12302,7 +12302,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_admin;
 GRANT SELECT ON TABLE threats.rule_versions TO sg_app;
 GRANT SELECT ON TABLE threats.rule_versions TO sg_backup;
 GRANT SELECT,INSERT ON TABLE threats.rule_versions TO sg_system;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_versions TO sg_admin;
+GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_admin;
 
 --
 -- Name: TABLE rules; Type: ACL; Schema: threats; Owner: sg_owner

@@ -128,7 +128,7 @@ test("a rule written in the console fires on this tenant's agent, and another te
     await page.getByLabel("Rule text", { exact: true }).fill(rule(id, title, `${marker}-more`));
     await page.getByLabel("Why").fill("Too wide.");
     await page.getByRole("button", { name: "Save" }).click();
-    await page.getByRole("button", { name: "Show what version 2 changed" }).click();
+    await page.getByRole("button", { name: "Compare version 2 with the one before" }).click();
     const dialog = page.getByRole("dialog", { name: "What version 2 changed" });
     await expect(dialog).toContainText(`${marker}-more`);
     await shoot(page, "rule-difference");

@@ -41,7 +41,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "incident", path: `/threats/${incident.threat_id}`, ready: heading(incident.title) },
     { name: "incidents-none", path: "/threats?search=nothing-has-this-name", ready: heading("Incidents") },
     { name: "rules", path: "/threats/rules", ready: heading("Rules") },
-    { name: "add-rule", path: "/threats/add-rule", ready: heading("Add a rule") },
+    { name: "add-rule", path: "/threats/rules/new", ready: heading("Add a rule") },
     {
       name: "rule",
       path: `/threats/rules/${encodeURIComponent(rules[0].rule_id)}`,

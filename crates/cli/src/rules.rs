@@ -77,8 +77,8 @@ pub(crate) enum Rules {
     History {
         id: String,
         /// Print the text that this version had.
-        #[arg(long)]
-        version: Option<i32>,
+        #[arg(long = "text", value_name = "VERSION")]
+        text_of: Option<i32>,
     },
     /// Try a rule from a file on the events of the last days.
     Try {
@@ -139,7 +139,7 @@ impl Rules {
             Self::Enable { id, reason } => switch(client, format, &id, true, reason).await,
             Self::Disable { id, reason } => switch(client, format, &id, false, reason).await,
             Self::Remove { id, reason } => Ok(client.remove_rule(&id, reason.as_deref()).await?),
-            Self::History { id, version } => history(client, format, &id, version).await,
+            Self::History { id, text_of } => history(client, format, &id, text_of).await,
             Self::Try { file, days } => {
                 let (kind, text) = read(&file)?;
                 let rule = TryRule {

@@ -94,7 +94,8 @@ create policy readers on threats.rule_sets as restrictive for all to sg_app usin
 grant select on threats.rule_sets, threats.rules, threats.rule_versions to sg_app, sg_backup;
 grant select, insert, update on threats.rule_sets, threats.rules to sg_system;
 grant select, insert on threats.rule_versions to sg_system;
-grant select, insert, update, delete on threats.rule_sets, threats.rules, threats.rule_versions to sg_admin;
+grant select, insert, update, delete on threats.rule_sets, threats.rules to sg_admin;
+grant select, insert, delete on threats.rule_versions to sg_admin;
 
 -- The texts are in the versions.
 create trigger record_row_change after insert or update or delete on threats.rules

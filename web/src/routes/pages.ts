@@ -23,7 +23,7 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./threats/RuleList.svelte"),
   },
   {
-    pattern: "/threats/add-rule",
+    pattern: "/threats/rules/new",
     title: "Add a rule",
     permission: "rules_manage",
     load: () => import("./threats/RuleCreate.svelte"),
