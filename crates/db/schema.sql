@@ -3907,6 +3907,93 @@ CREATE TABLE threats.rule_packages (
 ALTER TABLE threats.rule_packages OWNER TO sg_owner;
 
 --
+-- Name: rule_sets; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.rule_sets (
+    tenant_id uuid NOT NULL,
+    version bigint NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT rule_sets_changed_at_check CHECK (isfinite(changed_at)),
+    CONSTRAINT rule_sets_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE ONLY threats.rule_sets FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.rule_sets OWNER TO sg_owner;
+
+--
+-- Name: rule_versions; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.rule_versions (
+    tenant_id uuid NOT NULL,
+    rule_id text NOT NULL,
+    version integer NOT NULL,
+    change text NOT NULL,
+    text text,
+    is_enabled boolean NOT NULL,
+    diagnostics jsonb DEFAULT '[]'::jsonb NOT NULL,
+    reason text,
+    changed_by uuid,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT rule_versions_change_check CHECK ((change = ANY (ARRAY['create'::text, 'update'::text, 'enable'::text, 'disable'::text, 'remove'::text]))),
+    CONSTRAINT rule_versions_changed_at_check CHECK (isfinite(changed_at)),
+    CONSTRAINT rule_versions_diagnostics_check CHECK ((jsonb_typeof(diagnostics) = 'array'::text)),
+    CONSTRAINT rule_versions_reason_check CHECK (((length(btrim(reason)) >= 1) AND (length(btrim(reason)) <= 2000))),
+    CONSTRAINT rule_versions_text_check CHECK (((octet_length(text) >= 1) AND (octet_length(text) <= 4194304))),
+    CONSTRAINT rule_versions_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE ONLY threats.rule_versions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.rule_versions OWNER TO sg_owner;
+
+--
+-- Name: rules; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.rules (
+    tenant_id uuid NOT NULL,
+    rule_id text NOT NULL,
+    finding_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    origin text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    severity text NOT NULL,
+    description text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    text text,
+    text_digest bytea,
+    diagnostics jsonb DEFAULT '[]'::jsonb NOT NULL,
+    is_enabled boolean NOT NULL,
+    version integer NOT NULL,
+    literal_bytes bigint DEFAULT 0 NOT NULL,
+    regexes integer DEFAULT 0 NOT NULL,
+    yara_positions bigint DEFAULT 0 NOT NULL,
+    indicators integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by uuid,
+    removed_at timestamp with time zone,
+    CONSTRAINT rules_diagnostics_check CHECK ((jsonb_typeof(diagnostics) = 'array'::text)),
+    CONSTRAINT rules_kind_check CHECK ((kind = ANY (ARRAY['sigma'::text, 'yara'::text, 'indicator'::text]))),
+    CONSTRAINT rules_name_check CHECK (((length(name) >= 1) AND (length(name) <= 300))),
+    CONSTRAINT rules_origin_check CHECK (((origin = ANY (ARRAY['pack'::text, 'tenant'::text])) AND ((origin = 'tenant'::text) = (text IS NOT NULL)))),
+    CONSTRAINT rules_rule_id_check CHECK (((length(rule_id) >= 1) AND (length(rule_id) <= 200))),
+    CONSTRAINT rules_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+    CONSTRAINT rules_text_check CHECK (((octet_length(text) >= 1) AND (octet_length(text) <= 4194304))),
+    CONSTRAINT rules_text_digest_check CHECK ((((text_digest IS NULL) = (text IS NULL)) AND (length(text_digest) = 32))),
+    CONSTRAINT rules_times_check CHECK ((isfinite(created_at) AND isfinite(changed_at) AND isfinite(removed_at))),
+    CONSTRAINT rules_version_check CHECK ((version > 0)),
+    CONSTRAINT rules_weight_check CHECK (((literal_bytes >= 0) AND (regexes >= 0) AND (yara_positions >= 0) AND (indicators >= 0)))
+);
+
+ALTER TABLE ONLY threats.rules FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.rules OWNER TO sg_owner;
+
+--
 -- Name: api_keys; Type: TABLE; Schema: users; Owner: sg_owner
 --
 
@@ -5145,6 +5232,27 @@ ALTER TABLE ONLY threats.rule_packages
     ADD CONSTRAINT rule_packages_pkey PRIMARY KEY (version);
 
 --
+-- Name: rule_sets rule_sets_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rule_sets
+    ADD CONSTRAINT rule_sets_pkey PRIMARY KEY (tenant_id);
+
+--
+-- Name: rule_versions rule_versions_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rule_versions
+    ADD CONSTRAINT rule_versions_pkey PRIMARY KEY (tenant_id, rule_id, version);
+
+--
+-- Name: rules rules_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rules
+    ADD CONSTRAINT rules_pkey PRIMARY KEY (tenant_id, rule_id);
+
+--
 -- Name: api_keys api_keys_key_hash_key; Type: CONSTRAINT; Schema: users; Owner: sg_owner
 --
 
@@ -6082,6 +6190,18 @@ CREATE INDEX occurrences_finding_id_idx ON threats.occurrences USING btree (find
 CREATE INDEX occurrences_tenant_id_received_at_idx ON threats.occurrences USING btree (tenant_id, received_at);
 
 --
+-- Name: rule_versions_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX rule_versions_tenant_id_changed_by_idx ON threats.rule_versions USING btree (tenant_id, changed_by);
+
+--
+-- Name: rules_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX rules_tenant_id_changed_by_idx ON threats.rules USING btree (tenant_id, changed_by);
+
+--
 -- Name: api_keys_tenant_id_replaces_key_id_idx; Type: INDEX; Schema: users; Owner: sg_owner
 --
 
@@ -6922,6 +7042,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.exc
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.incidents FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('threat_id', 'occurrence_count', 'last_detected_at');
 
 --
+-- Name: rules record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.rules FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('rule_id', 'text');
+
+--
 -- Name: incidents touch_updated_at; Type: TRIGGER; Schema: threats; Owner: sg_owner
 --
 
@@ -7558,6 +7684,41 @@ ALTER TABLE ONLY threats.incidents
 
 ALTER TABLE ONLY threats.occurrences
     ADD CONSTRAINT occurrences_finding_id_fkey FOREIGN KEY (finding_id) REFERENCES threats.findings(finding_id) ON DELETE CASCADE;
+
+--
+-- Name: rule_sets rule_sets_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rule_sets
+    ADD CONSTRAINT rule_sets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: rule_versions rule_versions_changed_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rule_versions
+    ADD CONSTRAINT rule_versions_changed_by_fkey FOREIGN KEY (tenant_id, changed_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (changed_by);
+
+--
+-- Name: rule_versions rule_versions_rule_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rule_versions
+    ADD CONSTRAINT rule_versions_rule_id_fkey FOREIGN KEY (tenant_id, rule_id) REFERENCES threats.rules(tenant_id, rule_id) ON DELETE CASCADE;
+
+--
+-- Name: rules rules_changed_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rules
+    ADD CONSTRAINT rules_changed_by_fkey FOREIGN KEY (tenant_id, changed_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (changed_by);
+
+--
+-- Name: rules rules_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.rules
+    ADD CONSTRAINT rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: api_keys api_keys_replaces_key_id_fkey; Type: FK CONSTRAINT; Schema: users; Owner: sg_owner
@@ -9029,6 +9190,24 @@ CREATE POLICY admin_access ON threats.incidents TO sg_admin USING (true) WITH CH
 CREATE POLICY admin_access ON threats.occurrences TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: rule_sets admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.rule_sets TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: rule_versions admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.rule_versions TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: rules admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.rules TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: excepted_findings backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -9069,6 +9248,24 @@ CREATE POLICY backup_access ON threats.incidents FOR SELECT TO sg_backup USING (
 --
 
 CREATE POLICY backup_access ON threats.occurrences FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: rule_sets backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.rule_sets FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: rule_versions backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.rule_versions FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: rules backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.rules FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: excepted_findings; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
@@ -9157,6 +9354,42 @@ CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING ((
    FROM threats.findings f))));
 
 --
+-- Name: rule_sets readers; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY readers ON threats.rule_sets AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+
+--
+-- Name: rule_versions readers; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY readers ON threats.rule_versions AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+
+--
+-- Name: rules readers; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY readers ON threats.rules AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+
+--
+-- Name: rule_sets; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.rule_sets ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: rule_versions; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.rule_versions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: rules; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.rules ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: excepted_findings system_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -9199,6 +9432,24 @@ CREATE POLICY system_access ON threats.incidents TO sg_system USING (true) WITH 
 CREATE POLICY system_access ON threats.occurrences TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: rule_sets system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.rule_sets TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: rule_versions system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.rule_versions TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: rules system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.rules TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: excepted_findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -9239,6 +9490,24 @@ CREATE POLICY tenant_isolation ON threats.incidents TO sg_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant_isolation ON threats.occurrences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: rule_sets tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.rule_sets TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: rule_versions tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.rule_versions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: rules tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.rules TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: memberships access_from_elsewhere; Type: POLICY; Schema: users; Owner: sg_owner
@@ -12132,6 +12401,33 @@ GRANT SELECT ON TABLE threats.occurrences TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_packages TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_packages TO sg_admin;
 GRANT SELECT ON TABLE threats.rule_packages TO sg_backup;
+
+--
+-- Name: TABLE rule_sets; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.rule_sets TO sg_app;
+GRANT SELECT ON TABLE threats.rule_sets TO sg_backup;
+GRANT SELECT,INSERT,UPDATE ON TABLE threats.rule_sets TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_admin;
+
+--
+-- Name: TABLE rule_versions; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.rule_versions TO sg_app;
+GRANT SELECT ON TABLE threats.rule_versions TO sg_backup;
+GRANT SELECT,INSERT ON TABLE threats.rule_versions TO sg_system;
+GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_admin;
+
+--
+-- Name: TABLE rules; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.rules TO sg_app;
+GRANT SELECT ON TABLE threats.rules TO sg_backup;
+GRANT SELECT,INSERT,UPDATE ON TABLE threats.rules TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rules TO sg_admin;
 
 --
 -- Name: TABLE api_keys; Type: ACL; Schema: users; Owner: sg_owner

@@ -34,12 +34,19 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     const { body } = await api.must(200, "GET", "/threats/incidents");
     return body.items[0];
   });
+  const { items: rules } = (await api.must(200, "GET", "/threats/rules?kind=sigma")).body;
   const visits: Visit[] = [
     { name: "overview", path: "/", ready: heading("Overview") },
     { name: "incidents", path: "/threats", ready: heading("Incidents") },
     { name: "incident", path: `/threats/${incident.threat_id}`, ready: heading(incident.title) },
     { name: "incidents-none", path: "/threats?search=nothing-has-this-name", ready: heading("Incidents") },
     { name: "rules", path: "/threats/rules", ready: heading("Rules") },
+    { name: "add-rule", path: "/threats/rules/new", ready: heading("Add a rule") },
+    {
+      name: "rule",
+      path: `/threats/rules/${encodeURIComponent(rules[0].rule_id)}`,
+      ready: heading(rules[0].name),
+    },
     { name: "exceptions", path: "/threats/exceptions", ready: heading("Exceptions") },
     { name: "commands", path: "/agents/commands", ready: heading("Commands") },
     { name: "endpoints", path: "/agents", ready: heading("Endpoints") },

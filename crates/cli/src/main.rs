@@ -7,6 +7,8 @@ mod login;
 mod output;
 mod profile;
 mod roles;
+mod rules;
+mod rules_import;
 mod threats;
 mod users;
 
@@ -41,8 +43,9 @@ enum Command {
     /// List, show and work incidents.
     #[command(subcommand)]
     Incidents(threats::Incidents),
-    /// List the detection rules in force.
-    Rules,
+    /// Work with detection rules.
+    #[command(subcommand)]
+    Threats(threats::Threats),
     /// List, show and decommission endpoints.
     #[command(subcommand)]
     Endpoints(agents::Endpoints),
@@ -95,7 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Logout => login::logout(&path),
         Command::Whoami => login::whoami(&profile::client(&path)?, format).await,
         Command::Incidents(command) => command.run(&profile::client(&path)?, format).await,
-        Command::Rules => threats::rules(&profile::client(&path)?, format).await,
+        Command::Threats(command) => command.run(&profile::client(&path)?, format).await,
         Command::Endpoints(command) => command.run(&profile::client(&path)?, format).await,
         Command::Commands(command) => command.run(&profile::client(&path)?, format, &path).await,
         Command::Approver(command) => command.run(&profile::client(&path)?, format, &path).await,

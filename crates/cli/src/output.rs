@@ -1,11 +1,14 @@
 //! Tables for people, JSON for programs. The only place that prints.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
+
+/// Characters of a progress bar.
+const BAR: usize = 30;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,23 @@ pub(crate) fn error(error: &anyhow::Error) {
 pub(crate) fn ask(question: &str) -> Result<()> {
     let mut out = std::io::stderr().lock();
     write!(out, "{question}")?;
+    Ok(out.flush()?)
+}
+
+/// Tells on standard error how far something is, where a person looks at it.
+pub(crate) fn progress(done: usize, total: usize, what: &str) -> Result<()> {
+    let mut out = std::io::stderr().lock();
+    if !out.is_terminal() {
+        return Ok(());
+    }
+    let filled = (BAR * done).checked_div(total).unwrap_or(BAR).min(BAR);
+    let end = if done == total { "\n" } else { "" };
+    write!(
+        out,
+        "\r[{}{}] {done} of {total} {what}{end}",
+        "#".repeat(filled),
+        " ".repeat(BAR - filled)
+    )?;
     Ok(out.flush()?)
 }
 

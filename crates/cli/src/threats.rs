@@ -1,4 +1,4 @@
-//! Incidents and rules.
+//! Incidents, and the way to the rules.
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -9,6 +9,7 @@ use sg_types::{
 };
 
 use crate::output::{self, Format, optional, printable, time};
+use crate::rules::Rules;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incidents {
@@ -99,16 +100,20 @@ impl Incidents {
     }
 }
 
-pub(crate) async fn rules(client: &Client, format: Format) -> Result<()> {
-    let rules = client.list_rules(usize::MAX).await?;
-    output::list(format, &rules, &["KIND", "SEVERITY", "NAME", "RULE"], |rule| {
-        vec![
-            rule.kind.to_string(),
-            rule.severity.to_string(),
-            printable(&rule.name),
-            printable(&rule.rule_id),
-        ]
-    })
+/// What `sgctl threats` is about.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Threats {
+    /// List, add, import, try out and switch detection rules.
+    #[command(subcommand)]
+    Rules(Rules),
+}
+
+impl Threats {
+    pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
+        match self {
+            Self::Rules(rules) => rules.run(client, format).await,
+        }
+    }
 }
 
 async fn list(client: &Client, format: Format, filter: &IncidentFilter, limit: usize) -> Result<()> {

@@ -65,7 +65,16 @@ impl ClientError {
 fn describe(problem: &Problem) -> String {
     let mut text = format!("{} ({})", problem.detail, problem.code);
     for error in &problem.errors {
-        text.push_str(&format!("\n  {}: {}", error.field, error.message));
+        let line = error
+            .line
+            .map(|line| format!("line {line}: "))
+            .unwrap_or_default();
+        let code = error
+            .code
+            .as_ref()
+            .map(|code| format!("{code}: "))
+            .unwrap_or_default();
+        text.push_str(&format!("\n  {}: {line}{code}{}", error.field, error.message));
     }
     text
 }

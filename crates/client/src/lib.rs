@@ -4,10 +4,12 @@ mod accounts;
 mod commands;
 mod error;
 mod operations;
+mod rules;
 
 pub use commands::CommandFilter;
 pub use error::ClientError;
 pub use operations::{AuditFilter, IncidentFilter};
+pub use rules::RuleFilter;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use sg_types::{
         agents::EndpointView,
         audit::AuditEventView,
         monitoring::Overview,
-        threats::{AddNote, IncidentDetail, IncidentView, RuleView, TimelineEntry, UpdateIncident},
+        threats::{AddNote, IncidentDetail, IncidentView, TimelineEntry, UpdateIncident},
         users::{
             ApiKeyCreated, ApiKeyView, CreateApiKey, CreateUser, CurrentSession, RotateApiKey, UserCreated,
             UserView,
@@ -130,14 +130,6 @@ impl Client {
             Some(&note),
         )
         .await
-    }
-
-    /// The rules in force.
-    ///
-    /// # Errors
-    /// [`ClientError`]
-    pub async fn list_rules(&self, limit: usize) -> Result<Vec<RuleView>, ClientError> {
-        self.list("threats/rules", Vec::new(), limit).await
     }
 
     /// Up to `limit` endpoints; with `online` only those that are, or are not.

@@ -37,7 +37,7 @@ pub use indicator::{FileFacts, Indicator, IndicatorType};
 pub use limits::ScanLimits;
 pub use pack::default_pack;
 pub use rule::{Evidence, ExplainedCheck, ExplainedSelection, Explanation, Match, RuleInfo};
-pub use ruleset::{RuleSet, compile, compile_with};
+pub use ruleset::{FilterInfo, RuleSet, Weight, compile, compile_with};
 /// A rule file: its kind, its name and its text.
 pub use sg_types::agent::RuleText as RuleSource;
 pub use yara::ScanReport;

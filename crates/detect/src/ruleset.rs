@@ -1,6 +1,6 @@
 //! Compiling rule files, and what a compiled rule set answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::indicator::{FileFacts, Indicator, IndicatorSet};
 use crate::limits::ScanLimits;
 use crate::rule::{Explanation, Match, RuleInfo};
 use crate::sigma::{self, ParsedFilter, ParsedRule, SigmaBuilder, SigmaSet};
-use crate::yara::{ScanReport, YaraSet};
+use crate::yara::{self, ScanReport, YaraSet};
 use crate::{Placeholders, RuleSource};
 
 /// Compiled rules. Immutable; evaluating never fails.
@@ -24,7 +24,32 @@ pub struct RuleSet {
     sigma_by_id: HashMap<String, usize>,
     yara: Option<YaraSet>,
     indicators: IndicatorSet,
+    filters: Vec<FilterInfo>,
+    weight: Weight,
+    switched_off: HashSet<String>,
     scan_limits: ScanLimits,
+}
+
+/// A Sigma filter that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterInfo {
+    /// Its id; its source's name where it has none.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+}
+
+/// How much of what a rule set may hold its rules take ([`crate::limits`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// Bytes of the texts that Sigma rules look for.
+    pub literal_bytes: usize,
+    /// Regular expressions of Sigma rules, large ones counted as several.
+    pub regexes: usize,
+    /// Positions of the strings of YARA rules.
+    pub yara_positions: u64,
+    /// Indicators.
+    pub indicators: usize,
 }
 
 /// Compiles rule files. Never fails as a whole: what cannot be used is refused with a diagnostic, everything
@@ -53,13 +78,13 @@ pub fn compile_with(sources: &[RuleSource], placeholders: &Placeholders) -> (Rul
 impl RuleSet {
     /// The Sigma rules that match an event, in the order of the sources.
     pub fn evaluate(&self, event: &Event<'_>) -> Vec<Match> {
-        self.sigma.evaluate(event)
+        self.keep(self.sigma.evaluate(event))
     }
 
     /// The same answer as [`Self::evaluate`] gives, found without the index by asking every pattern of every
     /// rule. Hundreds of times slower; it is what the index is measured against.
     pub fn evaluate_full_scan(&self, event: &Event<'_>) -> Vec<Match> {
-        self.sigma.evaluate_full_scan(event)
+        self.keep(self.sigma.evaluate_full_scan(event))
     }
 
     /// The YARA rules that match a content. `name` is what the report's diagnostics call it, usually the
@@ -68,25 +93,33 @@ impl RuleSet {
     /// A content beyond the limits is not scanned to its end, and the report's diagnostics say so
     /// ([`Code::FileTooLarge`], [`Code::ScanTimeout`]).
     pub fn scan(&self, content: &[u8], path: &str) -> ScanReport {
-        match &self.yara {
-            Some(yara) => yara.scan(content, path, &self.scan_limits),
-            None => ScanReport::default(),
+        let Some(yara) = &self.yara else {
+            return ScanReport::default();
+        };
+        let report = yara.scan(content, path, &self.scan_limits);
+        ScanReport {
+            matches: self.keep(report.matches),
+            ..report
         }
     }
 
     /// The indicators that know a file by a hash or by its name and that have not expired at `now`.
     pub fn check_file(&self, facts: &FileFacts<'_>, now: DateTime<Utc>) -> Vec<Match> {
-        self.indicators.check_file(facts, now)
+        self.keep(self.indicators.check_file(facts, now))
     }
 
     /// The indicator that knows a domain or one above it.
     pub fn check_domain(&self, domain: &str, now: DateTime<Utc>) -> Option<Match> {
-        self.indicators.check_domain(domain, now)
+        self.indicators
+            .check_domain(domain, now)
+            .filter(|found| self.is_on(found))
     }
 
     /// The indicator that knows an address.
     pub fn check_address(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Match> {
-        self.indicators.check_address(address, now)
+        self.indicators
+            .check_address(address, now)
+            .filter(|found| self.is_on(found))
     }
 
     /// Why a Sigma rule does or does not match an event; none when there is no such Sigma rule.
@@ -106,6 +139,21 @@ impl RuleSet {
         &self.indicators.entries
     }
 
+    /// The Sigma filters, which are no rules themselves.
+    pub fn filters(&self) -> &[FilterInfo] {
+        &self.filters
+    }
+
+    /// How much of the limits the rules take.
+    pub fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    /// Leaves out what the rules with these ids match; ids that no rule has do nothing.
+    pub fn switch_off(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.switched_off.extend(ids);
+    }
+
     /// The limits of a YARA scan.
     pub fn scan_limits(&self) -> ScanLimits {
         self.scan_limits
@@ -114,6 +162,17 @@ impl RuleSet {
     /// Changes the limits of YARA scans.
     pub fn set_scan_limits(&mut self, limits: ScanLimits) {
         self.scan_limits = limits;
+    }
+
+    fn is_on(&self, found: &Match) -> bool {
+        !self.switched_off.contains(&found.rule.id)
+    }
+
+    fn keep(&self, mut matches: Vec<Match>) -> Vec<Match> {
+        if !self.switched_off.is_empty() {
+            matches.retain(|found| self.is_on(found));
+        }
+        matches
     }
 }
 
@@ -154,6 +213,21 @@ impl Compiler {
 
     fn finish(mut self, yara_sources: &[&RuleSource]) -> (RuleSet, Vec<Diagnostic>) {
         self.take_in_sigma();
+        let (literal_bytes, regexes) = self.sigma.weight();
+        let weight = Weight {
+            literal_bytes,
+            regexes,
+            yara_positions: yara_sources
+                .iter()
+                .map(|source| yara::count_positions(&source.text))
+                .fold(0, u64::saturating_add),
+            indicators: self.indicators.entries.len(),
+        };
+        let filters = self.filters.iter().map(|filter| FilterInfo {
+            id: filter.id.clone(),
+            title: filter.title().to_owned(),
+        });
+        let filters = filters.collect();
         let sigma = self.sigma.build();
         let sigma_by_id = sigma
             .rules
@@ -176,6 +250,9 @@ impl Compiler {
             sigma_by_id,
             yara,
             indicators: self.indicators,
+            filters,
+            weight,
+            switched_off: HashSet::new(),
             scan_limits,
         };
         (rules, self.diagnostics)

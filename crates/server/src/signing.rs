@@ -282,6 +282,7 @@ mod tests {
             .sign(&RulePackage {
                 version: 3,
                 rules: Vec::new(),
+                switched_off: Vec::new(),
             })
             .unwrap();
         assert!(verify(&first, &signed, &signed.package));

@@ -376,6 +376,9 @@ pub struct RulePackage {
     pub version: u64,
     /// The rules' texts.
     pub rules: Vec<RuleText>,
+    /// Ids of rules in these texts that the tenant has switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switched_off: Vec<String>,
 }
 
 /// One rule file.

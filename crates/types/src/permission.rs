@@ -114,6 +114,8 @@ pub enum Permission {
     IncidentsWork,
     /// See the detection rules in force, and the exceptions from them.
     RulesRead,
+    /// Add, change and remove detection rules, and switch them on and off.
+    RulesManage,
     /// Make and end exceptions, which keep matches of rules from becoming incidents.
     ExceptionsManage,
     /// See remote commands with what they brought.
@@ -153,6 +155,7 @@ text_enum!(Permission {
     IncidentsRead => "incidents_read",
     IncidentsWork => "incidents_work",
     RulesRead => "rules_read",
+    RulesManage => "rules_manage",
     ExceptionsManage => "exceptions_manage",
     CommandsRead => "commands_read",
     CommandsRequest => "commands_request",
@@ -177,7 +180,8 @@ impl Role {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, CommandsApprove, CommandsRead,
             CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead,
-            IncidentsWork, PoliciesManage, ProvidersManage, RulesRead, TenantExport, UsersManage, UsersRead,
+            IncidentsWork, PoliciesManage, ProvidersManage, RulesManage, RulesRead, TenantExport, UsersManage,
+            UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -187,6 +191,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                RulesManage,
                 ExceptionsManage,
                 CommandsRead,
                 CommandsRequest,
@@ -201,6 +206,7 @@ impl Role {
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
+                RulesManage,
                 ExceptionsManage,
                 CommandsRead,
                 CommandsRequest,

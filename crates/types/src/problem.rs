@@ -32,6 +32,12 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong with it and what would be right.
     pub message: String,
+    /// Line in the field's text, counted from 1, where the field holds a rule.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+    /// The diagnostic's code, such as `D010`, where the field holds a rule.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
 }
 
 impl FieldError {
@@ -40,6 +46,8 @@ impl FieldError {
         Self {
             field: field.into(),
             message: message.into(),
+            line: None,
+            code: None,
         }
     }
 }

@@ -147,7 +147,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives the rule set in force, with its signature. */
+        /** Gives the rule set of the agent's tenant, with its signature. */
         get: operations["fetch_rules"];
         put?: never;
         post?: never;
@@ -919,8 +919,130 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the rules in force. */
+        /** Lists the rules: those of the pack, and the tenant's own. */
         get: operations["list_rules"];
+        put?: never;
+        /** Adds a rule of the tenant's own; its agents get it with their next check-in. */
+        post: operations["post_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/explanations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells why a Sigma rule does or does not match an event. */
+        post: operations["post_explanation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes in files of rules. A file that is refused keeps no other out, and a repeat changes nothing. */
+        post: operations["post_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a rule on the stored events of the last days; nothing is stored. */
+        post: operations["post_trial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/validations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells what the compiler says about a text; nothing is stored. */
+        post: operations["post_validation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/{detection_rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a rule with its text. */
+        get: operations["show_rule"];
+        put?: never;
+        post?: never;
+        /** Removes a rule of the tenant's own. Its versions stay. */
+        delete: operations["delete_rule"];
+        options?: never;
+        head?: never;
+        /** Gives a rule another text, or switches it on or off. Rules of the pack can be switched only. */
+        patch: operations["patch_rule"];
+        trace?: never;
+    };
+    "/api/v1/threats/rules/{detection_rule_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of a rule, of a removed one too. */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/rules/{detection_rule_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a version of a rule with the text that it had. */
+        get: operations["show_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2149,6 +2271,19 @@ export interface components {
             role: components["schemas"]["RoleName"];
             scope?: components["schemas"]["Scope"] | null;
         };
+        /** @description `POST /api/v1/threats/rules` → 201 [`RuleDetail`]; 422 `rule_refused` when the text does not compile. */
+        CreateRule: {
+            /** @description Whether agents evaluate it at once; true when absent. */
+            is_enabled?: boolean | null;
+            /** @description What kind of rules the text holds. */
+            kind: components["schemas"]["RuleKind"];
+            /** @description 1–150 characters; the name of an indicator list, and what stands in for an id where the text has none. */
+            name?: string | null;
+            /** @description Why, 1–2,000 characters. */
+            reason?: string | null;
+            /** @description The rule, at most 512 KiB: one Sigma rule or filter, a YARA file, or an indicator list. */
+            text: string;
+        };
         /** @description `POST /api/v1/users/tenants`. */
         CreateTenant: {
             /** @description Display name, 1–255 characters. */
@@ -2511,6 +2646,19 @@ export interface components {
             scope: components["schemas"]["ExceptionScope"];
             threat_id?: components["schemas"]["ThreatId"] | null;
         };
+        /** @description `POST /api/v1/threats/rules/explanations` → [`RuleExplanation`]: a Sigma rule on one event, given or stored. */
+        ExplainRule: {
+            event?: components["schemas"]["Event"] | null;
+            /**
+             * Format: uuid
+             * @description A stored event; or the event itself.
+             */
+            event_id?: string | null;
+            /** @description The rule's id; or its text. */
+            rule_id?: string | null;
+            /** @description A Sigma rule, at most 512 KiB; or its id. */
+            text?: string | null;
+        };
         /** @description A factor that was added: 201. */
         FactorAdded: {
             /** @description Backup codes, shown this once, where the account had none. */
@@ -2589,8 +2737,15 @@ export interface components {
         };
         /** @description One refused field. */
         FieldError: {
+            /** @description The diagnostic's code, such as `D010`, where the field holds a rule. */
+            code?: string | null;
             /** @description The field's name, as in the request. */
             field: string;
+            /**
+             * Format: int32
+             * @description Line in the field's text, counted from 1, where the field holds a rule.
+             */
+            line?: number | null;
             /** @description What is wrong with it and what would be right. */
             message: string;
         };
@@ -2750,6 +2905,17 @@ export interface components {
              * @description How many were detected first in it.
              */
             count: number;
+        };
+        /** @description `POST /api/v1/threats/rules/imports` → [`RuleImportReport`]. */
+        ImportRules: {
+            /** @description Only say what would happen. */
+            dry_run?: boolean;
+            /** @description 1–500 files. */
+            files: components["schemas"]["RuleFile"][];
+            /** @description Whether rules that the tenant does not have yet are switched on; true when absent. Those that it has stay as they are. */
+            is_enabled?: boolean | null;
+            /** @description Why, 1–2,000 characters. */
+            reason?: string | null;
         };
         /** @description `GET /api/v1/threats/incidents/{threat_id}`. */
         IncidentDetail: components["schemas"]["IncidentView"] & {
@@ -3863,21 +4029,72 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_RuleVersionView: {
+            /** @description The rows. */
+            items: {
+                /** @description What it did. */
+                change: components["schemas"]["RuleChange"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                changed_at: string;
+                /** @description Who did it; null when that person has gone. */
+                changed_by_username?: string | null;
+                /** @description Whether the text was another one than before. */
+                has_text: boolean;
+                /** @description Whether the rule was switched on from then on. */
+                is_enabled: boolean;
+                /** @description Why, in the words of whoever did it. */
+                reason?: string | null;
+                /**
+                 * Format: int32
+                 * @description Counted from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_RuleView: {
             /** @description The rows. */
             items: {
+                /**
+                 * Format: date-time
+                 * @description When the tenant changed it last.
+                 */
+                changed_at?: string | null;
+                /** @description Who did. */
+                changed_by_username?: string | null;
                 /** @description What it looks for. */
                 description?: string | null;
+                /** @description Whether the tenant's agents evaluate it. */
+                is_enabled: boolean;
                 /** @description Its kind. */
                 kind: components["schemas"]["RuleKind"];
                 /** @description Its title. */
                 name: string;
+                /** @description Whose it is. */
+                origin: components["schemas"]["RuleOrigin"];
+                /** @description What it has found in this tenant. */
+                record: components["schemas"]["RuleRecord"];
                 /** @description The rule's own id. */
                 rule_id: string;
                 /** @description How bad a match is. */
                 severity: components["schemas"]["Severity"];
                 /** @description ATT&CK techniques and other tags. */
                 tags: string[];
+                /**
+                 * Format: int32
+                 * @description How often the tenant has changed it; 0 for a rule of the pack that it never touched.
+                 */
+                version: number;
+                /**
+                 * Format: int64
+                 * @description Warnings of the compiler.
+                 */
+                warnings: number;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -4577,24 +4794,332 @@ export interface components {
             table: string;
         };
         /**
+         * @description What a version of a rule did.
+         * @enum {string}
+         */
+        RuleChange: "create" | "update" | "enable" | "disable" | "remove";
+        /** @description A rule with its text. */
+        RuleDetail: components["schemas"]["RuleView"] & {
+            /** @description Warnings of the compiler. */
+            diagnostics: components["schemas"]["RuleDiagnostic"][];
+            /** @description The text that it was compiled from; an entry of the pack's indicator lists has none. */
+            text?: string | null;
+        };
+        /** @description One thing that the compiler says about a rule's text. */
+        RuleDiagnostic: {
+            /** @description The stable code, such as `D010`; `docs/detection.md` lists them. */
+            code: string;
+            /** @description `refused` or `warned`. */
+            effect: string;
+            /**
+             * Format: int32
+             * @description Line in the text, counted from 1, where it is known.
+             */
+            line?: number | null;
+            /** @description What is wrong and what to do. */
+            message: string;
+        };
+        /** @description Why a Sigma rule does or does not match an event. */
+        RuleExplanation: {
+            /** @description Its condition. */
+            condition: string;
+            /** @description Whether it is for events of this kind at all. */
+            log_source_applies: boolean;
+            /** @description Whether it matches. */
+            matched: boolean;
+            /** @description Its title. */
+            name: string;
+            /** @description The rule's id. */
+            rule_id: string;
+            /** @description Every search identifier and how it came out. */
+            selections: components["schemas"]["RuleExplanationSelection"][];
+            /** @description In one sentence: what matched, or what was missing. */
+            summary: string;
+        };
+        /** @description How one pattern came out. */
+        RuleExplanationCheck: {
+            /** @description The field; absent for keywords. */
+            field?: string | null;
+            /** @description Whether the pattern holds. */
+            matched: boolean;
+            /** @description The pattern with its modifiers. */
+            pattern: string;
+            /** @description The event's value, if the field is there. */
+            value?: string | null;
+        };
+        /** @description How one search identifier came out. */
+        RuleExplanationSelection: {
+            /** @description Every pattern in it. */
+            checks: components["schemas"]["RuleExplanationCheck"][];
+            /** @description Whether it holds. */
+            matched: boolean;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A file of an import. */
+        RuleFile: {
+            /** @description Its path, 1–150 characters; the ending tells the kind: `.yml`, `.yaml` are Sigma, `.yar`, `.yara` YARA, `.csv`, `.json` indicators. */
+            path: string;
+            /** @description Its text, at most 512 KiB. */
+            text: string;
+        };
+        /** @description What became of one file. */
+        RuleImportItem: {
+            /** @description What the compiler says, warnings too. */
+            diagnostics: components["schemas"]["RuleDiagnostic"][];
+            /** @description Its title. */
+            name?: string | null;
+            /** @description What became of it. */
+            outcome: components["schemas"]["RuleImportOutcome"];
+            /** @description The file's path. */
+            path: string;
+            /** @description The rule's id, where it has one. */
+            rule_id?: string | null;
+        };
+        /**
+         * @description What became of a file of an import.
+         * @enum {string}
+         */
+        RuleImportOutcome: "imported" | "updated" | "unchanged" | "refused";
+        /** @description What became of each file of an import. */
+        RuleImportReport: {
+            /**
+             * Format: int64
+             * @description Files that brought a rule.
+             */
+            imported: number;
+            /** @description Each file, in the order of the request. */
+            items: components["schemas"]["RuleImportItem"][];
+            /**
+             * Format: int64
+             * @description Files that were not taken.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Files that changed nothing.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Files that brought another text.
+             */
+            updated: number;
+        };
+        /**
          * @description What kind of rule a text is.
          * @enum {string}
          */
         RuleKind: "sigma" | "yara" | "indicator";
-        /** @description A rule in force. */
+        /**
+         * @description Whose a rule is.
+         * @enum {string}
+         */
+        RuleOrigin: "pack" | "tenant";
+        /** @description What a rule has found in this tenant, and how people judged it. */
+        RuleRecord: {
+            /**
+             * Format: int64
+             * @description Those that people closed as resolved: the threat was real.
+             */
+            confirmed: number;
+            /**
+             * Format: int64
+             * @description Those that people closed as false positive.
+             */
+            false_positives: number;
+            /**
+             * Format: int64
+             * @description Incidents with one of them.
+             */
+            incidents: number;
+            /**
+             * Format: date-time
+             * @description The last of them.
+             */
+            last_match_at?: string | null;
+            /**
+             * Format: int64
+             * @description Matches that are stored.
+             */
+            matches: number;
+            /**
+             * Format: double
+             * @description The share of judged incidents that were real, 0–1; none while none was judged.
+             */
+            precision?: number | null;
+        };
+        /** @description What a rule would have matched on among the stored events. */
+        RuleTrial: {
+            /** @description Matches by day, the latest first; days without any are left out. */
+            by_day: components["schemas"]["RuleTrialDay"][];
+            /**
+             * Format: int32
+             * @description Days that were asked for.
+             */
+            days: number;
+            /** @description Warnings of the compiler. */
+            diagnostics: components["schemas"]["RuleDiagnostic"][];
+            /**
+             * Format: int64
+             * @description Milliseconds that it took.
+             */
+            elapsed_ms: number;
+            /**
+             * Format: int64
+             * @description How many endpoints have matches.
+             */
+            endpoint_count: number;
+            /** @description Endpoints with matches, those with the most first; 50 at most. */
+            endpoints: components["schemas"]["RuleTrialEndpoint"][];
+            /**
+             * Format: int64
+             * @description Events that were looked at.
+             */
+            events: number;
+            /** @description The latest matches; 20 at most. */
+            examples: components["schemas"]["RuleTrialExample"][];
+            /** @description Whether everything was looked at; otherwise time or the number of events ended the trial. */
+            is_complete: boolean;
+            /**
+             * Format: date-time
+             * @description The oldest time that was looked at: events are taken from the newest on.
+             */
+            looked_back_to: string;
+            /**
+             * Format: int64
+             * @description Events that the rule matches.
+             */
+            matches: number;
+        };
+        /** @description Matches of one day. */
+        RuleTrialDay: {
+            /**
+             * Format: date
+             * @description The day, in UTC.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Events that match.
+             */
+            matches: number;
+        };
+        /** @description Matches on one endpoint. */
+        RuleTrialEndpoint: {
+            /** @description The endpoint. */
+            agent_id: components["schemas"]["AgentId"];
+            /** @description Its host name. */
+            hostname?: string | null;
+            /**
+             * Format: int64
+             * @description Events that match.
+             */
+            matches: number;
+        };
+        /** @description One event that the rule matches. */
+        RuleTrialExample: {
+            /** @description Where. */
+            agent_id: components["schemas"]["AgentId"];
+            /**
+             * Format: uuid
+             * @description The event.
+             */
+            event_id: string;
+            /** @description What matched. */
+            evidence: Record<string, unknown>;
+            /** @description Why it matches, in words. */
+            explanation: string;
+            /** @description The endpoint's host name. */
+            hostname?: string | null;
+            /** @description What was observed: `process_started`, `file_written`, … */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            occurred_at: string;
+            /** @description The command line or path. */
+            summary: string;
+        };
+        /** @description What the compiler says about a text. */
+        RuleValidation: {
+            /** @description Everything that the compiler says. */
+            diagnostics: components["schemas"]["RuleDiagnostic"][];
+            /** @description Whether it would be taken. */
+            is_valid: boolean;
+            /** @description Its title. */
+            name?: string | null;
+            /** @description The rule's id. */
+            rule_id?: string | null;
+        };
+        /** @description A version of a rule with the text that it had. */
+        RuleVersionDetail: components["schemas"]["RuleVersionView"] & {
+            /** @description What the compiler warned of. */
+            diagnostics: components["schemas"]["RuleDiagnostic"][];
+            /** @description The text of that time; none for a rule of the pack. */
+            text?: string | null;
+        };
+        /** @description A version of a rule. */
+        RuleVersionView: {
+            /** @description What it did. */
+            change: components["schemas"]["RuleChange"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at: string;
+            /** @description Who did it; null when that person has gone. */
+            changed_by_username?: string | null;
+            /** @description Whether the text was another one than before. */
+            has_text: boolean;
+            /** @description Whether the rule was switched on from then on. */
+            is_enabled: boolean;
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description Counted from 1.
+             */
+            version: number;
+        };
+        /** @description A detection rule as lists show it. */
         RuleView: {
+            /**
+             * Format: date-time
+             * @description When the tenant changed it last.
+             */
+            changed_at?: string | null;
+            /** @description Who did. */
+            changed_by_username?: string | null;
             /** @description What it looks for. */
             description?: string | null;
+            /** @description Whether the tenant's agents evaluate it. */
+            is_enabled: boolean;
             /** @description Its kind. */
             kind: components["schemas"]["RuleKind"];
             /** @description Its title. */
             name: string;
+            /** @description Whose it is. */
+            origin: components["schemas"]["RuleOrigin"];
+            /** @description What it has found in this tenant. */
+            record: components["schemas"]["RuleRecord"];
             /** @description The rule's own id. */
             rule_id: string;
             /** @description How bad a match is. */
             severity: components["schemas"]["Severity"];
             /** @description ATT&CK techniques and other tags. */
             tags: string[];
+            /**
+             * Format: int32
+             * @description How often the tenant has changed it; 0 for a rule of the pack that it never touched.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description Warnings of the compiler.
+             */
+            warnings: number;
         };
         /** @description `POST /api/v1/users/providers`, and `PUT /api/v1/users/providers/{provider_id}`, which replaces everything but an absent `secret`. */
         SaveProvider: {
@@ -5094,6 +5619,18 @@ export interface components {
              */
             version: number;
         };
+        /** @description `POST /api/v1/threats/rules/trials` → [`RuleTrial`]: a rule on what endpoints observed. */
+        TryRule: {
+            /**
+             * Format: int32
+             * @description Days to look back, 1–30; 7 when absent.
+             */
+            days?: number | null;
+            /** @description `sigma` or `indicator`: contents, which YARA rules look at, are not stored. */
+            kind: components["schemas"]["RuleKind"];
+            /** @description The rule, at most 512 KiB. */
+            text: string;
+        };
         /** @description `PATCH /api/v1/monitoring/alert-rules/{rule_id}`; absent fields stay. */
         UpdateAlertRule: {
             /** @description Whether it is on. */
@@ -5202,6 +5739,20 @@ export interface components {
             permissions?: components["schemas"]["Permission"][] | null;
             scope?: components["schemas"]["Scope"] | null;
         };
+        /** @description `PATCH /api/v1/threats/rules/{detection_rule_id}`: another text, or on and off; absent fields stay. */
+        UpdateRule: {
+            /** @description Whether agents evaluate it. */
+            is_enabled?: boolean | null;
+            /** @description Why, 1–2,000 characters. */
+            reason?: string | null;
+            /** @description Another text, of the same id; a rule of the pack takes none. */
+            text?: string | null;
+            /**
+             * Format: int32
+             * @description The version that the change was made on; 409 `conflict` when somebody has changed it since.
+             */
+            version?: number | null;
+        };
         /** @description `PUT /api/v1/users/tenants/{tenant_id}/subscription`: the whole of it; absent fields are null. */
         UpdateSubscription: {
             /** @description The tenant's own limits; null is as the plan says. */
@@ -5299,6 +5850,13 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             /** @description Sign-in name. */
             username: string;
+        };
+        /** @description `POST /api/v1/threats/rules/validations` → [`RuleValidation`]: a text as the editor has it. */
+        ValidateRule: {
+            /** @description What kind of rules the text holds. */
+            kind: components["schemas"]["RuleKind"];
+            /** @description The rule, at most 512 KiB. */
+            text: string;
         };
         /** @description `POST /api/v1/sessions/current/verification`; exactly one of the proofs. Who has a factor uses it; the password is for who has none. */
         Verification: {
@@ -5669,6 +6227,15 @@ export interface operations {
             };
             /** @description The token does not work (any more). */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7460,6 +8027,16 @@ export interface operations {
     list_rules: {
         parameters: {
             query?: {
+                /** @description Only these kinds, separated by commas. */
+                kind?: string;
+                /** @description Only these severities, separated by commas. */
+                severity?: string;
+                /** @description `pack` or `tenant`. */
+                origin?: string;
+                /** @description Only rules that are switched on (`true`) or off (`false`). */
+                is_enabled?: boolean;
+                /** @description Only rules with this text in their name, id, description or tags; case does not matter. */
+                search?: string;
                 /** @description Rows at most, 1–500; 50 when absent. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before. */
@@ -7478,6 +8055,373 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_RuleView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRule"];
+            };
+        };
+        responses: {
+            /** @description The rule. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description `already_exists`: the tenant has a rule of this id. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The text does not compile, or is too much; `errors` names code and line. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_explanation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainRule"];
+            };
+        };
+        responses: {
+            /** @description How every search identifier and every pattern came out. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleExplanation"];
+                };
+            };
+            /** @description The text does not compile, or a field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRules"];
+            };
+        };
+        responses: {
+            /** @description What became of each rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleImportReport"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_trial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryRule"];
+            };
+        };
+        responses: {
+            /** @description What it would have matched on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleTrial"];
+                };
+            };
+            /** @description The text does not compile, or looks at what is not stored. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Other trials are running; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_validation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateRule"];
+            };
+        };
+        responses: {
+            /** @description Whether it would be taken, and everything that is to be said about it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleValidation"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                detection_rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_rule: {
+        parameters: {
+            query?: {
+                /** @description Why, 1–2,000 characters. */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                detection_rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `pack_rule`: it is of the pack, and can be switched off. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                detection_rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateRule"];
+            };
+        };
+        responses: {
+            /** @description The rule as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDetail"];
+                };
+            };
+            /** @description `conflict`: somebody changed it meanwhile; `pack_rule`: it is of the pack and keeps its text. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The text does not compile, or is too much; `errors` names code and line. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                detection_rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions, the latest first; none for a rule that was never changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleVersionView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                detection_rule_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleVersionDetail"];
                 };
             };
             /** @description Refused. */

@@ -23,6 +23,18 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./threats/RuleList.svelte"),
   },
   {
+    pattern: "/threats/rules/new",
+    title: "Add a rule",
+    permission: "rules_manage",
+    load: () => import("./threats/RuleCreate.svelte"),
+  },
+  {
+    pattern: "/threats/rules/:ruleId",
+    title: "Rule",
+    permission: "rules_read",
+    load: () => import("./threats/RulePage.svelte"),
+  },
+  {
     pattern: "/threats/exceptions",
     title: "Exceptions",
     permission: "rules_read",

@@ -29,7 +29,8 @@ pub struct SourceCounts {
 impl Engine {
     /// Compiles a package. What cannot be used is logged and counted; the rest is in force.
     pub fn compile(package: &RulePackage) -> Self {
-        let (rules, diagnostics) = compile(&package.rules);
+        let (mut rules, diagnostics) = compile(&package.rules);
+        rules.switch_off(package.switched_off.iter().cloned());
         let refused = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.effect == sg_detect::Effect::Refused);
@@ -53,6 +54,7 @@ impl Engine {
         Self::compile(&RulePackage {
             version: 0,
             rules: Vec::new(),
+            switched_off: Vec::new(),
         })
     }
 

@@ -302,7 +302,12 @@ impl State {
 }
 
 pub(crate) fn sign_rules(key: &SigningKey, version: u64, rules: Vec<RuleText>) -> SignedRules {
-    let package = serde_json::to_string(&RulePackage { version, rules }).unwrap();
+    let package = serde_json::to_string(&RulePackage {
+        version,
+        rules,
+        switched_off: Vec::new(),
+    })
+    .unwrap();
     let signature = key.sign(&[RULES_SIGNATURE_CONTEXT, package.as_bytes()].concat());
     SignedRules {
         package,

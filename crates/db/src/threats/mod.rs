@@ -4,6 +4,8 @@ mod exceptions;
 mod incidents;
 mod merge;
 mod rules;
+mod tenant_rules;
+mod trials;
 mod work;
 
 pub use exceptions::{
@@ -13,7 +15,13 @@ pub use exceptions::{
 pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, like_pattern, read_incident};
 pub use incidents::{IncidentFilter, find_incident, list_incidents};
 pub(crate) use merge::record_findings;
-pub use rules::{RulesVersion, publish_rules};
+pub use rules::{RulesVersion, find_rule_set, newest_rules_version, publish_rules, renew_rule_set};
+pub use tenant_rules::{
+    NewRule, OwnTexts, PackRule, RuleWeight, StoredRule, SwitchRule, find_rule, find_rule_version,
+    list_rule_versions, list_rules, load_own_texts, lock_rules, record_of_rules, save_rule, switch_rule,
+    weigh_rules,
+};
+pub use trials::{StoredEvent, fetch_events, find_event, name_endpoints, open_events};
 pub use work::{
     Change as IncidentChange, LockedIncident, TimelineKind, add_entry, lock_incident, update_incident,
 };

@@ -226,6 +226,7 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
             "monitoring.alert_rules true",
             "threats.exceptions true",
             "threats.incidents true",
+            "threats.rules true",
             "users.api_keys true",
             "users.backup_codes true",
             "users.external_identities true",

@@ -22,6 +22,7 @@ enum Targets {
 /// A filter that is sound by itself.
 #[derive(Debug)]
 pub(crate) struct ParsedFilter {
+    pub(crate) id: String,
     title: String,
     source: String,
     line: u32,
@@ -69,6 +70,9 @@ impl ParsedFilter {
         let identifiers: Vec<_> = selections.iter().map(|(name, _)| name.clone()).collect();
         let (condition, condition_text) = reader.parse_condition("filter", &identifiers)?;
         Ok(Self {
+            id: reader
+                .text("id")?
+                .map_or_else(|| source.to_owned(), |id| shorten(&id, 200)),
             log_source: reader.parse_log_source()?,
             title: shorten(&title, 200),
             source: source.to_owned(),
@@ -78,6 +82,10 @@ impl ParsedFilter {
             condition,
             condition_text,
         })
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        &self.title
     }
 
     fn applies_to(&self, rule: &ParsedRule) -> bool {

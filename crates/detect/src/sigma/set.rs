@@ -87,6 +87,11 @@ impl SigmaBuilder {
         Ok(())
     }
 
+    /// How much of the limits the rules take.
+    pub(crate) fn weight(&self) -> (usize, usize) {
+        (self.literal_bytes, self.regexes)
+    }
+
     /// Builds the index. The set never changes afterwards.
     pub(crate) fn build(self) -> SigmaSet {
         let index = Index::build(&self.rules, &self.atoms, self.log_sources);

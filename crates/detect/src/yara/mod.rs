@@ -32,6 +32,11 @@ pub(crate) struct YaraSet {
     rules: HashMap<(String, String), Arc<RuleInfo>>,
 }
 
+/// Positions of all strings of a file, as [`crate::limits::MAX_YARA_POSITIONS`] counts them; 0 for one that cannot be parsed.
+pub(crate) fn count_positions(text: &str) -> u64 {
+    weight::count_positions(text)
+}
+
 impl YaraSet {
     /// Compiles every source by itself, so that a faulty one takes no other down. `register` says whether a
     /// rule's id is free.

@@ -42,6 +42,20 @@ pub(super) fn find_excess(text: &str) -> Option<Problem> {
     None
 }
 
+/// Positions of all strings of a file; 0 for one that cannot be parsed.
+pub(super) fn count_positions(text: &str) -> u64 {
+    let Ok(file) = boreal_parser::parse(text) else {
+        return 0;
+    };
+    let rules = file.components.iter().filter_map(|component| match component {
+        YaraFileComponent::Rule(rule) => Some(rule),
+        _ => None,
+    });
+    rules
+        .flat_map(|rule| rule.variables.iter().map(weigh_string))
+        .fold(0, u64::saturating_add)
+}
+
 /// Positions of one string; `wide` doubles them, and both forms may be asked for.
 fn weigh_string(string: &VariableDeclaration) -> u64 {
     let positions = match &string.value {

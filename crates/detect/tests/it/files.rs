@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sg_detect::{Code, Evidence, FileFacts, Indicator, RuleSet, ScanLimits, compile, default_pack, sha256};
 use sg_types::{DetectionEngine, Severity};
 
-use crate::support::{complaints, indicators, yara};
+use crate::support::{complaints, indicators, rule_text, sigma, yara};
 
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -386,4 +386,55 @@ fn an_unreadable_list_is_refused_as_a_whole() {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn what_is_switched_off_matches_nothing_whichever_engine_knows_it() {
+    let (mut rules, _) = compile(&default_pack());
+    let now = time("2026-11-23T12:00:00Z");
+    let found_by = |rules: &RuleSet| {
+        let facts = FileFacts {
+            path: "/tmp/eicar.com",
+            sha256: Some(sha256(&eicar())),
+            ..FileFacts::default()
+        };
+        let mut found = rules.scan(&eicar(), "/tmp/eicar.com").matches;
+        found.extend(rules.check_file(&facts, now));
+        found
+            .into_iter()
+            .map(|found| found.rule.id.clone())
+            .collect::<Vec<_>>()
+    };
+    let before = found_by(&rules);
+    assert_eq!(before.len(), 2);
+    rules.switch_off([before[0].clone(), "no such rule".to_owned()]);
+    assert_eq!(found_by(&rules), before[1..]);
+    rules.switch_off(before.clone());
+    assert!(found_by(&rules).is_empty());
+}
+
+#[test]
+fn a_rule_set_tells_its_weight() {
+    let (rules, diagnostics) = compile(&[
+        sigma(
+            "s.yml",
+            rule_text(
+                "s",
+                "    a:\n        Image: 'abcd'\n        CommandLine|re: 'x.*y'\n    condition: a\n",
+            ),
+        ),
+        yara("y.yar", "rule y { strings: $a = \"12345\" condition: $a }"),
+        indicators("i.csv", "value,type\nevil.example,domain\n192.0.2.1,ip\n"),
+    ]);
+    assert_eq!(diagnostics, []);
+    let weight = rules.weight();
+    assert_eq!(
+        (
+            weight.literal_bytes,
+            weight.regexes,
+            weight.yara_positions,
+            weight.indicators
+        ),
+        (4, 1, 5, 2)
+    );
 }

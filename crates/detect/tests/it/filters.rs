@@ -133,3 +133,13 @@ fn a_filter_that_is_unsound_leaves_the_rules_as_they_are() {
         assert_eq!(matching(&set, "backup"), ["one"]);
     }
 }
+
+#[test]
+fn a_filter_is_known_by_its_id_or_its_source() {
+    let mut named = filter("product: linux", "any");
+    named.text = format!("id: narrow\n{}", named.text);
+    let (set, _) = compile(&[named, filter("product: linux", "any")]);
+    let ids: Vec<_> = set.filters().iter().map(|filter| filter.id.as_str()).collect();
+    assert_eq!(ids, ["narrow", "filter.yml"]);
+    assert!(set.rules().is_empty());
+}

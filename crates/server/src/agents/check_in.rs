@@ -22,20 +22,22 @@ pub(super) async fn take(
     let (text, _memory) = read_body(&state.ingest, &state.config.ingest, headers, body).await?;
     let check_in = parse_check_in(&text, token, state.ids.as_ref())?;
     drop(text);
-    let rules_version = state.rules.current(state).await?.version;
+    // Before anything is stored: what cannot be answered is not taken.
+    state.rules.current(state).await?;
     match state.ingest.submit(check_in).await? {
         Outcome::Stored {
             agent_id,
             acknowledged_through,
             turn,
             check_in_seconds,
+            rules_version,
         } => {
             caller_id.set(format!("agent:{agent_id}"));
             Ok(CheckInReply {
                 trust_version: state.response.trust.version(),
                 acknowledged_through: u64::try_from(acknowledged_through).unwrap_or(0),
                 turn,
-                rules_version,
+                rules_version: state.rules.offered(state, rules_version).await?,
                 check_in_seconds: u32::try_from(check_in_seconds).unwrap_or(u32::MAX),
             })
         }

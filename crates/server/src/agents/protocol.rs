@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
 use sg_db::TokenHash;
 use sg_db::agents::{AgentIdentity, find_agent};
 use sg_types::agent::{CheckIn, CheckInReply, EnrolReply, EnrolRequest, SignedRules};
@@ -71,14 +72,16 @@ async fn post_check_in(
         .map(Json)
 }
 
-/// Gives the rule set in force, with its signature.
+/// Gives the rule set of the agent's tenant, with its signature.
 #[utoipa::path(get, path = "/agent/v1/rules", tag = "agent", security(("bearer" = [])), responses(
     (status = 200, description = "The rule set.", body = SignedRules),
     (status = 401, description = "The token does not work (any more).", body = Problem),
+    (status = 503, description = "Not now; see Retry-After.", body = Problem),
 ))]
-async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Json<SignedRules>> {
-    authenticate_agent(&state, &headers).await?;
-    Ok(Json(state.rules.current(&state).await?.signed.clone()))
+async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<impl IntoResponse> {
+    let agent = authenticate_agent(&state, &headers).await?;
+    let package = state.rules.package_for(&state, agent.tenant_id).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], package))
 }
 
 /// Takes the agent's endpoint out of service.

@@ -74,6 +74,7 @@ permissions!(
     IncidentsRead,
     IncidentsWork,
     RulesRead,
+    RulesManage,
     ExceptionsManage,
     CommandsRead,
     CommandsRequest,

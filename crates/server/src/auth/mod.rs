@@ -13,7 +13,7 @@ pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, CommandsApprove, CommandsRead,
     CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead,
-    IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesRead, TenantExport, TenantsManage,
+    IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesManage, RulesRead, TenantExport, TenantsManage,
     UsersManage, UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};

@@ -3,14 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sg_db::threats::{self as db, IncidentFilter};
 use sg_types::api::Page;
-use sg_types::api::threats::{
-    AddNote, IncidentDetail, IncidentView, RuleView, TimelineEntry, UpdateIncident,
-};
+use sg_types::api::threats::{AddNote, IncidentDetail, IncidentView, TimelineEntry, UpdateIncident};
 use sg_types::{AgentId, Problem, ThreatId, UserId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,10 +14,10 @@ use utoipa_axum::routes;
 
 use super::{add_note, update_incident};
 use crate::AppState;
-use crate::auth::{Can, IncidentsRead, IncidentsWork, RulesRead};
+use crate::auth::{Can, IncidentsRead, IncidentsWork};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{
-    JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, search_text, word_list,
+    JsonBody, PathParams, QueryParams, decode_cursor, page_of, page_size, search_text, word_list,
 };
 
 /// The operations of this area.
@@ -30,7 +26,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_incidents))
         .routes(routes!(show_incident, patch_incident))
         .routes(routes!(post_note))
-        .routes(routes!(list_rules))
+        .merge(super::rules::routes())
         .merge(super::exception_routes::routes())
 }
 
@@ -138,32 +134,6 @@ async fn post_note(
     ))
 }
 
-/// Lists the rules in force.
-#[utoipa::path(get, path = "/api/v1/threats/rules", tag = "threats", params(PageParams), security(("bearer" = []), ("cookie" = [])),
-    responses(
-    (status = 200, description = "Rules by their ids.", body = Page<RuleView>),
-    (status = "4XX", description = "Refused.", body = Problem),
-))]
-async fn list_rules(
-    State(state): State<AppState>,
-    _can: Can<RulesRead>,
-    QueryParams(params): QueryParams<PageParams>,
-) -> ApiResult<Json<Page<RuleView>>> {
-    let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
-    let after = params.cursor.as_deref().map(decode_rule).transpose()?;
-    let rules = state.rules.current(&state).await?;
-    let begin = after.map_or(0, |after| {
-        rules.views.partition_point(|rule| rule.rule_id <= after)
-    });
-    let items: Vec<RuleView> = rules.views.iter().skip(begin).take(limit).cloned().collect();
-    let more = rules.views.len() > begin + items.len();
-    let next_cursor = items
-        .last()
-        .filter(|_| more)
-        .map(|rule| URL_SAFE_NO_PAD.encode(&rule.rule_id));
-    Ok(Json(Page { items, next_cursor }))
-}
-
 fn id<T: std::str::FromStr>(name: &str, text: Option<&str>) -> ApiResult<Option<T>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -171,17 +141,4 @@ fn id<T: std::str::FromStr>(name: &str, text: Option<&str>) -> ApiResult<Option<
     text.parse()
         .map(Some)
         .map_err(|_| ApiError::bad_request("invalid_query", format!("`{name}` is no UUID")))
-}
-
-fn decode_rule(cursor: &str) -> ApiResult<String> {
-    let decoded = URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| {
-        ApiError::bad_request(
-            "invalid_cursor",
-            "the cursor is none that a page of this list gave",
-        )
-    })
 }

@@ -106,6 +106,8 @@ impl Fixture {
             ("tenant_id", third.to_string()),
             ("member_id", people["other_admin"].0.user_id.to_string()),
             ("role", "helper".to_owned()),
+            ("detection_rule_id", "fixture-rule".to_owned()),
+            ("version", "1".to_owned()),
         ]);
         let session = app
             .sql_text(&format!(
@@ -176,13 +178,19 @@ impl Fixture {
         }
     }
 
-    /// Puts back what an operation may have removed: a directory that nobody answers for.
+    /// Puts back what an operation may have removed: a directory that nobody answers for, a rule.
     async fn restore(&self, app: &App) {
         app.sql(&format!(
             "insert into users.identity_providers (provider_id, tenant_id, kind, name, is_enabled, creates_users, default_role, highest_role,
                 settings, created_at, updated_at)
-             values ('{}', '{}', 'ldap', 'Directory', true, true, 'user', 'admin', '{}', now(), now())
-             on conflict do nothing",
+             values ('{0}', '{1}', 'ldap', 'Directory', true, true, 'user', 'admin', '{2}', now(), now())
+             on conflict do nothing;
+             insert into threats.rules (tenant_id, rule_id, origin, kind, name, severity, text, text_digest, is_enabled, version, created_at, changed_at)
+             values ('{1}', 'fixture-rule', 'tenant', 'sigma', 'Rule', 'low', 'x', sha256('x'), true, 1, now(), now())
+             on conflict (tenant_id, rule_id) do update set removed_at = null, version = 1;
+             delete from threats.rule_versions where rule_id = 'fixture-rule';
+             insert into threats.rule_versions (tenant_id, rule_id, version, change, text, is_enabled, changed_at)
+             values ('{1}', 'fixture-rule', 1, 'create', 'x', true, now())",
             self.ids["provider_id"],
             self.tenant,
             serde_json::json!({
@@ -251,7 +259,7 @@ impl Fixture {
 
 async fn status(app: &App, fixture: &Fixture, operation: &Operation, who: &str) -> u16 {
     let token = fixture.token(app, who).await;
-    if operation.path.contains("{provider_id}") {
+    if operation.path.contains("{provider_id}") || operation.path.contains("{detection_rule_id}") {
         fixture.restore(app).await;
     }
     status_with(app, fixture, operation, &token).await

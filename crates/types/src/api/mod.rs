@@ -10,6 +10,7 @@ pub mod passwords;
 pub mod providers;
 pub mod rate_limits;
 pub mod roles;
+pub mod rules;
 pub mod subscriptions;
 pub mod threats;
 pub mod users;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{AgentId, DetectionEngine, FindingId, IncidentStatus, RuleKind, Severity, ThreatId, UserId};
+use crate::{AgentId, DetectionEngine, FindingId, IncidentStatus, Severity, ThreatId, UserId};
 
 /// An incident as a row of a list.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -155,21 +155,4 @@ pub struct UpdateIncident {
 pub struct AddNote {
     /// 1–10,000 characters.
     pub text: String,
-}
-
-/// A rule in force.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
-pub struct RuleView {
-    /// The rule's own id.
-    pub rule_id: String,
-    /// Its title.
-    pub name: String,
-    /// Its kind.
-    pub kind: RuleKind,
-    /// How bad a match is.
-    pub severity: Severity,
-    /// What it looks for.
-    pub description: Option<String>,
-    /// ATT&CK techniques and other tags.
-    pub tags: Vec<String>,
 }

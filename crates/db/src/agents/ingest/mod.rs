@@ -129,6 +129,8 @@ pub enum Outcome {
         turn: Uuid,
         /// Seconds until it is due.
         check_in_seconds: i32,
+        /// Version of the tenant's own rules; 0 where it has the installation's.
+        rules_version: i64,
     },
     /// The token stands for nobody, or for nobody any more.
     UnknownToken,

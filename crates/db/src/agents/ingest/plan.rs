@@ -142,6 +142,7 @@ impl Planner<'_> {
             acknowledged_through: moved.acknowledged_through,
             turn: moved.turn,
             check_in_seconds: agent.check_in_seconds,
+            rules_version: agent.rules_version,
         }
     }
 
@@ -412,6 +413,7 @@ mod tests {
             version: Some("1".to_owned()),
             check_in_seconds: 300,
             retention_class: 90,
+            rules_version: 0,
             online: true,
             last_seen: Some(now()),
         }

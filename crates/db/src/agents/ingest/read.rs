@@ -24,6 +24,8 @@ pub(crate) struct Agent {
     pub(crate) version: Option<String>,
     pub(crate) check_in_seconds: i32,
     pub(crate) retention_class: i16,
+    /// Version of the tenant's own rules; 0 where it has the installation's.
+    pub(crate) rules_version: i64,
     pub(crate) online: bool,
     /// The documented column, which follows the heartbeats slowly.
     pub(crate) last_seen: Option<DateTime<Utc>>,
@@ -47,11 +49,12 @@ pub(crate) async fn lock_agents(
     let tokens: Vec<&[u8]> = group.iter().map(|check_in| check_in.token.as_bytes()).collect();
     let rows = sqlx::query(
         "select t.token_hash, e.agent_id, e.tenant_id, e.user_id, e.hostname, e.hardware_fingerprint, e.version, e.heartbeat_interval,
-            e.last_seen, n.retention_class, h.online, h.hardware_fingerprint as reported_fingerprint
+            e.last_seen, n.retention_class, coalesce(r.version, 0) as rules_version, h.online, h.hardware_fingerprint as reported_fingerprint
          from agents.agent_tokens t
          join agents.endpoints e on e.tenant_id = t.tenant_id and e.agent_id = t.agent_id
          join users.tenants n on n.tenant_id = t.tenant_id
          join agents.heartbeats h on h.agent_id = t.agent_id
+         left join threats.rule_sets r on r.tenant_id = t.tenant_id
          where t.token_hash = any($1) and t.revoked_at is null and e.status <> 'decommissioned' and n.status = 'active'
          order by h.agent_id
          for update of h",
@@ -71,6 +74,7 @@ pub(crate) async fn lock_agents(
                 version: row.try_get("version")?,
                 check_in_seconds: row.try_get("heartbeat_interval")?,
                 retention_class: row.try_get("retention_class")?,
+                rules_version: row.try_get("rules_version")?,
                 online: row.try_get("online")?,
                 last_seen: row.try_get("last_seen")?,
             };

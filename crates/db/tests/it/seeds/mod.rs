@@ -8,6 +8,7 @@ mod password_recovery;
 mod providers;
 mod rate_limits;
 mod roles;
+mod rules;
 mod secrets;
 mod series;
 mod subscriptions;
@@ -27,6 +28,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     providers::seed,
     rate_limits::seed,
     exceptions::seed,
+    rules::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.

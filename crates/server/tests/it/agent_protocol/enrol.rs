@@ -222,14 +222,14 @@ async fn agents_get_the_signed_rules_that_people_see() {
     let shown = server.get(&admin, "/api/v1/threats/rules?limit=500").await;
     assert_eq!(shown.status, 200);
     let mut seen = Vec::new();
-    let mut path = "/api/v1/threats/rules?limit=1".to_owned();
+    let mut path = "/api/v1/threats/rules?limit=10".to_owned();
     loop {
         let page = server.get(&admin, &path).await;
         seen.extend(page.body["items"].as_array().unwrap().clone());
         let Some(cursor) = page.body["next_cursor"].as_str() else {
             break;
         };
-        path = format!("/api/v1/threats/rules?limit=1&cursor={cursor}");
+        path = format!("/api/v1/threats/rules?limit=10&cursor={cursor}");
     }
     assert_eq!(json!(seen), shown.body["items"]);
     assert!(seen.iter().any(|rule| rule["kind"] == "yara") && seen.len() >= 3);

@@ -3,4 +3,5 @@
 mod exceptions;
 mod list;
 mod merge;
+mod rules;
 mod work;
