@@ -27,6 +27,7 @@ pub mod serve;
 pub mod signing;
 pub mod state;
 pub mod supervisor;
+mod syslog;
 pub mod threats;
 pub mod tokens;
 pub mod up;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sg_db::Db;
 use sg_types::{Clock, Ids};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::audit::{AuditKeeper, Refusals};
 use crate::auth::KeyUsage;
@@ -69,6 +69,8 @@ pub struct Shared {
     pub(crate) directories: Directories,
     /// Hands changes to the open event streams.
     pub live: Live,
+    /// Wakes the sender of notifications.
+    pub(crate) notification_waits: Notify,
     /// Starts tasks; its stop token ends event streams.
     pub supervisor: Supervisor,
     /// The server's own URL, for commands shown to people.
@@ -118,6 +120,7 @@ impl AppState {
             discovery: Discovery::default(),
             directories: Directories::default(),
             live: Live::default(),
+            notification_waits: Notify::new(),
             config: parts.config,
             db: parts.db,
             clock: parts.clock,

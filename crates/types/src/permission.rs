@@ -132,6 +132,10 @@ pub enum Permission {
     AlertsRead,
     /// Change the thresholds of alert rules, and switch rules on and off.
     AlertsManage,
+    /// Set up where people are told of incidents and alerts, and what goes where.
+    ChannelsManage,
+    /// Mute notifications for a while, and end that.
+    SilencesManage,
     /// See, place and release legal holds.
     HoldsManage,
     /// Change the tenant's policy for passwords.
@@ -156,6 +160,8 @@ text_enum!(Permission {
     AuditRead => "audit_read",
     AlertsRead => "alerts_read",
     AlertsManage => "alerts_manage",
+    ChannelsManage => "channels_manage",
+    SilencesManage => "silences_manage",
     HoldsManage => "holds_manage",
     PoliciesManage => "policies_manage",
     ProvidersManage => "providers_manage",
@@ -166,9 +172,9 @@ impl Role {
     /// Everything that the documented role may do, as `users.role_permissions` holds it.
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
-            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, EndpointsManage, EndpointsRead,
-            ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage,
-            RulesRead, TenantExport, UsersManage, UsersRead,
+            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, ChannelsManage, EndpointsManage,
+            EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage,
+            ProvidersManage, RulesRead, SilencesManage, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -182,6 +188,7 @@ impl Role {
                 ApiKeysOwn,
                 UsersRead,
                 AlertsRead,
+                SilencesManage,
             ],
             Self::Admin => &[
                 EndpointsRead,
@@ -197,6 +204,8 @@ impl Role {
                 AuditRead,
                 AlertsRead,
                 AlertsManage,
+                ChannelsManage,
+                SilencesManage,
                 HoldsManage,
                 PoliciesManage,
                 ProvidersManage,

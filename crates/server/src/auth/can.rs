@@ -83,6 +83,8 @@ permissions!(
     AuditRead,
     AlertsRead,
     AlertsManage,
+    ChannelsManage,
+    SilencesManage,
     HoldsManage,
     PoliciesManage,
     ProvidersManage,

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod exceptions;
 pub mod factors;
 pub mod monitoring;
+pub mod notifications;
 pub mod passwords;
 pub mod providers;
 pub mod rate_limits;
