@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod login;
+mod monitoring;
 mod output;
 mod profile;
 mod roles;
@@ -60,6 +61,9 @@ enum Command {
     /// Show and change what a tenant has subscribed to.
     #[command(subcommand)]
     Subscription(roles::Subscription),
+    /// Set up where people are told of incidents and alerts, what goes where, and see what was told.
+    #[command(subcommand)]
+    Monitoring(monitoring::Monitoring),
     /// Read the audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -95,6 +99,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Roles(command) => command.run(&profile::client(&path)?, format).await,
         Command::Access(command) => command.run(&profile::client(&path)?, format).await,
         Command::Subscription(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Monitoring(command) => command.run(&profile::client(&path)?, format).await,
         Command::Audit(command) => command.run(&profile::client(&path)?, format).await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod error;
+mod notifications;
 mod operations;
 
 pub use error::ClientError;

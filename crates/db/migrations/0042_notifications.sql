@@ -61,13 +61,13 @@ create table monitoring.routes (
     constraint routes_min_severity_check check (min_severity in ('low', 'medium', 'high', 'critical')),
     constraint routes_lists_check check (cardinality(rules) <= 100 and cardinality(tags) <= 100 and cardinality(agents) <= 100
         and (source = 'incident' or (cardinality(tags) = 0 and cardinality(agents) = 0))),
-    constraint routes_escalation_check check ((escalate_after_minutes is null) = (escalate_to is null)
+    constraint routes_escalation_check check ((escalate_to is null or escalate_after_minutes is not null)
         and escalate_after_minutes between 1 and 10080 and (source = 'incident' or escalate_to is null)),
     constraint routes_times_check check (isfinite(created_at) and isfinite(muted_until)),
     constraint routes_channel_id_fkey foreign key (tenant_id, channel_id)
         references monitoring.channels (tenant_id, channel_id) on delete cascade,
     constraint routes_escalate_to_fkey foreign key (tenant_id, escalate_to)
-        references monitoring.channels (tenant_id, channel_id) on delete set null (escalate_to, escalate_after_minutes),
+        references monitoring.channels (tenant_id, channel_id) on delete set null (escalate_to),
     constraint routes_created_by_fkey foreign key (tenant_id, created_by)
         references users.memberships (tenant_id, user_id) on delete set null (created_by)
 );

@@ -387,6 +387,8 @@ fn channel_view(row: &PgRow) -> Result<ChannelView, DbError> {
 
 fn route_view(row: &PgRow) -> Result<RouteView, DbError> {
     let agents: Vec<Uuid> = row.try_get("agents")?;
+    let escalate_to = row.try_get::<Option<Uuid>, _>("escalate_to")?.map(ChannelId);
+    let minutes: Option<i32> = row.try_get("escalate_after_minutes")?;
     Ok(RouteView {
         route_id: RouteId(row.try_get("route_id")?),
         name: row.try_get("name")?,
@@ -399,8 +401,9 @@ fn route_view(row: &PgRow) -> Result<RouteView, DbError> {
         agents: agents.into_iter().map(AgentId).collect(),
         is_enabled: row.try_get("is_enabled")?,
         muted_until: row.try_get("muted_until")?,
-        escalate_after_minutes: row.try_get("escalate_after_minutes")?,
-        escalate_to: row.try_get::<Option<Uuid>, _>("escalate_to")?.map(ChannelId),
+        // The second channel may have been removed.
+        escalate_after_minutes: minutes.filter(|_| escalate_to.is_some()),
+        escalate_to,
         escalate_to_name: row.try_get("escalate_to_name")?,
         created_at: row.try_get("created_at")?,
     })

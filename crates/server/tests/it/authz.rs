@@ -136,6 +136,9 @@ impl Fixture {
             "factor_id",
             "provider_id",
             "exception_id",
+            "channel_id",
+            "route_id",
+            "silence_id",
         ] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
@@ -150,6 +153,12 @@ impl Fixture {
              values ('{threat}', '{agent}', 'malware', 'high', 'Something');
              insert into threats.exceptions (exception_id, tenant_id, name, reason, rule_id, created_at)
              values ('{exception}', '{tenant}', 'Known', 'known', 'rule', now());
+             insert into monitoring.channels (channel_id, tenant_id, name, kind, settings, created_at, updated_at)
+             values ('{channel}', '{tenant}', 'Log', 'syslog', jsonb_build_object('kind', 'syslog', 'address', 'udp://127.0.0.1:9', 'format', 'json'), now(), now());
+             insert into monitoring.routes (route_id, tenant_id, name, channel_id, source, min_severity, created_at)
+             values ('{route}', '{tenant}', 'Route', '{channel}', 'incident', 'high', now());
+             insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at)
+             values ('{silence}', '{tenant}', 'quiet', now(), now() + interval '1 hour');
              insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
              update users.users set role = 'helper' where username = 'victim';
              insert into users.memberships (tenant_id, user_id, role, expires_at)
@@ -164,6 +173,9 @@ impl Fixture {
             agent = ids["agent_id"],
             hold = ids["hold_id"],
             exception = ids["exception_id"],
+            channel = ids["channel_id"],
+            route = ids["route_id"],
+            silence = ids["silence_id"],
             admin = people["admin"].0.user_id,
             threat = ids["threat_id"],
         ))

@@ -147,7 +147,7 @@ async fn lock_due_channel(
     sqlx::query(
         "with due as materialized (
             select n.tenant_id, n.channel_id, min(n.next_attempt_at) as since from monitoring.notifications n
-            where n.finished_at is null and n.next_attempt_at <= $1 and not (n.channel_id = any ($2))
+            where n.finished_at is null and n.next_attempt_at <= $1 and n.expires_at > $1 and not (n.channel_id = any ($2))
             group by n.tenant_id, n.channel_id)
          select c.channel_id, c.tenant_id, c.name, c.settings, c.secret_id, c.per_minute, c.is_enabled
          from due d join monitoring.channels c on c.tenant_id = d.tenant_id and c.channel_id = d.channel_id
@@ -197,7 +197,7 @@ async fn list_due(tx: &mut SystemTx, channel: &Channel, now: DateTime<Utc>) -> R
         "select n.notification_id, n.cause, n.severity, n.attempts,
             (select a.rule_id from monitoring.alerts a where a.tenant_id = n.tenant_id and a.alert_id = n.alert_id) as rule_id
          from monitoring.notifications n
-         where n.tenant_id = $1 and n.channel_id = $2 and n.finished_at is null and n.next_attempt_at <= $3
+         where n.tenant_id = $1 and n.channel_id = $2 and n.finished_at is null and n.next_attempt_at <= $3 and n.expires_at > $3
          order by monitoring.severity_rank(n.severity) desc, n.created_at, n.notification_id
          limit $4
          for update of n skip locked",

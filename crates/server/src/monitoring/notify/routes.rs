@@ -20,7 +20,7 @@ use crate::AppState;
 use crate::auth::{AlertsRead, Can, ChannelsManage, SilencesManage};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{
-    JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, word_list,
+    JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, parse_json, word_list,
 };
 
 /// The operations of this area.
@@ -163,8 +163,16 @@ async fn put_route(
     State(state): State<AppState>,
     can: Can<ChannelsManage>,
     PathParams(route_id): PathParams<RouteId>,
-    JsonBody(body): JsonBody<SaveRoute>,
+    JsonBody(body): JsonBody<serde_json::Value>,
 ) -> ApiResult<Json<RouteView>> {
+    // Whether there is such a route comes first: another tenant's is no matter of the body.
+    let mut tx = state.db.read(&can.caller, state.now()).await?;
+    let found = db::list_routes(&mut tx, can.caller.tenant_id, Some(route_id)).await?;
+    if found.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    drop(tx);
+    let body: SaveRoute = parse_json(body.to_string().as_bytes())?;
     Ok(Json(rules::replace_route(&state, &can, route_id, body).await?))
 }
 

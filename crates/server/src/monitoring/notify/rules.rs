@@ -60,11 +60,8 @@ pub(super) async fn replace_route(
     let tenant_id = acting.caller.tenant_id;
     let mut event = acting.event(state, "route.update");
     event.object = Some(("route", route_id.to_string()));
-    let mut tx = state.db.system("route").await?;
-    if db::list_routes(&mut tx, tenant_id, Some(route_id)).await?.is_empty() {
-        return Err(ApiError::not_found());
-    }
     check_route(&body, event.at)?;
+    let mut tx = state.db.system("route").await?;
     let changed = db::update_route(&mut tx, tenant_id, route_id, &body).await;
     if !changed.map_err(explain)? {
         return Err(ApiError::not_found());
