@@ -188,7 +188,7 @@ macro_rules! channel_query {
                     select a.* from monitoring.notifications n
                     join monitoring.delivery_attempts a on a.tenant_id = n.tenant_id and a.notification_id = n.notification_id
                     where n.tenant_id = c.tenant_id and n.channel_id = c.channel_id and n.last_attempt_at is not null
-                    order by n.last_attempt_at desc, a.started_at desc, a.attempt desc limit 1) a) as attempts
+                    order by n.last_attempt_at desc, n.notification_id desc, a.attempt desc limit 1) a) as attempts
              from monitoring.channels c ",
             $rest
         )

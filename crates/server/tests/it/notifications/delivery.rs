@@ -85,10 +85,10 @@ async fn what_fails_comes_again_under_the_same_id_later_and_later() {
     let mut scene = Scene::start().await;
     scene.webhook("hook").await;
     scene.receiver.answer_with(&[
-        Answer::Status(500),
         Answer::Status(404),
-        Answer::Wait(429, "300"),
         Answer::Redirect(scene.receiver.url("/elsewhere")),
+        Answer::Wait(429, "300"),
+        Answer::Status(500),
     ]);
     scene.incident("miner", "high", "/tmp/a").await;
     // Attempt, and the seconds after which the next one is due: 15, 30, 300 by the receiver's wish.
@@ -106,7 +106,7 @@ async fn what_fails_comes_again_under_the_same_id_later_and_later() {
     assert!(posted.iter().all(|one| one.header("webhook-id") == first));
     let log = scene.log("").await;
     let codes: Vec<_> = log[0].attempts.iter().rev().map(|attempt| attempt.answer_code).collect();
-    assert_eq!(codes, [Some(500), Some(404), Some(429), Some(307), Some(202)]);
+    assert_eq!(codes, [Some(404), Some(307), Some(429), Some(500), Some(202)]);
     assert_eq!(log[0].outcome, Some(NotificationOutcome::Sent));
 }
 

@@ -71,7 +71,7 @@ async fn no_field_or_message_is_forged_in_syslog() {
     let bars = cef.replace("\\\\", "").replace("\\|", "");
     let head: Vec<&str> = bars.splitn(8, '|').collect();
     assert_eq!((head[0], head[6]), ("CEF:0", "10"), "{cef}");
-    let extension = cef.replace("\\\\", "").replace("\\=", "");
+    let extension = head[7].replace("\\=", "");
     let keys: Vec<&str> = extension
         .split('=')
         .rev()
