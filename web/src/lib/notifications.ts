@@ -7,7 +7,6 @@ import type {
   RouteView,
   SilenceView,
 } from "../api/types";
-import { words } from "./format";
 
 export const CHANNEL_KINDS: Record<ChannelKind, string> = {
   email: "E-mail",
@@ -71,7 +70,7 @@ export function answer(attempt: DeliveryAttempt): string {
 /** What a route is about, line by line. */
 export function describeRoute(route: RouteView): string[] {
   const lines = [
-    `${route.source === "incident" ? "Incidents" : "Alerts"}, ${words(route.min_severity)} or worse`,
+    `${route.source === "incident" ? "Incidents" : "Alerts"}, ${route.min_severity} or worse`,
   ];
   if (route.rules.length > 0) lines.push(`Only ${route.rules.join(", ")}`);
   if (route.tags.length > 0) lines.push(`Tagged ${route.tags.join(", ")}`);
@@ -85,7 +84,7 @@ export function describeRoute(route: RouteView): string[] {
 export function describeSilence(silence: SilenceView): string[] {
   const lines = [silence.rule ? `Rule ${silence.rule}` : "Every rule"];
   if (silence.agent_id) lines.push(`On ${silence.hostname ?? silence.agent_id}`);
-  if (silence.max_severity) lines.push(`Up to ${words(silence.max_severity)}`);
+  if (silence.max_severity) lines.push(`Up to ${silence.max_severity}`);
   return lines;
 }
 
