@@ -69,9 +69,7 @@ export function answer(attempt: DeliveryAttempt): string {
 
 /** What a route is about, line by line. */
 export function describeRoute(route: RouteView): string[] {
-  const lines = [
-    `${route.source === "incident" ? "Incidents" : "Alerts"}, ${route.min_severity} or worse`,
-  ];
+  const lines = [`${route.source === "incident" ? "Incidents" : "Alerts"}, ${route.min_severity} or worse`];
   if (route.rules.length > 0) lines.push(`Only ${route.rules.join(", ")}`);
   if (route.tags.length > 0) lines.push(`Tagged ${route.tags.join(", ")}`);
   if (route.agents.length > 0) {
