@@ -139,7 +139,15 @@ impl Monitoring {
             Self::Silences(command) => command.run(client, format).await,
             Self::Notifications { waiting, limit } => {
                 let rows = client.list_notifications(waiting, limit as usize).await?;
-                let headers = ["AT", "CHANNEL", "CAUSE", "SEVERITY", "ABOUT", "OUTCOME", "LAST ANSWER"];
+                let headers = [
+                    "AT",
+                    "CHANNEL",
+                    "CAUSE",
+                    "SEVERITY",
+                    "ABOUT",
+                    "OUTCOME",
+                    "LAST ANSWER",
+                ];
                 output::list(format, &rows, &headers, row_of_notification)
             }
             Self::Test { channel } => {
@@ -291,7 +299,9 @@ impl Silences {
         } = self
         else {
             let rows = client.list_silences(usize::MAX).await?;
-            let headers = ["ID", "RULE", "ENDPOINT", "UP TO", "UNTIL", "HOLDS", "OWNER", "REASON"];
+            let headers = [
+                "ID", "RULE", "ENDPOINT", "UP TO", "UNTIL", "HOLDS", "OWNER", "REASON",
+            ];
             return output::list(format, &rows, &headers, row_of_silence);
         };
         let silence = CreateSilence {
@@ -306,7 +316,10 @@ impl Silences {
         output::record(
             format,
             &made,
-            &[("id", made.silence_id.to_string()), ("until", time(made.expires_at))],
+            &[
+                ("id", made.silence_id.to_string()),
+                ("until", time(made.expires_at)),
+            ],
         )
     }
 }
@@ -352,9 +365,12 @@ fn row_of_channel(channel: &ChannelView) -> Vec<String> {
 fn row_of_route(route: &RouteView) -> Vec<String> {
     let mut only = [route.rules.clone(), route.tags.clone()].concat();
     only.extend(route.agents.iter().map(ToString::to_string));
-    let escalation = route
-        .escalate_after_minutes
-        .map(|minutes| format!("{} after {minutes} min", optional(route.escalate_to_name.as_deref())));
+    let escalation = route.escalate_after_minutes.map(|minutes| {
+        format!(
+            "{} after {minutes} min",
+            optional(route.escalate_to_name.as_deref())
+        )
+    });
     vec![
         printable(&route.name),
         route.source.to_string(),
@@ -393,7 +409,8 @@ fn row_of_notification(one: &NotificationView) -> Vec<String> {
         one.cause.as_str().replace('_', " "),
         one.severity.to_string(),
         printable(&about),
-        one.outcome.map_or_else(|| "waiting".to_owned(), |outcome| outcome.to_string()),
+        one.outcome
+            .map_or_else(|| "waiting".to_owned(), |outcome| outcome.to_string()),
         describe(one.attempts.first()),
     ]
 }

@@ -42,13 +42,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn delete_channel(&self, id: ChannelId) -> Result<(), ClientError> {
-        self.call(
-            Method::DELETE,
-            &format!("monitoring/channels/{id}"),
-            &[],
-            NOTHING,
-        )
-        .await
+        self.call(Method::DELETE, &format!("monitoring/channels/{id}"), &[], NOTHING)
+            .await
     }
 
     /// Sends a test message; what became of it.
@@ -65,9 +60,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn list_routes(&self) -> Result<Vec<RouteView>, ClientError> {
-        let page: Page<RouteView> = self
-            .call(Method::GET, "monitoring/routes", &[], NOTHING)
-            .await?;
+        let page: Page<RouteView> = self.call(Method::GET, "monitoring/routes", &[], NOTHING).await?;
         Ok(page.items)
     }
 

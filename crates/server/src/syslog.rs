@@ -35,7 +35,9 @@ impl Address {
     /// # Errors
     /// In words, what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let (scheme, rest) = text.split_once("://").ok_or("begins with tls://, tcp:// or udp://")?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or("begins with tls://, tcp:// or udp://")?;
         let (host, port) = rest.rsplit_once(':').ok_or("ends with a port")?;
         let port: u16 = port.parse().map_err(|_| "ends with a port")?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -68,7 +70,10 @@ pub(crate) fn hostname() -> String {
 /// `<PRI>1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MSG` up to the message, which begins with a byte order mark, as UTF-8 has to (RFC 5424 §6.4).
 pub(crate) fn header(priority: u8, at: DateTime<Utc>, message_id: &str) -> String {
     let time = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    format!("<{priority}>1 {time} {} secureguard - {message_id} - \u{feff}", hostname())
+    format!(
+        "<{priority}>1 {time} {} secureguard - {message_id} - \u{feff}",
+        hostname()
+    )
 }
 
 /// One frame for each message.
@@ -156,7 +161,10 @@ mod tests {
             Address::parse("tls://log.example.org:6514"),
             Ok(Address::Tls("log.example.org".to_owned(), 6514))
         );
-        assert_eq!(Address::parse("udp://[::1]:514"), Ok(Address::Udp("::1".to_owned(), 514)));
+        assert_eq!(
+            Address::parse("udp://[::1]:514"),
+            Ok(Address::Udp("::1".to_owned(), 514))
+        );
         for bad in [
             "log.example.org:514",
             "tcp://log.example.org",

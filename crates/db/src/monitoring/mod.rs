@@ -17,11 +17,11 @@ pub use channels::{
     update_route,
 };
 pub use live::{Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes};
-pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use notifications::{
     AlertNews, Claim, ClaimedNotification, Content, Delivered, DigestNews, IncidentSummary,
     NotificationFilter, claim_notification, finish_attempt, list_notifications, read_content, record_test,
     sweep_notifications,
 };
+pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use overview::read_overview;
 pub use silences::{end_silence, find_silence, insert_silence, list_silences};

@@ -299,4 +299,3 @@ fn claimed(channel: Channel, row: &PgRow) -> Result<ClaimedNotification, DbError
         attempts: row.try_get("attempts")?,
     })
 }
-

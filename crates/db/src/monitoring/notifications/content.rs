@@ -96,15 +96,15 @@ pub async fn read_content(
         return Ok(Some(Content::Test));
     }
     if let Some(threat_id) = claimed.threat_id {
-        return Ok(read_incident(tx, claimed, threat_id).await?.map(Content::Incident));
+        return Ok(read_incident(tx, claimed, threat_id)
+            .await?
+            .map(Content::Incident));
     }
     if let Some(alert_id) = claimed.alert_id {
         return Ok(read_alert(tx, claimed, alert_id).await?.map(Content::Alert));
     }
     let digest_id = claimed.digest_id.unwrap_or(claimed.notification_id);
-    Ok(Some(Content::Digest(
-        read_digest(tx, claimed, digest_id).await?,
-    )))
+    Ok(Some(Content::Digest(read_digest(tx, claimed, digest_id).await?)))
 }
 
 async fn read_incident(

@@ -96,7 +96,9 @@ pub(super) async fn update(
         channel_id,
         tenant_id,
         name,
-        settings: checked.as_ref().map_or(&old.settings, |checked| &checked.settings),
+        settings: checked
+            .as_ref()
+            .map_or(&old.settings, |checked| &checked.settings),
         secret_id,
         per_minute: body.per_minute.unwrap_or(old.per_minute),
         is_enabled: body.is_enabled.unwrap_or(old.is_enabled),
@@ -178,7 +180,10 @@ pub(super) fn require_whole_tenant(acting: &Acting) -> ApiResult<()> {
 
 fn check_kind(state: &AppState, old: &Channel, target: ChannelTarget) -> ApiResult<Checked> {
     if old.settings.kind() != target.kind() {
-        return Err(ApiError::invalid_field("target.kind", "the kind of a channel stays"));
+        return Err(ApiError::invalid_field(
+            "target.kind",
+            "the kind of a channel stays",
+        ));
     }
     target::check(state, target)
 }
@@ -206,7 +211,11 @@ async fn show(
 /// What a tenant's first channel is told of.
 fn first_routes(channel_id: ChannelId) -> [SaveRoute; 2] {
     [
-        ("High and critical incidents", RouteSource::Incident, Severity::High),
+        (
+            "High and critical incidents",
+            RouteSource::Incident,
+            Severity::High,
+        ),
         ("Alerts", RouteSource::Alert, Severity::Low),
     ]
     .map(|(name, source, min_severity)| SaveRoute {

@@ -99,7 +99,11 @@ fn of_incident(claimed: &ClaimedNotification, incident: &IncidentSummary, consol
     );
     let capital = capitalise(severity.as_str());
     let (kind, lead, end) = match claimed.cause {
-        NotificationCause::IncidentRaised => ("incident.raised", "An incident on ".to_owned(), format!(" is now {severity}: ")),
+        NotificationCause::IncidentRaised => (
+            "incident.raised",
+            "An incident on ".to_owned(),
+            format!(" is now {severity}: "),
+        ),
         NotificationCause::IncidentWaiting => (
             "incident.waiting",
             format!("Nobody has taken up the {severity} incident on "),
@@ -110,7 +114,11 @@ fn of_incident(claimed: &ClaimedNotification, incident: &IncidentSummary, consol
             "The incident on ".to_owned(),
             format!(" is closed ({}): ", incident.status.as_str().replace('_', " ")),
         ),
-        _ => ("incident.opened", format!("{capital} incident on "), ": ".to_owned()),
+        _ => (
+            "incident.opened",
+            format!("{capital} incident on "),
+            ": ".to_owned(),
+        ),
     };
     let rules: Vec<String> = incident.rules.iter().map(|(_, name)| clean(name)).collect();
     let mut facts = vec![("Severity", severity.to_string()), ("Endpoint", host.clone())];
@@ -121,7 +129,12 @@ fn of_incident(claimed: &ClaimedNotification, incident: &IncidentSummary, consol
     Letter {
         id: claimed.notification_id,
         kind,
-        title: vec![Part::Words(lead), Part::Value(host), Part::Words(end), Part::Value(title)],
+        title: vec![
+            Part::Words(lead),
+            Part::Value(host),
+            Part::Words(end),
+            Part::Value(title),
+        ],
         severity,
         at: claimed.created_at,
         facts,
@@ -146,10 +159,15 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
     if !subject.is_empty() {
         title.extend([Part::Words(" about ".to_owned()), Part::Value(subject.clone())]);
     }
-    title.push(Part::Words(if is_over { " is over" } else { " is firing" }.to_owned()));
+    title.push(Part::Words(
+        if is_over { " is over" } else { " is firing" }.to_owned(),
+    ));
     let mut facts = vec![
         ("Severity", alert.severity.to_string()),
-        ("Figure", format!("{} (threshold {})", alert.last_value, alert.threshold)),
+        (
+            "Figure",
+            format!("{} (threshold {})", alert.last_value, alert.threshold),
+        ),
     ];
     if let Some(at) = alert.fired_at {
         facts.push(("Since", format_time(at)));
@@ -189,7 +207,10 @@ fn of_digest(claimed: &ClaimedNotification, digest: &DigestNews, console: &str) 
     }
     for (kind, fires, count) in &digest.alerts {
         let verb = if *fires { "is firing" } else { "is over" };
-        sentences.push(format!("alert {} {verb} for {count} subjects", kind.replace('_', " ")));
+        sentences.push(format!(
+            "alert {} {verb} for {count} subjects",
+            kind.replace('_', " ")
+        ));
     }
     let mut title = capitalise(&sentences.join("; "));
     if is_over {
@@ -211,7 +232,11 @@ fn of_digest(claimed: &ClaimedNotification, digest: &DigestNews, console: &str) 
         severity: claimed.severity,
         at: claimed.created_at,
         facts: facts.collect(),
-        url: if incidents > 0 { format!("{console}/threats") } else { format!("{console}/monitoring/notifications") },
+        url: if incidents > 0 {
+            format!("{console}/threats")
+        } else {
+            format!("{console}/monitoring/notifications")
+        },
         thing: format!("digest/{}", digest.digest_id),
         is_over,
         data: json!({ "digest": {

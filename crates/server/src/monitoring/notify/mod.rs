@@ -21,5 +21,8 @@ fn check_name(field: &'static str, name: &str) -> ApiResult<()> {
     if is_display_name(name, MAX_NAME_CHARS) {
         return Ok(());
     }
-    Err(ApiError::invalid_field(field, format!("is 1–{MAX_NAME_CHARS} characters")))
+    Err(ApiError::invalid_field(
+        field,
+        format!("is 1–{MAX_NAME_CHARS} characters"),
+    ))
 }

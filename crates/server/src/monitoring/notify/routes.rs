@@ -135,7 +135,9 @@ async fn list_routes(
     can: Can<AlertsRead>,
 ) -> ApiResult<Json<Page<RouteView>>> {
     let mut tx = state.db.read(&can.caller, state.now()).await?;
-    Ok(one_page(db::list_routes(&mut tx, can.caller.tenant_id, None).await?))
+    Ok(one_page(
+        db::list_routes(&mut tx, can.caller.tenant_id, None).await?,
+    ))
 }
 
 /// Makes a route.
@@ -207,7 +209,9 @@ async fn list_silences(
     let now = state.now();
     let mut tx = state.db.read(&can.caller, now).await?;
     let rows = db::list_silences(&mut tx, can.caller.tenant_id, now, after, limit + 1).await?;
-    Ok(Json(page_of(rows, limit, |row| (row.created_at, row.silence_id.0))))
+    Ok(Json(page_of(rows, limit, |row| {
+        (row.created_at, row.silence_id.0)
+    })))
 }
 
 /// Mutes what everything that is given holds for, until a time.

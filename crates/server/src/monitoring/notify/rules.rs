@@ -24,11 +24,7 @@ const MAX_DAYS: i64 = 90;
 /// Minutes of a week.
 const MAX_ESCALATION_MINUTES: i32 = 10_080;
 
-pub(super) async fn create_route(
-    state: &AppState,
-    acting: &Acting,
-    body: SaveRoute,
-) -> ApiResult<RouteView> {
+pub(super) async fn create_route(state: &AppState, acting: &Acting, body: SaveRoute) -> ApiResult<RouteView> {
     require_whole_tenant(acting)?;
     let route_id: RouteId = state.next_id();
     let tenant_id = acting.caller.tenant_id;
@@ -95,7 +91,10 @@ pub(super) async fn create_silence(
     let mut event = acting.event(state, "silence.create");
     let reason = body.reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0') {
-        return Err(ApiError::invalid_field("reason", format!("is 1–{MAX_REASON_CHARS} characters")));
+        return Err(ApiError::invalid_field(
+            "reason",
+            format!("is 1–{MAX_REASON_CHARS} characters"),
+        ));
     }
     check_entries("rule", body.rule.as_slice())?;
     check_end("expires_at", Some(body.expires_at), event.at)?;
@@ -144,7 +143,10 @@ fn check_route(body: &SaveRoute, now: DateTime<Utc>) -> ApiResult<()> {
     check_entries("rules", &body.rules)?;
     check_entries("tags", &body.tags)?;
     if body.agents.len() > MAX_ENTRIES {
-        return Err(ApiError::invalid_field("agents", format!("has at most {MAX_ENTRIES} entries")));
+        return Err(ApiError::invalid_field(
+            "agents",
+            format!("has at most {MAX_ENTRIES} entries"),
+        ));
     }
     if body.source == RouteSource::Alert && !(body.tags.is_empty() && body.agents.is_empty()) {
         return Err(ApiError::invalid_field(

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sg_db::monitoring::{
-    Channel, Claim, ClaimedNotification, Content, Delivered, claim_notification, finish_attempt, read_content,
-    sweep_notifications,
+    Channel, Claim, ClaimedNotification, Content, Delivered, claim_notification, finish_attempt,
+    read_content, sweep_notifications,
 };
 use sg_types::api::notifications::DeliveryAttempt;
 use sg_types::{ChannelId, NotificationId};
@@ -104,7 +104,10 @@ fn serve(state: AppState, claimed: ClaimedNotification) -> impl Future<Output = 
 /// A failure of the database: what is due stays due.
 fn note(result: anyhow::Result<()>) {
     if let Err(error) = result {
-        tracing::warn!(error = format!("{error:#}"), "notifications wait for the database");
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "notifications wait for the database"
+        );
     }
 }
 
@@ -205,7 +208,9 @@ fn tell(claimed: &ClaimedNotification, refusal: Option<&Refusal>) {
     let outcome = if refusal.is_none() { "sent" } else { "failed" };
     metrics::counter!("sg_notification_attempts_total", "kind" => kind, "outcome" => outcome).increment(1);
     match refusal {
-        None => tracing::debug!(notification.id = %claimed.notification_id, channel.kind = kind, "a notification was sent"),
+        None => {
+            tracing::debug!(notification.id = %claimed.notification_id, channel.kind = kind, "a notification was sent")
+        }
         Some(refusal) => tracing::warn!(
             notification.id = %claimed.notification_id,
             notification.attempts = claimed.attempts,

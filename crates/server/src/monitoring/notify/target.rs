@@ -131,7 +131,10 @@ pub(super) fn check(state: &AppState, target: ChannelTarget) -> ApiResult<Checke
             if !ROUTING_KEY_CHARS.contains(&routing_key.len())
                 || !routing_key.bytes().all(|b| b.is_ascii_graphic())
             {
-                return Err(ApiError::invalid_field("target.routing_key", "is 8–200 letters and digits"));
+                return Err(ApiError::invalid_field(
+                    "target.routing_key",
+                    "is 8–200 letters and digits",
+                ));
             }
             let mut secret = secret_url(url);
             secret.routing_key = Some(routing_key.into());
@@ -184,7 +187,12 @@ fn check_addresses(state: &AppState, addresses: &[String]) -> ApiResult<()> {
 
 fn check_url(state: &AppState, text: &str, ca_pem: Option<&str>) -> ApiResult<(Url, String)> {
     check_size(ca_pem)?;
-    let refuse = || ApiError::invalid_field("target.url", "is an https address without a name and password in it");
+    let refuse = || {
+        ApiError::invalid_field(
+            "target.url",
+            "is an https address without a name and password in it",
+        )
+    };
     if text.chars().count() > MAX_URL_CHARS {
         return Err(refuse());
     }
@@ -200,8 +208,7 @@ fn check_url(state: &AppState, text: &str, ca_pem: Option<&str>) -> ApiResult<(U
 
 fn check_syslog(address: &str, ca_pem: Option<&str>) -> ApiResult<()> {
     check_size(ca_pem)?;
-    let parsed =
-        Address::parse(address).map_err(|wrong| ApiError::invalid_field("target.address", wrong))?;
+    let parsed = Address::parse(address).map_err(|wrong| ApiError::invalid_field("target.address", wrong))?;
     match (&parsed, ca_pem) {
         (Address::Tls(..), pem) => {
             syslog::tls_config(pem.unwrap_or_default().as_bytes()).map_err(|_| {

@@ -113,7 +113,9 @@ impl Outbound {
         let retry_after = answer.headers().get("retry-after");
         Ok(PostAnswer {
             status: answer.status().as_u16(),
-            retry_after: retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned),
+            retry_after: retry_after
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
         })
     }
 
@@ -175,9 +177,17 @@ impl reqwest::dns::Resolve for GuardedResolver {
 }
 
 /// The addresses of a name that we go to.
-pub(crate) async fn look_up(host: &str, port: u16, allow_loopback: bool) -> Result<Vec<SocketAddr>, OutboundError> {
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|_| OutboundError::Address)?;
-    let found: Vec<_> = found.filter(|address| is_public_enough(address.ip(), allow_loopback)).collect();
+pub(crate) async fn look_up(
+    host: &str,
+    port: u16,
+    allow_loopback: bool,
+) -> Result<Vec<SocketAddr>, OutboundError> {
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| OutboundError::Address)?;
+    let found: Vec<_> = found
+        .filter(|address| is_public_enough(address.ip(), allow_loopback))
+        .collect();
     if found.is_empty() {
         return Err(OutboundError::Address);
     }

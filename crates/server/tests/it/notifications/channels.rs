@@ -15,7 +15,10 @@ async fn what_is_secret_is_sealed_and_never_shown_again() {
     let pager = json!({ "kind": "pagerduty", "routing_key": "routingkeyofthepager", "url": receiver.url("/v2/tokenofthepager") });
     scene.channel("pager", pager).await;
     let hook = scene
-        .channel("hook", json!({ "kind": "webhook", "url": receiver.url("/hook?key=tokenofthehook") }))
+        .channel(
+            "hook",
+            json!({ "kind": "webhook", "url": receiver.url("/hook?key=tokenofthehook") }),
+        )
         .await;
     let signing = hook.signing_secret.unwrap();
     assert!(signing.starts_with("whsec_") && signing.len() == 50, "{signing}");
@@ -25,14 +28,21 @@ async fn what_is_secret_is_sealed_and_never_shown_again() {
         .get(&scene.admin, &format!("{CHANNELS}/{}", hook.channel.channel_id))
         .await;
     let dump = scene.whole_database().await;
-    for secret in ["tokenofthe", "routingkeyofthepager", signing.trim_start_matches("whsec_")] {
+    for secret in [
+        "tokenofthe",
+        "routingkeyofthepager",
+        signing.trim_start_matches("whsec_"),
+    ] {
         assert!(!listed.body.to_string().contains(secret), "{}", listed.body);
         assert!(!one.body.to_string().contains(secret), "{}", one.body);
         assert!(!dump.contains(secret), "{secret} is in the database");
     }
     assert_eq!(
         hook.channel.settings,
-        ChannelSettings::Webhook { host: "127.0.0.1".to_owned(), ca_pem: None }
+        ChannelSettings::Webhook {
+            host: "127.0.0.1".to_owned(),
+            ca_pem: None
+        }
     );
     let sealed = scene
         .server
@@ -47,16 +57,38 @@ async fn what_is_secret_is_sealed_and_never_shown_again() {
     assert!(changed.signing_secret.is_some_and(|secret| secret != signing));
     let renamed: ChannelSaved = scene
         .server
-        .patch(&scene.admin, &path, json!({ "name": "Hook", "per_minute": 30, "is_enabled": false }))
+        .patch(
+            &scene.admin,
+            &path,
+            json!({ "name": "Hook", "per_minute": 30, "is_enabled": false }),
+        )
         .await
         .expect(200);
-    assert_eq!((renamed.signing_secret, renamed.channel.is_enabled, renamed.channel.per_minute), (None, false, 30));
+    assert_eq!(
+        (
+            renamed.signing_secret,
+            renamed.channel.is_enabled,
+            renamed.channel.per_minute
+        ),
+        (None, false, 30)
+    );
     scene
         .server
-        .patch(&scene.admin, &path, json!({ "target": { "kind": "email", "addresses": ["a@b.c"] } }))
+        .patch(
+            &scene.admin,
+            &path,
+            json!({ "target": { "kind": "email", "addresses": ["a@b.c"] } }),
+        )
         .await
         .refused(422, "invalid_body");
-    assert_eq!(scene.server.send("DELETE", &path, &scene.admin.token, None).await.status, 204);
+    assert_eq!(
+        scene
+            .server
+            .send("DELETE", &path, &scene.admin.token, None)
+            .await
+            .status,
+        204
+    );
     let sealed = scene
         .server
         .count("select count(*) from users.secrets where purpose = 'notification_channel'")
@@ -79,7 +111,10 @@ async fn a_test_says_what_the_receiver_said() {
             .expect::<DeliveryAttempt>(200)
     };
     let attempt = test().await;
-    assert_eq!((attempt.is_delivered, attempt.answer_code, &attempt.error), (true, Some(202), &None));
+    assert_eq!(
+        (attempt.is_delivered, attempt.answer_code, &attempt.error),
+        (true, Some(202), &None)
+    );
     assert_eq!(scene.receiver.take()[0].json()["type"], "test");
     scene.receiver.answer_with(&[Answer::Status(403)]);
     let attempt = test().await;
@@ -96,12 +131,22 @@ async fn a_test_says_what_the_receiver_said() {
     let port = closed.local_addr().unwrap().port();
     drop(closed);
     let gone = scene
-        .channel("gone", json!({ "kind": "webhook", "url": format!("http://127.0.0.1:{port}/secretpath") }))
+        .channel(
+            "gone",
+            json!({ "kind": "webhook", "url": format!("http://127.0.0.1:{port}/secretpath") }),
+        )
         .await;
     let path = format!("{CHANNELS}/{}/test", gone.channel.channel_id);
-    let attempt: DeliveryAttempt = scene.server.post(&scene.admin, &path, json!({})).await.expect(200);
+    let attempt: DeliveryAttempt = scene
+        .server
+        .post(&scene.admin, &path, json!({}))
+        .await
+        .expect(200);
     let error = attempt.error.unwrap();
-    assert!(!attempt.is_delivered && error.contains("no connection") && !error.contains("secretpath"), "{error}");
+    assert!(
+        !attempt.is_delivered && error.contains("no connection") && !error.contains("secretpath"),
+        "{error}"
+    );
     assert_eq!(scene.log("&outcome=refused").await.len(), 2);
 }
 
@@ -138,16 +183,35 @@ async fn addresses_that_lead_astray_are_refused() {
         .await
         .refused(409, "mail_not_configured");
     // Metadata services and the like are found out when the name is looked up, or by the address itself.
-    for url in ["https://169.254.169.254/latest", "https://[fe80::1]/", "https://0.0.0.0/", "https://[::ffff:169.254.169.254]/"] {
+    for url in [
+        "https://169.254.169.254/latest",
+        "https://[fe80::1]/",
+        "https://0.0.0.0/",
+        "https://[::ffff:169.254.169.254]/",
+    ] {
         let made = scene.channel(url, json!({ "kind": "webhook", "url": url })).await;
         let path = format!("{CHANNELS}/{}/test", made.channel.channel_id);
-        let attempt: DeliveryAttempt = scene.server.post(&scene.admin, &path, json!({})).await.expect(200);
-        assert!(!attempt.is_delivered && attempt.milliseconds < 2_000, "{url}: {attempt:?}");
-        assert!(attempt.error.unwrap().contains("not one that is gone to"), "{url}");
+        let attempt: DeliveryAttempt = scene
+            .server
+            .post(&scene.admin, &path, json!({}))
+            .await
+            .expect(200);
+        assert!(
+            !attempt.is_delivered && attempt.milliseconds < 2_000,
+            "{url}: {attempt:?}"
+        );
+        assert!(
+            attempt.error.unwrap().contains("not one that is gone to"),
+            "{url}"
+        );
     }
     for (name, per_minute) in [("", 10), ("x", 0), ("x", 601), (" ", 1), ("a\nb", 1)] {
         let body = json!({ "name": name, "per_minute": per_minute, "target": { "kind": "webhook", "url": "https://example.org" } });
-        assert_eq!(scene.server.post(&scene.admin, CHANNELS, body).await.status, 422, "{name:?}");
+        assert_eq!(
+            scene.server.post(&scene.admin, CHANNELS, body).await.status,
+            422,
+            "{name:?}"
+        );
     }
 }
 
@@ -164,11 +228,29 @@ async fn only_administrators_of_the_whole_tenant_decide_who_is_told() {
     let user = server.caller(TenantId::DEFAULT, Role::User).await;
     let body = json!({ "name": "mine", "target": { "kind": "webhook", "url": scene.receiver.url("/") } });
     for caller in [&manager, &user] {
-        server.post(caller, CHANNELS, body.clone()).await.refused(403, "missing_permission");
-        server.patch(caller, &path, json!({ "is_enabled": false })).await.refused(403, "missing_permission");
-        server.post(caller, &format!("{path}/test"), json!({})).await.refused(403, "missing_permission");
-        server.post(caller, ROUTES, every_incident("x", channel_id)).await.refused(403, "missing_permission");
-        assert_eq!(server.send("DELETE", &route_path, &caller.token, None).await.status, 403);
+        server
+            .post(caller, CHANNELS, body.clone())
+            .await
+            .refused(403, "missing_permission");
+        server
+            .patch(caller, &path, json!({ "is_enabled": false }))
+            .await
+            .refused(403, "missing_permission");
+        server
+            .post(caller, &format!("{path}/test"), json!({}))
+            .await
+            .refused(403, "missing_permission");
+        server
+            .post(caller, ROUTES, every_incident("x", channel_id))
+            .await
+            .refused(403, "missing_permission");
+        assert_eq!(
+            server
+                .send("DELETE", &route_path, &caller.token, None)
+                .await
+                .status,
+            403
+        );
     }
     assert_eq!(server.get(&manager, CHANNELS).await.status, 200);
     assert_eq!(server.get(&user, CHANNELS).await.status, 403);
@@ -183,7 +265,14 @@ async fn only_administrators_of_the_whole_tenant_decide_who_is_told() {
         server.patch(&other, &path, json!({ "is_enabled": false })).await,
         server.send("DELETE", &path, &other.token, None).await,
         server.post(&other, &format!("{path}/test"), json!({})).await,
-        server.send("PUT", &route_path, &other.token, Some(every_incident("x", channel_id))).await,
+        server
+            .send(
+                "PUT",
+                &route_path,
+                &other.token,
+                Some(every_incident("x", channel_id)),
+            )
+            .await,
         server.send("DELETE", &route_path, &other.token, None).await,
     ] {
         answer.refused(404, "not_found");
@@ -193,8 +282,14 @@ async fn only_administrators_of_the_whole_tenant_decide_who_is_told() {
         .await
         .refused(422, "invalid_body");
     let name = json!({ "name": "HOOK", "target": { "kind": "webhook", "url": scene.receiver.url("/") } });
-    server.post(&other, CHANNELS, name.clone()).await.expect::<ChannelSaved>(201);
-    server.post(&scene.admin, CHANNELS, name).await.refused(409, "already_exists");
+    server
+        .post(&other, CHANNELS, name.clone())
+        .await
+        .expect::<ChannelSaved>(201);
+    server
+        .post(&scene.admin, CHANNELS, name)
+        .await
+        .refused(409, "already_exists");
     assert!(scene.receiver.all().is_empty());
 }
 
@@ -222,8 +317,16 @@ async fn a_role_that_sees_a_part_of_the_tenant_sees_and_sets_up_nothing() {
     ))
     .await;
     let listed = app.get(CHANNELS, &eve.token).await;
-    assert_eq!((listed.status, &listed.body["items"]), (200, &json!([])), "{}", listed.body);
-    let path = format!("{CHANNELS}/{}", made.body["channel"]["channel_id"].as_str().unwrap());
+    assert_eq!(
+        (listed.status, &listed.body["items"]),
+        (200, &json!([])),
+        "{}",
+        listed.body
+    );
+    let path = format!(
+        "{CHANNELS}/{}",
+        made.body["channel"]["channel_id"].as_str().unwrap()
+    );
     assert_eq!(app.delete(&path, &eve.token).await.status, 403);
     let silence = json!({ "reason": "quiet", "expires_at": app.clock_now() + chrono::Duration::hours(1) });
     assert_eq!(app.post(SILENCES, &eve.token, silence).await.status, 403);

@@ -35,7 +35,10 @@ async fn a_high_incident_reaches_the_first_channel_within_seconds_signed() {
     let body = posted[0].json();
     assert_eq!(body["type"], "incident.opened");
     let data = &body["data"];
-    assert_eq!((&data["severity"], &data["endpoint"]["hostname"]), (&json!("high"), &json!("web-1")));
+    assert_eq!(
+        (&data["severity"], &data["endpoint"]["hostname"]),
+        (&json!("high"), &json!("web-1"))
+    );
     assert_eq!(data["incident"]["rules"][0]["rule_id"], "miner");
     assert_eq!(data["incident"]["tags"], json!(["attack.execution"]));
     let threat = data["incident"]["threat_id"].as_str().unwrap();
@@ -47,8 +50,14 @@ async fn a_high_incident_reaches_the_first_channel_within_seconds_signed() {
     scene.settle().await;
     let log = scene.log("").await;
     assert_eq!(log.len(), 1);
-    assert_eq!((log[0].outcome, log[0].cause), (Some(NotificationOutcome::Sent), NotificationCause::IncidentOpened));
-    assert_eq!((log[0].attempts.len(), log[0].attempts[0].answer_code), (1, Some(202)));
+    assert_eq!(
+        (log[0].outcome, log[0].cause),
+        (Some(NotificationOutcome::Sent), NotificationCause::IncidentOpened)
+    );
+    assert_eq!(
+        (log[0].attempts.len(), log[0].attempts[0].answer_code),
+        (1, Some(202))
+    );
 
     // What is below the route's severity, and what only counts up, is told to nobody.
     scene.incident("miner", "high", "/tmp/xmrig").await;
@@ -71,9 +80,17 @@ async fn nothing_is_sent_without_a_channel_and_nothing_that_was_before_it() {
     let first = scene.webhook("hook").await;
     let routes = scene.routes().await;
     assert_eq!(routes.len(), 2);
-    assert!(routes.iter().all(|route| route.channel_id == first.channel.channel_id));
+    assert!(
+        routes
+            .iter()
+            .all(|route| route.channel_id == first.channel.channel_id)
+    );
     scene.webhook("second").await;
-    assert_eq!(scene.routes().await.len(), 2, "the second gets what its routes say");
+    assert_eq!(
+        scene.routes().await.len(),
+        2,
+        "the second gets what its routes say"
+    );
     scene.incident("miner", "critical", "/tmp/b").await;
     scene.receiver.wait_for(1).await;
     scene.settle().await;
@@ -94,7 +111,9 @@ async fn what_fails_comes_again_under_the_same_id_later_and_later() {
     // Attempt, and the seconds after which the next one is due: 15, 30, 300 by the receiver's wish.
     for (number, wait) in [(1, 19), (2, 38), (3, 300), (4, 150)] {
         scene.receiver.wait_for(number).await;
-        let log = scene.wait_for_log("", |log| log[0].attempts.len() == number).await;
+        let log = scene
+            .wait_for_log("", |log| log[0].attempts.len() == number)
+            .await;
         assert_eq!(log[0].outcome, None, "{log:?}");
         let pause = (log[0].next_attempt_at.unwrap() - scene.server.state.now()).num_seconds();
         assert!((wait / 2 - 2..=wait + 1).contains(&pause), "{number}: {pause}");
@@ -105,17 +124,25 @@ async fn what_fails_comes_again_under_the_same_id_later_and_later() {
     let first = posted[0].header("webhook-id");
     assert!(posted.iter().all(|one| one.header("webhook-id") == first));
     let log = scene.log("").await;
-    let codes: Vec<_> = log[0].attempts.iter().rev().map(|attempt| attempt.answer_code).collect();
+    let codes: Vec<_> = log[0]
+        .attempts
+        .iter()
+        .rev()
+        .map(|attempt| attempt.answer_code)
+        .collect();
     assert_eq!(codes, [Some(404), Some(307), Some(429), Some(500), Some(202)]);
     assert_eq!(log[0].outcome, Some(NotificationOutcome::Sent));
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_for_a_day_is_given_up_and_raises_an_alert_that_ends_with_the_next_delivery() {
+async fn a_receiver_that_is_away_for_a_day_is_given_up_and_raises_an_alert_that_ends_with_the_next_delivery()
+{
     let mut scene = Scene::start().await;
     scene.webhook("hook").await;
     let other = super::receiver::Receiver::start().await;
-    let second = scene.channel("other", json!({ "kind": "webhook", "url": other.url("/") })).await;
+    let second = scene
+        .channel("other", json!({ "kind": "webhook", "url": other.url("/") }))
+        .await;
     scene
         .route(json!({ "name": "Alerts too", "channel_id": second.channel.channel_id, "source": "alert", "min_severity": "low" }))
         .await;
@@ -125,12 +152,18 @@ async fn a_receiver_that_is_away_for_a_day_is_given_up_and_raises_an_alert_that_
     scene.wait_for_log("", |log| log[0].attempts.len() == 1).await;
     scene.advance(24 * 3600 + 1);
     let log = scene
-        .wait_for_log("", |log| log.iter().any(|one| one.outcome == Some(NotificationOutcome::Expired)))
+        .wait_for_log("", |log| {
+            log.iter()
+                .any(|one| one.outcome == Some(NotificationOutcome::Expired))
+        })
         .await;
     assert!(!log.is_empty());
     let told = other.wait_for(1).await;
     let data = &told[0].json()["data"];
-    assert_eq!((&data["alert"]["kind"], &data["alert"]["subject"]), (&json!("notification_failure"), &json!("hook")));
+    assert_eq!(
+        (&data["alert"]["kind"], &data["alert"]["subject"]),
+        (&json!("notification_failure"), &json!("hook"))
+    );
     let page: Page<AlertView> = scene
         .server
         .get(&scene.admin, "/api/v1/monitoring/alerts?state=firing")
@@ -138,7 +171,13 @@ async fn a_receiver_that_is_away_for_a_day_is_given_up_and_raises_an_alert_that_
         .expect(200);
     assert_eq!(page.items.len(), 1);
     // The channel that does not answer is not told about itself.
-    assert!(scene.log("").await.iter().all(|one| one.alert_id.is_none() || one.channel_name == "other"));
+    assert!(
+        scene
+            .log("")
+            .await
+            .iter()
+            .all(|one| one.alert_id.is_none() || one.channel_name == "other")
+    );
 
     scene.receiver.forget_answers();
     scene.incident("miner", "high", "/tmp/b").await;
@@ -154,7 +193,9 @@ async fn a_receiver_that_refuses_for_good_is_asked_four_times() {
     scene.incident("miner", "high", "/tmp/a").await;
     for number in 1..=4 {
         scene.receiver.wait_for(number).await;
-        scene.wait_for_log("", |log| log.iter().any(|one| one.attempts.len() == number)).await;
+        scene
+            .wait_for_log("", |log| log.iter().any(|one| one.attempts.len() == number))
+            .await;
         scene.advance(3600);
     }
     let log = scene.wait_for_log("", |log| log[0].outcome.is_some()).await;
@@ -168,8 +209,12 @@ async fn a_channel_that_hangs_holds_up_nobody_but_itself() {
     let hanging = scene.webhook("hanging").await;
     scene.receiver.answer_with(&vec![Answer::Hang; 20]);
     let other = super::receiver::Receiver::start().await;
-    let second = scene.channel("other", json!({ "kind": "webhook", "url": other.url("/") })).await;
-    scene.route(every_incident("All", second.channel.channel_id)).await;
+    let second = scene
+        .channel("other", json!({ "kind": "webhook", "url": other.url("/") }))
+        .await;
+    scene
+        .route(every_incident("All", second.channel.channel_id))
+        .await;
     for number in 0..5 {
         scene.incident("miner", "high", &format!("/tmp/{number}")).await;
     }

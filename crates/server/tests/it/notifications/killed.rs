@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use sg_types::TimeOrderedIds;
 use sg_types::Ids;
+use sg_types::TimeOrderedIds;
 
 use super::receiver::Answer;
 use super::*;
@@ -115,7 +115,11 @@ async fn a_server_that_is_killed_loses_no_notification() {
     for posted in receiver.all() {
         let title = posted.json()["data"]["title"].as_str().unwrap().to_owned();
         let id = posted.header("webhook-id").to_owned();
-        assert_eq!(*ids.entry(title.clone()).or_insert_with(|| id.clone()), id, "{title} has one id, however often it comes");
+        assert_eq!(
+            *ids.entry(title.clone()).or_insert_with(|| id.clone()),
+            id,
+            "{title} has one id, however often it comes"
+        );
     }
     assert_eq!(ids.len(), expected);
     up.stop();
@@ -123,7 +127,9 @@ async fn a_server_that_is_killed_loses_no_notification() {
 
 async fn release_leases(up: &Up) {
     let url = up.ready["database_url"].as_str().unwrap();
-    let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap();
+    let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(url)
+        .await
+        .unwrap();
     sqlx::query("update monitoring.notifications set next_attempt_at = now() where finished_at is null")
         .execute(&mut conn)
         .await
@@ -141,7 +147,11 @@ async fn wait_until_told(receiver: &Receiver, expected: usize) {
         if titles.len() == expected {
             return;
         }
-        assert!(began.elapsed().as_secs() < 30, "{} of {expected}: {titles:?}", titles.len());
+        assert!(
+            began.elapsed().as_secs() < 30,
+            "{} of {expected}: {titles:?}",
+            titles.len()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

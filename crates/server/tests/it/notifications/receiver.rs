@@ -96,7 +96,11 @@ impl Receiver {
 
     /// Answers the next requests so; later ones are taken.
     pub(crate) fn answer_with(&self, answers: &[Answer]) {
-        self.shared.answers.lock().unwrap().extend(answers.iter().cloned());
+        self.shared
+            .answers
+            .lock()
+            .unwrap()
+            .extend(answers.iter().cloned());
     }
 
     /// Takes what comes from now on.
@@ -258,7 +262,9 @@ impl SecureReceiver {
                     }
                 }
                 requests.fetch_add(1, Ordering::SeqCst);
-                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+                    .await;
                 let _ = stream.shutdown().await;
             }
         });
@@ -280,7 +286,9 @@ fn ends(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     body.len() >= length.unwrap_or(0)
 }
 

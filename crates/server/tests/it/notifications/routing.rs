@@ -22,7 +22,14 @@ async fn a_route_is_by_rule_tag_endpoint_and_severity() {
     let hook = scene.webhook("hook").await.channel.channel_id;
     for route in scene.routes().await {
         let path = format!("{ROUTES}/{}", route.route_id);
-        assert_eq!(scene.server.send("DELETE", &path, &scene.admin.token, None).await.status, 204);
+        assert_eq!(
+            scene
+                .server
+                .send("DELETE", &path, &scene.admin.token, None)
+                .await
+                .status,
+            204
+        );
     }
     let route = scene
         .route(json!({ "name": "One", "channel_id": hook, "source": "incident", "min_severity": "medium", "rules": ["miner"] }))
@@ -39,7 +46,11 @@ async fn a_route_is_by_rule_tag_endpoint_and_severity() {
             body[name] = value.clone();
         }
         let token = scene.admin.token.clone();
-        scene.server.send("PUT", &path, &token, Some(body)).await.expect::<RouteView>(200);
+        scene
+            .server
+            .send("PUT", &path, &token, Some(body))
+            .await
+            .expect::<RouteView>(200);
     };
     put(&scene, json!({ "tags": ["attack.execution"] })).await;
     scene.incident("tagged", "low", "/tmp/4").await;
@@ -53,13 +64,22 @@ async fn a_route_is_by_rule_tag_endpoint_and_severity() {
     put(&scene, json!({ "is_enabled": false })).await;
     scene.incident("off", "critical", "/tmp/8").await;
     // Quiet for an hour: it is in the log, and nobody is told.
-    put(&scene, json!({ "muted_until": scene.server.state.now() + chrono::Duration::hours(1) })).await;
+    put(
+        &scene,
+        json!({ "muted_until": scene.server.state.now() + chrono::Duration::hours(1) }),
+    )
+    .await;
     scene.incident("quiet", "critical", "/tmp/9").await;
     scene.advance(3601);
     scene.incident("loud", "low", "/tmp/10").await;
     assert_eq!(
         titles(&scene, "hook").await,
-        ["Rule here: /tmp/6", "Rule loud: /tmp/10", "Rule miner: /tmp/1", "Rule tagged: /tmp/4"]
+        [
+            "Rule here: /tmp/6",
+            "Rule loud: /tmp/10",
+            "Rule miner: /tmp/1",
+            "Rule tagged: /tmp/4"
+        ]
     );
     let silenced = scene.log("&outcome=silenced").await;
     assert_eq!(silenced.len(), 1);
@@ -108,23 +128,41 @@ async fn a_silence_mutes_what_it_says_until_it_ends() {
     let silence = async |scene: &Scene, mut body: Value| {
         body["reason"] = json!("maintenance");
         body["expires_at"] = json!(hour);
-        scene.server.post(&manager, SILENCES, body).await.expect::<SilenceView>(201)
+        scene
+            .server
+            .post(&manager, SILENCES, body)
+            .await
+            .expect::<SilenceView>(201)
     };
     let by_rule = silence(&scene, json!({ "rule": "noisy" })).await;
     silence(&scene, json!({ "max_severity": "low" })).await;
-    let host = silence(&scene, json!({ "agent_id": scene.agent.agent_id, "rule": "host", "max_severity": "high" })).await;
-    assert_eq!((host.hostname.as_deref(), host.owner_id), (Some("web-1"), Some(manager.user_id)));
+    let host = silence(
+        &scene,
+        json!({ "agent_id": scene.agent.agent_id, "rule": "host", "max_severity": "high" }),
+    )
+    .await;
+    assert_eq!(
+        (host.hostname.as_deref(), host.owner_id),
+        (Some("web-1"), Some(manager.user_id))
+    );
     scene.incident("noisy", "critical", "/tmp/1").await;
     scene.incident("fine", "low", "/tmp/2").await;
     scene.incident("host", "high", "/tmp/3").await;
     scene.incident("host", "critical", "/tmp/4").await;
     scene.incident("fine", "medium", "/tmp/5").await;
-    assert_eq!(titles(&scene, "hook").await, ["Rule fine: /tmp/5", "Rule host: /tmp/4"]);
+    assert_eq!(
+        titles(&scene, "hook").await,
+        ["Rule fine: /tmp/5", "Rule host: /tmp/4"]
+    );
     assert_eq!(scene.log("&outcome=silenced").await.len(), 3);
 
     let path = format!("{SILENCES}/{}", by_rule.silence_id);
     for _ in 0..2 {
-        let ended: SilenceView = scene.server.send("DELETE", &path, &manager.token, None).await.expect(200);
+        let ended: SilenceView = scene
+            .server
+            .send("DELETE", &path, &manager.token, None)
+            .await
+            .expect(200);
         assert!(!ended.is_active && ended.ended_at.is_some());
     }
     scene.incident("noisy", "low", "/tmp/6").await;
@@ -133,7 +171,12 @@ async fn a_silence_mutes_what_it_says_until_it_ends() {
     scene.incident("fine", "low", "/tmp/8").await;
     assert_eq!(
         titles(&scene, "hook").await,
-        ["Rule fine: /tmp/5", "Rule fine: /tmp/8", "Rule host: /tmp/4", "Rule noisy: /tmp/7"]
+        [
+            "Rule fine: /tmp/5",
+            "Rule fine: /tmp/8",
+            "Rule host: /tmp/4",
+            "Rule noisy: /tmp/7"
+        ]
     );
     let page: Page<SilenceView> = scene.server.get(&manager, SILENCES).await.expect(200);
     assert!(page.items.len() == 3 && page.items.iter().all(|one| !one.is_active));
@@ -151,8 +194,18 @@ async fn a_silence_mutes_what_it_says_until_it_ends() {
         let answer = scene.server.post(&manager, SILENCES, bad.clone()).await;
         assert_eq!(answer.status, 422, "{bad}: {}", answer.body);
     }
-    let other = scene.server.caller(scene.server.tenant("other").await, Role::Admin).await;
-    assert_eq!(scene.server.send("DELETE", &path, &other.token, None).await.status, 404);
+    let other = scene
+        .server
+        .caller(scene.server.tenant("other").await, Role::Admin)
+        .await;
+    assert_eq!(
+        scene
+            .server
+            .send("DELETE", &path, &other.token, None)
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -168,9 +221,16 @@ async fn an_incident_that_nobody_takes_up_goes_to_a_second_channel() {
     scene.incident("left", "high", "/tmp/left").await;
     scene.receiver.wait_for(2).await;
     scene.settle().await;
-    let taken = scene.log("").await.into_iter().find(|one| one.title.as_deref() == Some("Rule taken: /tmp/taken"));
+    let taken = scene
+        .log("")
+        .await
+        .into_iter()
+        .find(|one| one.title.as_deref() == Some("Rule taken: /tmp/taken"));
     let path = format!("/api/v1/threats/incidents/{}", taken.unwrap().threat_id.unwrap());
-    let answer = scene.server.patch(&scene.admin, &path, json!({ "status": "investigating" })).await;
+    let answer = scene
+        .server
+        .patch(&scene.admin, &path, json!({ "status": "investigating" }))
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     scene.advance(14 * 60);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -178,13 +238,22 @@ async fn an_incident_that_nobody_takes_up_goes_to_a_second_channel() {
     scene.advance(61);
     let posted = scene.receiver.wait_for(3).await;
     assert_eq!(posted[2].json()["type"], "incident.waiting");
-    assert_eq!(posted[2].json()["data"]["incident"]["title"], "Rule left: /tmp/left");
+    assert_eq!(
+        posted[2].json()["data"]["incident"]["title"],
+        "Rule left: /tmp/left"
+    );
     scene.advance(3600);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     scene.settle().await;
     assert_eq!(scene.receiver.all().len(), 3, "once");
     let waiting = scene.log("").await;
-    let waiting: Vec<_> = waiting.iter().filter(|one| one.cause == NotificationCause::IncidentWaiting).collect();
-    assert_eq!((waiting.len(), waiting[0].outcome), (1, Some(NotificationOutcome::Sent)));
+    let waiting: Vec<_> = waiting
+        .iter()
+        .filter(|one| one.cause == NotificationCause::IncidentWaiting)
+        .collect();
+    assert_eq!(
+        (waiting.len(), waiting[0].outcome),
+        (1, Some(NotificationOutcome::Sent))
+    );
     assert_eq!(waiting[0].channel_id, second);
 }

@@ -28,7 +28,10 @@ pub(super) async fn send(
 
 fn compose(letter: &Letter) -> Message {
     let title = letter.plain_title();
-    let subject: String = format!("[SecureGuard] {title}").chars().take(SUBJECT_CHARS).collect();
+    let subject: String = format!("[SecureGuard] {title}")
+        .chars()
+        .take(SUBJECT_CHARS)
+        .collect();
     let facts: String = letter
         .facts
         .iter()

@@ -104,7 +104,10 @@ async fn post(
         .map_err(|_| Refusal::permanent("the certificates to trust cannot be read"))?;
     let mut all = vec![("content-type", "application/json".to_owned())];
     all.extend_from_slice(headers);
-    let answer = client.post(&url, &all, body).await.map_err(|error| explain(&error))?;
+    let answer = client
+        .post(&url, &all, body)
+        .await
+        .map_err(|error| explain(&error))?;
     let code = Some(i32::from(answer.status));
     if (200..300).contains(&answer.status) {
         return Ok(code);
@@ -154,7 +157,10 @@ mod tests {
         let now = "2026-01-31T12:00:00Z".parse().unwrap();
         let read = |text| read_retry_after(text, now);
         assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(read("Sat, 31 Jan 2026 12:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(
+            read("Sat, 31 Jan 2026 12:01:00 GMT"),
+            Some(Duration::from_secs(60))
+        );
         assert_eq!(read("99999999999"), Some(LONGEST_PAUSE));
         assert_eq!(read("Fri, 30 Jan 2026 12:01:00 GMT"), None, "past");
         for odd in ["", "-1", "soon", "1.5"] {

@@ -1,7 +1,7 @@
 //! Events of PagerDuty, version 2: what begins and ends has one key, so that the end resolves the beginning.
 
-use serde_json::{Map, Value, json};
 use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
 use sg_types::Severity;
 
 use super::super::target::ChannelSecret;
@@ -22,7 +22,14 @@ pub(super) async fn send(
         .as_ref()
         .ok_or_else(|| Refusal::permanent("the channel has no routing key"))?;
     let body = compose(letter, routing_key.expose_secret(), &state.public_url);
-    post(state, ca_pem, secret.url.as_ref(), &[], body.to_string().into_bytes()).await
+    post(
+        state,
+        ca_pem,
+        secret.url.as_ref(),
+        &[],
+        body.to_string().into_bytes(),
+    )
+    .await
 }
 
 fn compose(letter: &Letter, routing_key: &str, console: &str) -> Value {

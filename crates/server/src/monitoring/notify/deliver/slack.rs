@@ -36,7 +36,9 @@ fn compose(letter: &Letter) -> String {
 
 /// The three characters that Slack reads as more than themselves; without them nothing is a mention or a link.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// Somebody else's text as code, in which no markup is read; an `@` that mentions nobody, where the receiver looks for names in code too.
@@ -53,7 +55,14 @@ mod tests {
 
     #[test]
     fn nobody_is_mentioned_by_what_an_endpoint_says() {
-        for hostile in ["<!channel> x", "@here", "<@U123>", "<https://evil|Open>", "`code` *x*", "a&lt;b"] {
+        for hostile in [
+            "<!channel> x",
+            "@here",
+            "<@U123>",
+            "<https://evil|Open>",
+            "`code` *x*",
+            "a&lt;b",
+        ] {
             let quoted = quote(hostile);
             assert!(!quoted.contains('<') && !quoted.contains("@h"), "{quoted}");
             assert_eq!(quoted.matches('`').count(), 2, "{quoted}");

@@ -47,7 +47,9 @@ async fn send_datagram(found: &[std::net::SocketAddr], message: &[u8]) -> anyhow
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(to).await?;
-    socket.send(message.get(..DATAGRAM_BYTES).unwrap_or(message)).await?;
+    socket
+        .send(message.get(..DATAGRAM_BYTES).unwrap_or(message))
+        .await?;
     Ok(())
 }
 

@@ -28,7 +28,10 @@ pub(super) async fn send(
     let headers = [
         ("webhook-id", id.clone()),
         ("webhook-timestamp", seconds.to_string()),
-        ("webhook-signature", format!("v1,{}", sign(&key, &id, seconds, &body))),
+        (
+            "webhook-signature",
+            format!("v1,{}", sign(&key, &id, seconds, &body)),
+        ),
     ];
     post(state, ca_pem, secret.url.as_ref(), &headers, body).await
 }
@@ -51,7 +54,12 @@ mod tests {
     #[test]
     fn the_signature_is_that_of_the_specification() {
         let key = BASE64.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        let signature = sign(
+            &key,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            br#"{"test": 2432232314}"#,
+        );
         assert_eq!(signature, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }
