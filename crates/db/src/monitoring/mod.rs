@@ -19,8 +19,8 @@ pub use channels::{
 pub use live::{Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes};
 pub use notifications::{
     AlertNews, Claim, ClaimedNotification, Content, Delivered, DigestNews, IncidentSummary,
-    NotificationFilter, claim_notification, finish_attempt, list_notifications, read_content, record_test,
-    sweep_notifications,
+    NotificationFilter, claim_notification, close_notifications, count_tests, finish_attempt,
+    list_notifications, read_content, record_test, sweep_notifications,
 };
 pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use overview::read_overview;

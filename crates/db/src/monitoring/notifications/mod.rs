@@ -17,7 +17,7 @@ use crate::{DbError, Reads, SystemTx, tx::Connection, users::After};
 
 pub use claim::{Claim, ClaimedNotification, claim_notification};
 pub use content::{AlertNews, Content, DigestNews, IncidentSummary, read_content};
-pub use sweep::sweep_notifications;
+pub use sweep::{close_notifications, sweep_notifications};
 
 /// Characters of a failure that are kept.
 const ERROR_CHARS: usize = 500;
@@ -136,6 +136,22 @@ pub async fn finish_attempt(
         }
     }
     Ok(())
+}
+
+/// How many test messages a channel got since a time.
+///
+/// # Errors
+/// As every query.
+pub async fn count_tests(tx: &mut SystemTx, channel: &Channel, since: DateTime<Utc>) -> Result<i64, DbError> {
+    Ok(sqlx::query_scalar(
+        "select count(*) from monitoring.notifications
+         where tenant_id = $1 and channel_id = $2 and cause = 'test' and last_attempt_at > $3",
+    )
+    .bind(channel.tenant_id.0)
+    .bind(channel.channel_id.0)
+    .bind(since)
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Stores a test message with its one attempt.

@@ -12,12 +12,12 @@ use crate::{DbError, SystemTx, tx::Connection};
 /// Rows of one kind that one run looks at.
 const BATCH: i64 = 500;
 
-/// Gives up, escalates and closes whatever is due; returns how many rows it was about. Idempotent, for any number of nodes at once.
+/// Gives up and escalates whatever is due; returns how many rows it was about. Idempotent, for any number of nodes at once.
 ///
 /// # Errors
 /// As every query.
 pub async fn sweep_notifications(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> {
-    Ok(give_up(tx, now).await? + escalate(tx, now).await? + close(tx, now).await?)
+    Ok(give_up(tx, now).await? + escalate(tx, now).await?)
 }
 
 /// Those that were not delivered within a day end, and the tenant's alert says where.
@@ -31,9 +31,9 @@ async fn give_up(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> 
             update monitoring.notifications n set finished_at = $1, outcome = 'expired'
             from old where n.tenant_id = old.tenant_id and n.notification_id = old.notification_id
             returning n.tenant_id, n.channel_id)
-         select e.tenant_id, c.name, count(*) as lost from ended e
+         select e.tenant_id, c.name, count(*) as lost, c.is_enabled from ended e
          join monitoring.channels c on c.tenant_id = e.tenant_id and c.channel_id = e.channel_id
-         group by e.tenant_id, c.name order by e.tenant_id, c.name",
+         group by e.tenant_id, c.name, c.is_enabled order by e.tenant_id, c.name",
     )
     .bind(now)
     .bind(BATCH)
@@ -44,8 +44,11 @@ async fn give_up(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> 
         let lost: i64 = row.try_get("lost")?;
         let name: String = row.try_get("name")?;
         let tenant_id = TenantId(row.try_get::<Uuid, _>("tenant_id")?);
-        #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
-        raise_alert(tx, tenant_id, NOTIFICATION_FAILURE, &name, lost as f64, now).await?;
+        // What waited at a channel that is switched off is missed by nobody.
+        if row.try_get("is_enabled")? {
+            #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
+            raise_alert(tx, tenant_id, NOTIFICATION_FAILURE, &name, lost as f64, now).await?;
+        }
         ended += lost.unsigned_abs();
     }
     Ok(ended)
@@ -80,8 +83,11 @@ async fn escalate(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError>
     Ok(done.rows_affected())
 }
 
-/// Receivers that keep things open are told what is over here: an incident, or all that a digest told of.
-async fn close(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> {
+/// Receivers that keep things open are told what is over here: an incident, or all that a digest told of. Looks at everything that is open there.
+///
+/// # Errors
+/// As every query.
+pub async fn close_notifications(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> {
     let done = sqlx::query(
         "with over as (
             select n.tenant_id, n.notification_id, n.channel_id, n.route_id, n.cause, n.threat_id, n.severity,

@@ -1,5 +1,6 @@
 //! Setting channels up, changing, removing and trying them.
 
+use chrono::Duration;
 use sg_db::DbError;
 use sg_db::monitoring::{self as db, ChannelToSave, NOTIFICATION_FAILURE};
 use sg_db::users::providers::delete_secret;
@@ -18,6 +19,8 @@ use crate::error::{ApiError, ApiResult};
 
 /// Channels of one tenant at most.
 const MAX_CHANNELS: i64 = 50;
+/// Test messages of one channel in a minute.
+const TESTS_PER_MINUTE: i64 = 10;
 /// Messages in a minute where nothing is said.
 const PER_MINUTE: i32 = 10;
 
@@ -151,6 +154,10 @@ pub(super) async fn try_out(
     let channel = db::lock_channel(&mut tx, tenant_id, channel_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
+    // Nobody's mailbox is filled by tests.
+    if db::count_tests(&mut tx, &channel, event.at - Duration::minutes(1)).await? >= TESTS_PER_MINUTE {
+        return Err(ApiError::too_many_requests(60));
+    }
     drop(tx);
     let id: NotificationId = state.next_id();
     let letter = Letter::test(id, event.at, state.public_url.trim_end_matches('/'));

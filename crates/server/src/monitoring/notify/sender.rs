@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sg_db::monitoring::{
-    Channel, Claim, ClaimedNotification, Content, Delivered, claim_notification, finish_attempt,
-    read_content, sweep_notifications,
+    Channel, Claim, ClaimedNotification, Content, Delivered, claim_notification, close_notifications,
+    finish_attempt, read_content, sweep_notifications,
 };
 use sg_types::api::notifications::DeliveryAttempt;
 use sg_types::{ChannelId, NotificationId};
@@ -24,6 +24,8 @@ use crate::AppState;
 const AT_ONCE: usize = 16;
 /// Time between looks at what time brings; what happens wakes the sender at once.
 const TICK: Duration = Duration::from_secs(1);
+/// Looks between two at what receivers have open: incidents stay open for days.
+const LOOKS: u32 = 5;
 /// Pause after the first failure; doubles with each.
 const FIRST_RETRY_SECONDS: u64 = 15;
 /// Seconds between two attempts at most.
@@ -47,7 +49,7 @@ pub fn spawn(state: &AppState) {
 /// # Errors
 /// What the database says; the next run finds the same.
 pub async fn run(state: AppState) -> anyhow::Result<u64> {
-    sweep(&state).await?;
+    sweep(&state, true).await?;
     let mut looked_at = 0;
     loop {
         match claim(&state, &BTreeSet::new()).await? {
@@ -65,11 +67,15 @@ async fn keep_sending(state: AppState) -> anyhow::Result<()> {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut on_their_way = FuturesUnordered::new();
     let mut busy: BTreeSet<ChannelId> = BTreeSet::new();
+    let mut looks = 0_u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = state.notification_waits.notified() => {}
-            _ = ticks.tick() => note(sweep(&state).await),
+            _ = ticks.tick() => {
+                note(sweep(&state, looks.is_multiple_of(LOOKS)).await);
+                looks = looks.wrapping_add(1);
+            }
             Some(channel_id) = on_their_way.next(), if !on_their_way.is_empty() => {
                 busy.remove(&channel_id);
             }
@@ -111,9 +117,12 @@ fn note(result: anyhow::Result<()>) {
     }
 }
 
-async fn sweep(state: &AppState) -> anyhow::Result<()> {
+async fn sweep(state: &AppState, closes: bool) -> anyhow::Result<()> {
     let mut tx = state.db.system("notifications").await?;
     sweep_notifications(&mut tx, state.now()).await?;
+    if closes {
+        close_notifications(&mut tx, state.now()).await?;
+    }
     tx.commit_upkeep().await?;
     Ok(())
 }

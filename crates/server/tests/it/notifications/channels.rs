@@ -148,6 +148,18 @@ async fn a_test_says_what_the_receiver_said() {
         "{error}"
     );
     assert_eq!(scene.log("&outcome=refused").await.len(), 2);
+    // Ten tests a minute: nobody's mailbox is filled by them.
+    for _ in 0..9 {
+        let answer = scene.server.post(&scene.admin, &path, json!({})).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let answer = scene.server.post(&scene.admin, &path, json!({})).await;
+    answer.refused(429, "too_many_requests");
+    scene.advance(61);
+    assert_eq!(
+        scene.server.post(&scene.admin, &path, json!({})).await.status,
+        200
+    );
 }
 
 #[tokio::test]
