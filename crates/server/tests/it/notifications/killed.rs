@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use sg_types::Ids;
-use sg_types::TimeOrderedIds;
+use sg_types::{Clock, Ids, SystemClock, TimeOrderedIds};
 
 use super::receiver::Answer;
 use super::*;
@@ -60,7 +59,7 @@ impl Endpoint {
 
     /// Opens an incident of its own; it is stored once this returns.
     async fn incident(&mut self, up: &Up, path: &str) {
-        let now = chrono::Utc::now();
+        let now = SystemClock.now();
         let body = json!({
             "epoch": self.epoch, "turn": self.turn, "first_seq": self.seq, "records": [finding(now, "miner", "critical", path)], "sent_at": now,
             "agent": {

@@ -156,6 +156,18 @@ async fn a_silence_mutes_what_it_says_until_it_ends() {
     );
     assert_eq!(scene.log("&outcome=silenced").await.len(), 3);
 
+    // What is found beside what is muted is told.
+    scene.incident("noisy", "high", "/tmp/beside").await;
+    scene.incident("fine", "critical", "/tmp/beside").await;
+    assert_eq!(
+        titles(&scene, "hook").await,
+        [
+            "Rule fine: /tmp/5",
+            "Rule host: /tmp/4",
+            "Rule noisy: /tmp/beside"
+        ]
+    );
+
     let path = format!("{SILENCES}/{}", by_rule.silence_id);
     for _ in 0..2 {
         let ended: SilenceView = scene
@@ -175,7 +187,8 @@ async fn a_silence_mutes_what_it_says_until_it_ends() {
             "Rule fine: /tmp/5",
             "Rule fine: /tmp/8",
             "Rule host: /tmp/4",
-            "Rule noisy: /tmp/7"
+            "Rule noisy: /tmp/7",
+            "Rule noisy: /tmp/beside"
         ]
     );
     let page: Page<SilenceView> = scene.server.get(&manager, SILENCES).await.expect(200);
