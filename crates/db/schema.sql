@@ -1128,7 +1128,7 @@ begin
             created_at, next_attempt_at, expires_at, escalate_at, finished_at, outcome)
         select distinct on (r.channel_id) users.time_ordered_uuid(), p_tenant, r.channel_id, r.route_id, p_cause, p_threat, p_alert, p_severity,
             p_key, p_at, p_at, p_at + interval '24 hours',
-            case when not m.is_muted and p_cause = 'incident_opened' then p_at + make_interval(mins => r.escalate_after_minutes) end,
+            case when not m.is_muted and p_cause in ('incident_opened', 'incident_raised') then p_at + make_interval(mins => r.escalate_after_minutes) end,
             case when m.is_muted then p_at end, case when m.is_muted then 'silenced' end
         from monitoring.routes r
         join monitoring.channels c on c.tenant_id = r.tenant_id and c.channel_id = r.channel_id and c.is_enabled
@@ -1200,11 +1200,12 @@ CREATE FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uu
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select exists (
+    select bool_and(exists (
         select from monitoring.silences s
         where s.tenant_id = p_tenant and s.ended_at is null and s.created_at <= p_at and s.expires_at > p_at
-            and (s.rule is null or s.rule = any (p_rules)) and (s.agent_id is null or s.agent_id = p_agent)
-            and (s.max_severity is null or monitoring.severity_rank(p_severity) <= monitoring.severity_rank(s.max_severity)))
+            and (s.rule is null or s.rule = r.rule) and (s.agent_id is null or s.agent_id = p_agent)
+            and (s.max_severity is null or monitoring.severity_rank(p_severity) <= monitoring.severity_rank(s.max_severity))))
+    from unnest(case when cardinality(p_rules) > 0 then p_rules else array[null::text] end) as r (rule)
 $$;
 
 ALTER FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) OWNER TO sg_owner;

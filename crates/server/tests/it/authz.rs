@@ -153,10 +153,6 @@ impl Fixture {
              values ('{threat}', '{agent}', 'malware', 'high', 'Something');
              insert into threats.exceptions (exception_id, tenant_id, name, reason, rule_id, created_at)
              values ('{exception}', '{tenant}', 'Known', 'known', 'rule', now());
-             insert into monitoring.channels (channel_id, tenant_id, name, kind, settings, created_at, updated_at)
-             values ('{channel}', '{tenant}', 'Log', 'syslog', jsonb_build_object('kind', 'syslog', 'address', 'udp://127.0.0.1:9', 'format', 'json'), now(), now());
-             insert into monitoring.routes (route_id, tenant_id, name, channel_id, source, min_severity, created_at)
-             values ('{route}', '{tenant}', 'Route', '{channel}', 'incident', 'high', now());
              insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at)
              values ('{silence}', '{tenant}', 'quiet', now(), now() + interval '1 hour');
              insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
@@ -173,8 +169,6 @@ impl Fixture {
             agent = ids["agent_id"],
             hold = ids["hold_id"],
             exception = ids["exception_id"],
-            channel = ids["channel_id"],
-            route = ids["route_id"],
             silence = ids["silence_id"],
             admin = people["admin"].0.user_id,
             threat = ids["threat_id"],
@@ -188,7 +182,7 @@ impl Fixture {
         }
     }
 
-    /// Puts back what an operation may have removed: a directory that nobody answers for.
+    /// Puts back what an operation may have removed: a directory and a syslog server that nobody answers for.
     async fn restore(&self, app: &App) {
         app.sql(&format!(
             "insert into users.identity_providers (provider_id, tenant_id, kind, name, is_enabled, creates_users, default_role, highest_role,
@@ -200,6 +194,17 @@ impl Fixture {
             serde_json::json!({
                 "kind": "ldap", "url": "ldaps://127.0.0.1:9", "bind_dn": "cn=x", "base_dn": "dc=x", "user_filter": "(cn=*)"
             })
+        ))
+        .await;
+        app.sql(&format!(
+            "insert into monitoring.channels (channel_id, tenant_id, name, kind, settings, created_at, updated_at)
+             values ('{channel}', '{tenant}', 'Log', 'syslog', '{settings}', now(), now()) on conflict do nothing;
+             insert into monitoring.routes (route_id, tenant_id, name, channel_id, source, min_severity, created_at)
+             values ('{route}', '{tenant}', 'Route', '{channel}', 'incident', 'high', now()) on conflict do nothing",
+            channel = self.ids["channel_id"],
+            route = self.ids["route_id"],
+            tenant = self.tenant,
+            settings = serde_json::json!({ "kind": "syslog", "address": "udp://127.0.0.1:9", "format": "json" }),
         ))
         .await;
     }
@@ -263,7 +268,10 @@ impl Fixture {
 
 async fn status(app: &App, fixture: &Fixture, operation: &Operation, who: &str) -> u16 {
     let token = fixture.token(app, who).await;
-    if operation.path.contains("{provider_id}") {
+    if ["{provider_id}", "{channel_id}", "{route_id}"]
+        .iter()
+        .any(|id| operation.path.contains(id))
+    {
         fixture.restore(app).await;
     }
     status_with(app, fixture, operation, &token).await
