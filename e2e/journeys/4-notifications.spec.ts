@@ -38,7 +38,7 @@ test("an administrator has incidents told to a webhook and to Slack, sees what b
     await look(page, "channel-add");
     await dialog.getByRole("button", { name: "Add channel" }).click();
     await expect(dialog.getByText("shown this once")).toBeVisible();
-    secret = (await dialog.locator("code").first().innerText()).trim();
+    secret = (await dialog.locator("pre").first().innerText()).trim();
     expect(secret).toMatch(/^whsec_/);
     await dialog.getByRole("button", { name: "Done" }).click();
     const row = page.getByRole("row").filter({ hasText: "On call" }).first();
@@ -123,7 +123,7 @@ test("an administrator has incidents told to a webhook and to Slack, sees what b
     expect(receiver.posted.some((one) => JSON.stringify(one.body).includes(path))).toBe(false);
     await look(page, "notifications");
     await page
-      .getByRole("button", { name: /^Attempts of Incident opened to/ })
+      .getByRole("button", { name: /^1 attempt: Incident opened/ })
       .first()
       .click();
     await expect(page.getByRole("dialog")).toContainText("answered 200");
