@@ -1113,6 +1113,47 @@ $$;
 ALTER FUNCTION monitoring.create_default_rules_of_tenant() OWNER TO sg_auth;
 
 --
+-- Name: enqueue_notification(uuid, text, uuid, uuid, uuid, text, text[], text[], text, text, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    waiting integer;
+begin
+    with told as (
+        insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, threat_id, alert_id, severity, dedup_key,
+            created_at, next_attempt_at, expires_at, escalate_at, finished_at, outcome)
+        select distinct on (r.channel_id) users.time_ordered_uuid(), p_tenant, r.channel_id, r.route_id, p_cause, p_threat, p_alert, p_severity,
+            p_key, p_at, p_at, p_at + interval '24 hours',
+            case when not m.is_muted and p_cause in ('incident_opened', 'incident_raised') then p_at + make_interval(mins => r.escalate_after_minutes) end,
+            case when m.is_muted then p_at end, case when m.is_muted then 'silenced' end
+        from monitoring.routes r
+        join monitoring.channels c on c.tenant_id = r.tenant_id and c.channel_id = r.channel_id and c.is_enabled
+        cross join lateral (select coalesce(r.muted_until > p_at, false)
+            or monitoring.is_silenced(p_tenant, p_rules, p_agent, p_severity, p_at) as is_muted) m
+        where r.tenant_id = p_tenant and r.is_enabled and r.source = split_part(p_cause, '_', 1)
+            and monitoring.severity_rank(p_severity) >= monitoring.severity_rank(r.min_severity)
+            and (cardinality(r.rules) = 0 or r.rules && p_rules) and (cardinality(r.tags) = 0 or r.tags && p_tags)
+            and (cardinality(r.agents) = 0 or p_agent = any (r.agents))
+            -- A channel that does not answer is not told about itself.
+            and not ('notification_failure' = any (p_rules) and p_alert is not null and p_subject = c.name)
+        order by r.channel_id, m.is_muted, r.escalate_after_minutes, r.created_at
+        on conflict (tenant_id, channel_id, dedup_key) do nothing
+        returning outcome)
+    select count(*) filter (where t.outcome is null) into waiting from told t;
+    if waiting > 0 then
+        perform pg_notify('sg_live', '{"kind":"notification"}');
+    end if;
+    return waiting;
+end
+$$;
+
+ALTER FUNCTION monitoring.enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
 -- Name: evaluate_rules(timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
 --
 
@@ -1152,6 +1193,24 @@ $$;
 ALTER FUNCTION monitoring.evaluate_rules(p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: is_silenced(uuid, text[], uuid, text, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select bool_and(exists (
+        select from monitoring.silences s
+        where s.tenant_id = p_tenant and s.ended_at is null and s.created_at <= p_at and s.expires_at > p_at
+            and (s.rule is null or s.rule = r.rule) and (s.agent_id is null or s.agent_id = p_agent)
+            and (s.max_severity is null or monitoring.severity_rank(p_severity) <= monitoring.severity_rank(s.max_severity))))
+    from unnest(case when cardinality(p_rules) > 0 then p_rules else array[null::text] end) as r (rule)
+$$;
+
+ALTER FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
 -- Name: measure(timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
 --
 
@@ -1187,6 +1246,44 @@ CREATE FUNCTION monitoring.measure(p_at timestamp with time zone) RETURNS TABLE(
 $$;
 
 ALTER FUNCTION monitoring.measure(p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
+-- Name: notify_of_alert(); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.notify_of_alert() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    rule record;
+    waiting integer;
+begin
+    select r.kind, r.severity into rule from monitoring.alert_rules r where r.tenant_id = new.tenant_id and r.rule_id = new.rule_id;
+    if new.state = 'firing' then
+        perform monitoring.enqueue_notification(new.tenant_id, 'alert_firing', null, new.alert_id, null, rule.severity, array[rule.kind], '{}',
+            new.subject, 'alert:' || new.alert_id || ':firing', new.fired_at);
+        return null;
+    end if;
+    -- Whoever heard of the beginning hears of the end.
+    insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, alert_id, severity, dedup_key, created_at,
+        next_attempt_at, expires_at)
+    select users.time_ordered_uuid(), n.tenant_id, n.channel_id, n.route_id, 'alert_resolved', n.alert_id, n.severity,
+        'alert:' || new.alert_id || ':resolved', new.resolved_at, new.resolved_at, new.resolved_at + interval '24 hours'
+    from monitoring.notifications n
+    join monitoring.channels c on c.tenant_id = n.tenant_id and c.channel_id = n.channel_id and c.is_enabled
+    where n.tenant_id = new.tenant_id and n.alert_id = new.alert_id and n.cause = 'alert_firing'
+        and n.outcome is distinct from 'silenced' and n.outcome is distinct from 'merged'
+    on conflict (tenant_id, channel_id, dedup_key) do nothing;
+    get diagnostics waiting = row_count;
+    if waiting > 0 then
+        perform pg_notify('sg_live', '{"kind":"notification"}');
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION monitoring.notify_of_alert() OWNER TO sg_owner;
 
 --
 -- Name: raise_alert(uuid, text, text, numeric, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
@@ -1228,6 +1325,19 @@ end
 $$;
 
 ALTER FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
+-- Name: severity_rank(text); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.severity_rank(p_severity text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array_position(array['low', 'medium', 'high', 'critical'], p_severity)
+$$;
+
+ALTER FUNCTION monitoring.severity_rank(p_severity text) OWNER TO sg_owner;
 
 --
 -- Name: excepts(jsonb, jsonb); Type: FUNCTION; Schema: threats; Owner: sg_owner
@@ -3668,6 +3778,125 @@ ALTER TABLE ONLY monitoring.alerts FORCE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.alerts OWNER TO sg_owner;
 
 --
+-- Name: channels; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.channels (
+    channel_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    settings jsonb NOT NULL,
+    secret_id uuid,
+    is_enabled boolean DEFAULT true NOT NULL,
+    per_minute integer DEFAULT 10 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'slack'::text, 'webhook'::text, 'syslog'::text, 'pagerduty'::text]))),
+    CONSTRAINT channels_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
+    CONSTRAINT channels_per_minute_check CHECK (((per_minute >= 1) AND (per_minute <= 600))),
+    CONSTRAINT channels_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+    CONSTRAINT channels_times_check CHECK ((isfinite(created_at) AND isfinite(updated_at)))
+);
+
+ALTER TABLE ONLY monitoring.channels FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.channels OWNER TO sg_owner;
+
+--
+-- Name: delivery_attempts; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.delivery_attempts (
+    tenant_id uuid NOT NULL,
+    notification_id uuid NOT NULL,
+    attempt integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    milliseconds integer NOT NULL,
+    is_delivered boolean NOT NULL,
+    answer_code integer,
+    error text,
+    CONSTRAINT delivery_attempts_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT delivery_attempts_error_check CHECK (((length(error) <= 500) AND (is_delivered = (error IS NULL)))),
+    CONSTRAINT delivery_attempts_milliseconds_check CHECK ((milliseconds >= 0))
+);
+
+ALTER TABLE ONLY monitoring.delivery_attempts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.delivery_attempts OWNER TO sg_owner;
+
+--
+-- Name: notifications; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.notifications (
+    notification_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    channel_id uuid NOT NULL,
+    route_id uuid,
+    cause text NOT NULL,
+    threat_id uuid,
+    alert_id uuid,
+    severity text NOT NULL,
+    dedup_key text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_attempt_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    outcome text,
+    digest_id uuid,
+    escalate_at timestamp with time zone,
+    is_open boolean DEFAULT false NOT NULL,
+    CONSTRAINT notifications_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT notifications_cause_check CHECK ((cause = ANY (ARRAY['incident_opened'::text, 'incident_raised'::text, 'incident_waiting'::text, 'incident_closed'::text, 'alert_firing'::text, 'alert_resolved'::text, 'digest'::text, 'test'::text]))),
+    CONSTRAINT notifications_dedup_key_check CHECK (((length(dedup_key) >= 1) AND (length(dedup_key) <= 200))),
+    CONSTRAINT notifications_finished_check CHECK (((finished_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT notifications_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'refused'::text, 'expired'::text, 'silenced'::text, 'merged'::text]))),
+    CONSTRAINT notifications_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+    CONSTRAINT notifications_subject_check CHECK ((num_nonnulls(threat_id, alert_id) <= 1)),
+    CONSTRAINT notifications_times_check CHECK ((isfinite(created_at) AND isfinite(next_attempt_at) AND isfinite(expires_at)))
+);
+
+ALTER TABLE ONLY monitoring.notifications FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.notifications OWNER TO sg_owner;
+
+--
+-- Name: routes; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.routes (
+    route_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    channel_id uuid NOT NULL,
+    source text NOT NULL,
+    min_severity text NOT NULL,
+    rules text[] DEFAULT '{}'::text[] NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    agents uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    is_enabled boolean DEFAULT true NOT NULL,
+    muted_until timestamp with time zone,
+    escalate_after_minutes integer,
+    escalate_to uuid,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT routes_escalation_check CHECK ((((escalate_to IS NULL) OR (escalate_after_minutes IS NOT NULL)) AND ((escalate_after_minutes >= 1) AND (escalate_after_minutes <= 10080)) AND ((source = 'incident'::text) OR (escalate_to IS NULL)))),
+    CONSTRAINT routes_lists_check CHECK (((cardinality(rules) <= 100) AND (cardinality(tags) <= 100) AND (cardinality(agents) <= 100) AND ((source = 'incident'::text) OR ((cardinality(tags) = 0) AND (cardinality(agents) = 0))))),
+    CONSTRAINT routes_min_severity_check CHECK ((min_severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+    CONSTRAINT routes_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
+    CONSTRAINT routes_source_check CHECK ((source = ANY (ARRAY['incident'::text, 'alert'::text]))),
+    CONSTRAINT routes_times_check CHECK ((isfinite(created_at) AND isfinite(muted_until)))
+);
+
+ALTER TABLE ONLY monitoring.routes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.routes OWNER TO sg_owner;
+
+--
 -- Name: security_events; Type: TABLE; Schema: monitoring; Owner: sg_owner
 --
 
@@ -3709,6 +3938,33 @@ CREATE TABLE monitoring.security_events_default (
 ALTER TABLE ONLY monitoring.security_events_default FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE monitoring.security_events_default OWNER TO sg_owner;
+
+--
+-- Name: silences; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.silences (
+    silence_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    reason text NOT NULL,
+    owner_id uuid,
+    rule text,
+    agent_id uuid,
+    max_severity text,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_by uuid,
+    ended_at timestamp with time zone,
+    CONSTRAINT silences_max_severity_check CHECK ((max_severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+    CONSTRAINT silences_reason_check CHECK (((length(btrim(reason)) >= 1) AND (length(btrim(reason)) <= 2000))),
+    CONSTRAINT silences_rule_check CHECK (((length(rule) >= 1) AND (length(rule) <= 200))),
+    CONSTRAINT silences_times_check CHECK ((isfinite(created_at) AND isfinite(expires_at) AND isfinite(ended_at) AND (expires_at > created_at)))
+);
+
+ALTER TABLE ONLY monitoring.silences FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.silences OWNER TO sg_owner;
 
 --
 -- Name: excepted_findings; Type: TABLE; Schema: threats; Owner: sg_owner
@@ -4543,7 +4799,7 @@ CREATE TABLE users.secrets (
     CONSTRAINT secrets_ciphertext_check CHECK (((length(ciphertext) >= 16) AND (length(ciphertext) <= 65552))),
     CONSTRAINT secrets_key_id_check CHECK ((key_id ~ '^[0-9a-f]{16}$'::text)),
     CONSTRAINT secrets_nonce_check CHECK ((length(nonce) = 12)),
-    CONSTRAINT secrets_purpose_check CHECK ((purpose = ANY (ARRAY['sign_in_digest'::text, 'totp'::text, 'ldap_bind'::text, 'oidc_client'::text, 'webhook_signing'::text]))),
+    CONSTRAINT secrets_purpose_check CHECK ((purpose = ANY (ARRAY['sign_in_digest'::text, 'totp'::text, 'ldap_bind'::text, 'oidc_client'::text, 'webhook_signing'::text, 'notification_channel'::text]))),
     CONSTRAINT secrets_times_check CHECK ((isfinite(created_at) AND isfinite(sealed_at)))
 );
 
@@ -5141,6 +5397,62 @@ ALTER TABLE ONLY monitoring.alerts
     ADD CONSTRAINT alerts_pkey PRIMARY KEY (alert_id);
 
 --
+-- Name: alerts alerts_tenant_id_alert_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.alerts
+    ADD CONSTRAINT alerts_tenant_id_alert_id_key UNIQUE (tenant_id, alert_id);
+
+--
+-- Name: channels channels_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.channels
+    ADD CONSTRAINT channels_pkey PRIMARY KEY (channel_id);
+
+--
+-- Name: channels channels_tenant_id_channel_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.channels
+    ADD CONSTRAINT channels_tenant_id_channel_id_key UNIQUE (tenant_id, channel_id);
+
+--
+-- Name: delivery_attempts delivery_attempts_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.delivery_attempts
+    ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (tenant_id, notification_id, attempt);
+
+--
+-- Name: notifications notifications_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
+
+--
+-- Name: notifications notifications_tenant_id_notification_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_tenant_id_notification_id_key UNIQUE (tenant_id, notification_id);
+
+--
+-- Name: routes routes_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.routes
+    ADD CONSTRAINT routes_pkey PRIMARY KEY (route_id);
+
+--
+-- Name: routes routes_tenant_id_route_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.routes
+    ADD CONSTRAINT routes_tenant_id_route_id_key UNIQUE (tenant_id, route_id);
+
+--
 -- Name: security_events security_events_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
@@ -5153,6 +5465,20 @@ ALTER TABLE ONLY monitoring.security_events
 
 ALTER TABLE ONLY monitoring.security_events_default
     ADD CONSTRAINT security_events_default_pkey PRIMARY KEY (event_id, occurred_at);
+
+--
+-- Name: silences silences_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_pkey PRIMARY KEY (silence_id);
+
+--
+-- Name: silences silences_tenant_id_silence_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_tenant_id_silence_id_key UNIQUE (tenant_id, silence_id);
 
 --
 -- Name: excepted_findings excepted_findings_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -6028,6 +6354,108 @@ CREATE INDEX alerts_tenant_id_rule_id_idx ON monitoring.alerts USING btree (tena
 CREATE INDEX alerts_tenant_id_since_idx ON monitoring.alerts USING btree (tenant_id, since DESC, alert_id DESC);
 
 --
+-- Name: channels_tenant_id_created_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX channels_tenant_id_created_by_idx ON monitoring.channels USING btree (tenant_id, created_by);
+
+--
+-- Name: channels_tenant_id_name_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX channels_tenant_id_name_key ON monitoring.channels USING btree (tenant_id, lower(name));
+
+--
+-- Name: channels_tenant_id_secret_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX channels_tenant_id_secret_id_idx ON monitoring.channels USING btree (tenant_id, secret_id);
+
+--
+-- Name: notifications_dedup_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX notifications_dedup_key ON monitoring.notifications USING btree (tenant_id, channel_id, dedup_key);
+
+--
+-- Name: notifications_escalate_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_escalate_at_idx ON monitoring.notifications USING btree (escalate_at) WHERE (escalate_at IS NOT NULL);
+
+--
+-- Name: notifications_finished_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_finished_at_idx ON monitoring.notifications USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+--
+-- Name: notifications_next_attempt_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_next_attempt_at_idx ON monitoring.notifications USING btree (next_attempt_at) WHERE (finished_at IS NULL);
+
+--
+-- Name: notifications_open_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_open_idx ON monitoring.notifications USING btree (tenant_id, notification_id) WHERE is_open;
+
+--
+-- Name: notifications_tenant_id_alert_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_alert_id_idx ON monitoring.notifications USING btree (tenant_id, alert_id);
+
+--
+-- Name: notifications_tenant_id_channel_id_last_attempt_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_channel_id_last_attempt_at_idx ON monitoring.notifications USING btree (tenant_id, channel_id, last_attempt_at DESC);
+
+--
+-- Name: notifications_tenant_id_created_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_created_at_idx ON monitoring.notifications USING btree (tenant_id, created_at DESC, notification_id DESC);
+
+--
+-- Name: notifications_tenant_id_digest_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_digest_id_idx ON monitoring.notifications USING btree (tenant_id, digest_id);
+
+--
+-- Name: notifications_tenant_id_route_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_route_id_idx ON monitoring.notifications USING btree (tenant_id, route_id);
+
+--
+-- Name: notifications_tenant_id_threat_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_tenant_id_threat_id_idx ON monitoring.notifications USING btree (tenant_id, threat_id);
+
+--
+-- Name: routes_tenant_id_channel_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX routes_tenant_id_channel_id_idx ON monitoring.routes USING btree (tenant_id, channel_id);
+
+--
+-- Name: routes_tenant_id_created_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX routes_tenant_id_created_by_idx ON monitoring.routes USING btree (tenant_id, created_by);
+
+--
+-- Name: routes_tenant_id_escalate_to_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX routes_tenant_id_escalate_to_idx ON monitoring.routes USING btree (tenant_id, escalate_to);
+
+--
 -- Name: security_events_tenant_id_kind_occurred_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
 --
 
@@ -6050,6 +6478,36 @@ CREATE INDEX security_events_tenant_id_occurred_at_idx ON ONLY monitoring.securi
 --
 
 CREATE INDEX security_events_default_tenant_id_occurred_at_idx ON monitoring.security_events_default USING btree (tenant_id, occurred_at DESC);
+
+--
+-- Name: silences_tenant_id_agent_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX silences_tenant_id_agent_id_idx ON monitoring.silences USING btree (tenant_id, agent_id);
+
+--
+-- Name: silences_tenant_id_created_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX silences_tenant_id_created_at_idx ON monitoring.silences USING btree (tenant_id, created_at DESC, silence_id DESC);
+
+--
+-- Name: silences_tenant_id_created_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX silences_tenant_id_created_by_idx ON monitoring.silences USING btree (tenant_id, created_by);
+
+--
+-- Name: silences_tenant_id_ended_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX silences_tenant_id_ended_by_idx ON monitoring.silences USING btree (tenant_id, ended_by);
+
+--
+-- Name: silences_tenant_id_owner_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX silences_tenant_id_owner_id_idx ON monitoring.silences USING btree (tenant_id, owner_id);
 
 --
 -- Name: excepted_findings_day_idx; Type: INDEX; Schema: threats; Owner: sg_owner
@@ -6994,10 +7452,40 @@ CREATE TRIGGER seal_row BEFORE INSERT ON audit.login_attempts FOR EACH ROW EXECU
 CREATE TRIGGER seal_row BEFORE INSERT ON audit.row_changes FOR EACH ROW EXECUTE FUNCTION audit.seal_row_change();
 
 --
+-- Name: alerts notify_of_alert; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER notify_of_alert AFTER INSERT ON monitoring.alerts FOR EACH ROW WHEN ((new.state = 'firing'::text)) EXECUTE FUNCTION monitoring.notify_of_alert();
+
+--
+-- Name: alerts notify_of_alert_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER notify_of_alert_change AFTER UPDATE OF state ON monitoring.alerts FOR EACH ROW WHEN (((new.state <> old.state) AND (new.state = ANY (ARRAY['firing'::text, 'resolved'::text])))) EXECUTE FUNCTION monitoring.notify_of_alert();
+
+--
 -- Name: alert_rules record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.alert_rules FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('rule_id');
+
+--
+-- Name: channels record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.channels FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('channel_id');
+
+--
+-- Name: routes record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.routes FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('route_id');
+
+--
+-- Name: silences record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.silences FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('silence_id');
 
 --
 -- Name: security_events refuse_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
@@ -7560,11 +8048,130 @@ ALTER TABLE ONLY monitoring.alerts
     ADD CONSTRAINT alerts_rule_id_fkey FOREIGN KEY (tenant_id, rule_id) REFERENCES monitoring.alert_rules(tenant_id, rule_id) ON DELETE CASCADE;
 
 --
+-- Name: channels channels_created_by_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.channels
+    ADD CONSTRAINT channels_created_by_fkey FOREIGN KEY (tenant_id, created_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (created_by);
+
+--
+-- Name: channels channels_secret_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.channels
+    ADD CONSTRAINT channels_secret_id_fkey FOREIGN KEY (tenant_id, secret_id) REFERENCES users.secrets(tenant_id, secret_id);
+
+--
+-- Name: channels channels_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.channels
+    ADD CONSTRAINT channels_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: delivery_attempts delivery_attempts_notification_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.delivery_attempts
+    ADD CONSTRAINT delivery_attempts_notification_id_fkey FOREIGN KEY (tenant_id, notification_id) REFERENCES monitoring.notifications(tenant_id, notification_id) ON DELETE CASCADE;
+
+--
+-- Name: notifications notifications_alert_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_alert_id_fkey FOREIGN KEY (tenant_id, alert_id) REFERENCES monitoring.alerts(tenant_id, alert_id) ON DELETE CASCADE;
+
+--
+-- Name: notifications notifications_channel_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_channel_id_fkey FOREIGN KEY (tenant_id, channel_id) REFERENCES monitoring.channels(tenant_id, channel_id) ON DELETE CASCADE;
+
+--
+-- Name: notifications notifications_digest_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_digest_id_fkey FOREIGN KEY (tenant_id, digest_id) REFERENCES monitoring.notifications(tenant_id, notification_id) ON DELETE SET NULL (digest_id);
+
+--
+-- Name: notifications notifications_route_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_route_id_fkey FOREIGN KEY (tenant_id, route_id) REFERENCES monitoring.routes(tenant_id, route_id) ON DELETE SET NULL (route_id);
+
+--
+-- Name: notifications notifications_threat_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.notifications
+    ADD CONSTRAINT notifications_threat_id_fkey FOREIGN KEY (tenant_id, threat_id) REFERENCES threats.incidents(tenant_id, threat_id) ON DELETE CASCADE;
+
+--
+-- Name: routes routes_channel_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.routes
+    ADD CONSTRAINT routes_channel_id_fkey FOREIGN KEY (tenant_id, channel_id) REFERENCES monitoring.channels(tenant_id, channel_id) ON DELETE CASCADE;
+
+--
+-- Name: routes routes_created_by_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.routes
+    ADD CONSTRAINT routes_created_by_fkey FOREIGN KEY (tenant_id, created_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (created_by);
+
+--
+-- Name: routes routes_escalate_to_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.routes
+    ADD CONSTRAINT routes_escalate_to_fkey FOREIGN KEY (tenant_id, escalate_to) REFERENCES monitoring.channels(tenant_id, channel_id) ON DELETE SET NULL (escalate_to);
+
+--
 -- Name: security_events security_events_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
 ALTER TABLE monitoring.security_events
     ADD CONSTRAINT security_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: silences silences_agent_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
+
+--
+-- Name: silences silences_created_by_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_created_by_fkey FOREIGN KEY (tenant_id, created_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (created_by);
+
+--
+-- Name: silences silences_ended_by_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_ended_by_fkey FOREIGN KEY (tenant_id, ended_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (ended_by);
+
+--
+-- Name: silences silences_owner_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_owner_id_fkey FOREIGN KEY (tenant_id, owner_id) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (owner_id);
+
+--
+-- Name: silences silences_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.silences
+    ADD CONSTRAINT silences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: excepted_findings excepted_findings_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -9040,10 +9647,40 @@ CREATE POLICY admin_access ON monitoring.alert_rules TO sg_admin USING (true) WI
 CREATE POLICY admin_access ON monitoring.alerts TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: channels admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.channels TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: delivery_attempts admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.delivery_attempts TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: notifications admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.notifications TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: routes admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.routes TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: security_events admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY admin_access ON monitoring.security_events TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: silences admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.silences TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: alert_rules; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
@@ -9076,10 +9713,58 @@ CREATE POLICY backup_access ON monitoring.alert_rules FOR SELECT TO sg_backup US
 CREATE POLICY backup_access ON monitoring.alerts FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: channels backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.channels FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: delivery_attempts backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.delivery_attempts FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: notifications backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.notifications FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: routes backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.routes FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: security_events backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY backup_access ON monitoring.security_events FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: silences backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.silences FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: channels; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.channels ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: delivery_attempts; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.delivery_attempts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: notifications; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.notifications ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: alert_rules own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -9094,10 +9779,46 @@ CREATE POLICY own_scope ON monitoring.alert_rules AS RESTRICTIVE TO sg_app USING
 CREATE POLICY own_scope ON monitoring.alerts AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
 
 --
+-- Name: channels own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON monitoring.channels AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: delivery_attempts own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON monitoring.delivery_attempts AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: notifications own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON monitoring.notifications AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: routes own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON monitoring.routes AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
 -- Name: security_events own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY own_scope ON monitoring.security_events AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
+
+--
+-- Name: silences own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON monitoring.silences AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+
+--
+-- Name: routes; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.routes ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: security_events; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
@@ -9112,6 +9833,12 @@ ALTER TABLE monitoring.security_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.security_events_default ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: silences; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.silences ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: alert_rules system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -9124,10 +9851,40 @@ CREATE POLICY system_access ON monitoring.alert_rules TO sg_system USING (true) 
 CREATE POLICY system_access ON monitoring.alerts TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: channels system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.channels TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: delivery_attempts system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.delivery_attempts TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: notifications system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.notifications TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: routes system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.routes TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: security_events system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY system_access ON monitoring.security_events TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: silences system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.silences TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: alert_rules tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -9142,10 +9899,40 @@ CREATE POLICY tenant_isolation ON monitoring.alert_rules TO sg_app USING ((tenan
 CREATE POLICY tenant_isolation ON monitoring.alerts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
+-- Name: channels tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.channels TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: delivery_attempts tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.delivery_attempts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: notifications tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.notifications TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: routes tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.routes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
 -- Name: security_events tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY tenant_isolation ON monitoring.security_events TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: silences tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.silences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: excepted_findings admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -10935,11 +11722,27 @@ REVOKE ALL ON FUNCTION monitoring.create_default_rules(p_tenant uuid) FROM PUBLI
 REVOKE ALL ON FUNCTION monitoring.create_default_rules_of_tenant() FROM PUBLIC;
 
 --
+-- Name: FUNCTION enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone) TO sg_system;
+GRANT ALL ON FUNCTION monitoring.enqueue_notification(p_tenant uuid, p_cause text, p_threat uuid, p_alert uuid, p_agent uuid, p_severity text, p_rules text[], p_tags text[], p_subject text, p_key text, p_at timestamp with time zone) TO sg_admin;
+
+--
 -- Name: FUNCTION evaluate_rules(p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 REVOKE ALL ON FUNCTION monitoring.evaluate_rules(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION monitoring.evaluate_rules(p_at timestamp with time zone) TO sg_system;
+
+--
+-- Name: FUNCTION is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) TO sg_system;
+GRANT ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) TO sg_admin;
 
 --
 -- Name: FUNCTION measure(p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -10949,11 +11752,27 @@ REVOKE ALL ON FUNCTION monitoring.measure(p_at timestamp with time zone) FROM PU
 GRANT ALL ON FUNCTION monitoring.measure(p_at timestamp with time zone) TO sg_system;
 
 --
+-- Name: FUNCTION notify_of_alert(); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.notify_of_alert() FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.notify_of_alert() TO sg_system;
+GRANT ALL ON FUNCTION monitoring.notify_of_alert() TO sg_admin;
+
+--
 -- Name: FUNCTION raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 REVOKE ALL ON FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION monitoring.raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone) TO sg_system;
+
+--
+-- Name: FUNCTION severity_rank(p_severity text); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.severity_rank(p_severity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.severity_rank(p_severity text) TO sg_system;
+GRANT ALL ON FUNCTION monitoring.severity_rank(p_severity text) TO sg_admin;
 
 --
 -- Name: FUNCTION excepts(p_conditions jsonb, p_subject jsonb); Type: ACL; Schema: threats; Owner: sg_owner
@@ -12249,7 +13068,7 @@ GRANT SELECT ON TABLE audit.unsealed TO sg_backup;
 
 GRANT SELECT ON TABLE monitoring.alert_rules TO sg_app;
 GRANT SELECT ON TABLE monitoring.alert_rules TO sg_backup;
-GRANT SELECT,DELETE,UPDATE ON TABLE monitoring.alert_rules TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alert_rules TO sg_system;
 GRANT SELECT,UPDATE ON TABLE monitoring.alert_rules TO sg_admin;
 GRANT SELECT,INSERT ON TABLE monitoring.alert_rules TO sg_auth;
 
@@ -12293,6 +13112,42 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_admin;
 
 --
+-- Name: TABLE channels; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.channels TO sg_app;
+GRANT SELECT ON TABLE monitoring.channels TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_admin;
+
+--
+-- Name: TABLE delivery_attempts; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_app;
+GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_backup;
+GRANT SELECT,INSERT,DELETE ON TABLE monitoring.delivery_attempts TO sg_system;
+GRANT SELECT,INSERT,DELETE ON TABLE monitoring.delivery_attempts TO sg_admin;
+
+--
+-- Name: TABLE notifications; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.notifications TO sg_app;
+GRANT SELECT ON TABLE monitoring.notifications TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_admin;
+
+--
+-- Name: TABLE routes; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.routes TO sg_app;
+GRANT SELECT ON TABLE monitoring.routes TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.routes TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.routes TO sg_admin;
+
+--
 -- Name: TABLE security_events; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -12300,6 +13155,15 @@ GRANT SELECT ON TABLE monitoring.security_events TO sg_app;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.security_events TO sg_system;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_admin;
+
+--
+-- Name: TABLE silences; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.silences TO sg_app;
+GRANT SELECT ON TABLE monitoring.silences TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_admin;
 
 --
 -- Name: TABLE excepted_findings; Type: ACL; Schema: threats; Owner: sg_owner

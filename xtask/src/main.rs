@@ -29,7 +29,7 @@ usage: cargo xtask <command>
   build [--dev]                          console and binaries, in target/release
   check                                  formatting, lints, layering, sizes, licences, generated files
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
-  bench NAME|all                         ready, console-size, login, rate-limits, check-in [plain|tls] and bulk [--seconds N],
+  bench NAME|all                         ready, console-size, login, rate-limits, notify, check-in [plain|tls] and bulk [--seconds N],
                                          agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N]
   tools                                  only install what is missing
   help                                   this text

@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod commands;
 mod login;
+mod monitoring;
 mod output;
 mod profile;
 mod roles;
@@ -70,6 +71,9 @@ enum Command {
     /// Show and change what a tenant has subscribed to.
     #[command(subcommand)]
     Subscription(roles::Subscription),
+    /// Set up where people are told of incidents and alerts, what goes where, and see what was told.
+    #[command(subcommand)]
+    Monitoring(monitoring::Monitoring),
     /// Read the audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -107,6 +111,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Roles(command) => command.run(&profile::client(&path)?, format).await,
         Command::Access(command) => command.run(&profile::client(&path)?, format).await,
         Command::Subscription(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Monitoring(command) => command.run(&profile::client(&path)?, format).await,
         Command::Audit(command) => command.run(&profile::client(&path)?, format).await,
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod commands;
 mod error;
+mod notifications;
 mod operations;
 mod rules;
 

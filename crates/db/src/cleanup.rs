@@ -195,6 +195,18 @@ pub const CLEANUPS: &[Cleanup] = &[
                     and (h.to_at is null or h.to_at > o.occurred_at))
             limit $2)",
     },
+    // Attempts go with their notification.
+    Cleanup {
+        name: "notifications",
+        statement: "delete from monitoring.notifications where notification_id in (
+            select n.notification_id from monitoring.notifications n where n.finished_at < $1::timestamptz - interval '90 days' limit $2)",
+    },
+    Cleanup {
+        name: "silences",
+        statement: "delete from monitoring.silences where silence_id in (
+            select s.silence_id from monitoring.silences s
+            where least(s.expires_at, s.ended_at) < $1::timestamptz - interval '400 days' limit $2)",
+    },
     Cleanup {
         name: "alerts",
         statement: "delete from monitoring.alerts where alert_id in (

@@ -29,6 +29,7 @@ pub mod signer;
 pub mod signing;
 pub mod state;
 pub mod supervisor;
+mod syslog;
 pub mod threats;
 pub mod tokens;
 pub mod up;

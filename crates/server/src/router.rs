@@ -54,6 +54,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(audit::routes())
         .merge(monitoring::routes())
         .merge(monitoring::alert_routes())
+        .merge(monitoring::notification_routes())
         .merge(agents::protocol_routes())
         .merge(response::protocol_routes())
         .routes(routes!(openapi))

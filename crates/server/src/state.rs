@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sg_db::Db;
 use sg_types::{Clock, Ids};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::audit::{AuditKeeper, Refusals};
 use crate::auth::KeyUsage;
@@ -72,6 +72,8 @@ pub struct Shared {
     pub(crate) directories: Directories,
     /// Hands changes to the open event streams.
     pub live: Live,
+    /// Wakes the sender of notifications.
+    pub(crate) notification_waits: Notify,
     /// Starts tasks; its stop token ends event streams.
     pub supervisor: Supervisor,
     /// The server's own URL, for commands shown to people.
@@ -123,6 +125,7 @@ impl AppState {
             discovery: Discovery::default(),
             directories: Directories::default(),
             live: Live::default(),
+            notification_waits: Notify::new(),
             config: parts.config,
             db: parts.db,
             clock: parts.clock,

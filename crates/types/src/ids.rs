@@ -67,6 +67,14 @@ define_ids! {
     AlertRuleId;
     /// An alert (`monitoring.alerts.alert_id`).
     AlertId;
+    /// Where people are told of incidents and alerts (`monitoring.channels.channel_id`).
+    ChannelId;
+    /// What goes to which channel (`monitoring.routes.route_id`).
+    RouteId;
+    /// What is muted for a while (`monitoring.silences.silence_id`).
+    SilenceId;
+    /// One message to one channel (`monitoring.notifications.notification_id`).
+    NotificationId;
     /// An identity provider (`users.identity_providers.provider_id`).
     ProviderId;
     /// An entry of the audit log (`audit.events.event_id`).

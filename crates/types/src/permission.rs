@@ -140,6 +140,10 @@ pub enum Permission {
     AlertsRead,
     /// Change the thresholds of alert rules, and switch rules on and off.
     AlertsManage,
+    /// Set up where people are told of incidents and alerts, and what goes where.
+    ChannelsManage,
+    /// Mute notifications for a while, and end that.
+    SilencesManage,
     /// See, place and release legal holds.
     HoldsManage,
     /// Change the tenant's policy for passwords.
@@ -168,6 +172,8 @@ text_enum!(Permission {
     AuditRead => "audit_read",
     AlertsRead => "alerts_read",
     AlertsManage => "alerts_manage",
+    ChannelsManage => "channels_manage",
+    SilencesManage => "silences_manage",
     HoldsManage => "holds_manage",
     PoliciesManage => "policies_manage",
     ProvidersManage => "providers_manage",
@@ -178,10 +184,10 @@ impl Role {
     /// Everything that the documented role may do, as `users.role_permissions` holds it.
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
-            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, CommandsApprove, CommandsRead,
-            CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead,
-            IncidentsWork, PoliciesManage, ProvidersManage, RulesManage, RulesRead, TenantExport, UsersManage,
-            UsersRead,
+            AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, ChannelsManage, CommandsApprove,
+            CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage,
+            IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesManage, RulesRead,
+            SilencesManage, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
@@ -199,6 +205,7 @@ impl Role {
                 ApiKeysOwn,
                 UsersRead,
                 AlertsRead,
+                SilencesManage,
             ],
             Self::Admin => &[
                 EndpointsRead,
@@ -218,6 +225,8 @@ impl Role {
                 AuditRead,
                 AlertsRead,
                 AlertsManage,
+                ChannelsManage,
+                SilencesManage,
                 HoldsManage,
                 PoliciesManage,
                 ProvidersManage,

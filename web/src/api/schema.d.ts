@@ -499,6 +499,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitoring/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists where people are told. */
+        get: operations["list_channels"];
+        put?: never;
+        /** Makes a channel. The tenant's first is told of incidents from severity high on, and of alerts. */
+        post: operations["post_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a channel. */
+        get: operations["show_channel"];
+        put?: never;
+        post?: never;
+        /** Removes a channel with its routes and the log of its deliveries; what waits there is not sent. */
+        delete: operations["delete_channel"];
+        options?: never;
+        head?: never;
+        /** Changes a channel. */
+        patch: operations["patch_channel"];
+        trace?: never;
+    };
+    "/api/v1/monitoring/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test message, and tells what became of it. */
+        post: operations["post_channel_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitoring/events": {
         parameters: {
             query?: never;
@@ -508,6 +562,23 @@ export interface paths {
         };
         /** Tells what changes, as server-sent events. The stream ends with the session, and whenever changes may have been missed. */
         get: operations["stream_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what was told, with every attempt. */
+        get: operations["list_notifications"];
         put?: never;
         post?: never;
         delete?: never;
@@ -528,6 +599,77 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what goes where. */
+        get: operations["list_routes"];
+        put?: never;
+        /** Makes a route. */
+        post: operations["post_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/routes/{route_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replaces a route. */
+        put: operations["put_route"];
+        post?: never;
+        /** Removes a route; what it has put into the outbox is still sent. */
+        delete: operations["delete_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is muted. */
+        get: operations["list_silences"];
+        put?: never;
+        /** Mutes what everything that is given holds for, until a time. */
+        post: operations["post_silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/silences/{silence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a silence: what happens from now on is told. */
+        delete: operations["delete_silence"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2042,6 +2184,126 @@ export interface components {
             new_password: string;
         };
         /**
+         * Format: uuid
+         * @description Where people are told of incidents and alerts (`monitoring.channels.channel_id`).
+         */
+        ChannelId: string;
+        /** @description A channel as it was stored. */
+        ChannelSaved: {
+            /** @description The channel. */
+            channel: components["schemas"]["ChannelView"];
+            /** @description The secret of a webhook's signatures (`whsec_` and 32 bytes in base64), where it was made by this call; shown this once. */
+            signing_secret?: string | null;
+        };
+        /** @description What may be shown of where a channel leads to. */
+        ChannelSettings: {
+            /** @description To whom. */
+            addresses: string[];
+            /** @enum {string} */
+            kind: "email";
+        } | {
+            /** @description Further authorities. */
+            ca_pem?: string | null;
+            /** @description Host of the URL. */
+            host: string;
+            /** @enum {string} */
+            kind: "slack";
+        } | {
+            /** @description Further authorities. */
+            ca_pem?: string | null;
+            /** @description Host of the URL. */
+            host: string;
+            /** @enum {string} */
+            kind: "webhook";
+        } | {
+            /** @description Protocol, host and port. */
+            address: string;
+            /** @description Further authorities. */
+            ca_pem?: string | null;
+            /** @description What a message says. */
+            format: components["schemas"]["SyslogFormat"];
+            /** @enum {string} */
+            kind: "syslog";
+        } | {
+            /** @description Further authorities. */
+            ca_pem?: string | null;
+            /** @description Host of the URL. */
+            host: string;
+            /** @enum {string} */
+            kind: "pagerduty";
+        };
+        /** @description Where a channel leads to, as it is set. What is secret in it is sealed and never shown again. */
+        ChannelTarget: {
+            /** @description 1–20 addresses. */
+            addresses: string[];
+            /** @enum {string} */
+            kind: "email";
+        } | {
+            /** @description PEM of authorities to believe besides those of the system. */
+            ca_pem?: string | null;
+            /** @enum {string} */
+            kind: "slack";
+            /** @description The incoming webhook's `https` URL; secret. */
+            url: string;
+        } | {
+            /** @description PEM of authorities to believe besides those of the system. */
+            ca_pem?: string | null;
+            /** @enum {string} */
+            kind: "webhook";
+            /** @description Its `https` URL; secret, since tokens may be in it. */
+            url: string;
+        } | {
+            /** @description `tls://host:port`, `tcp://host:port` or `udp://host:port`. */
+            address: string;
+            /** @description PEM of authorities to believe besides those of the system. */
+            ca_pem?: string | null;
+            /** @description What a message says. */
+            format: components["schemas"]["SyslogFormat"];
+            /** @enum {string} */
+            kind: "syslog";
+        } | {
+            /** @description PEM of authorities to believe besides those of the system. */
+            ca_pem?: string | null;
+            /** @enum {string} */
+            kind: "pagerduty";
+            /** @description The integration's key; secret. */
+            routing_key: string;
+            /** @description Where events go to: `https://events.pagerduty.com/v2/enqueue` when absent. */
+            url?: string | null;
+        };
+        /** @description Where people are told. */
+        ChannelView: {
+            /** @description The channel's id. */
+            channel_id: components["schemas"]["ChannelId"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Whether anything is sent. */
+            is_enabled: boolean;
+            last?: components["schemas"]["DeliveryAttempt"] | null;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Messages in a minute at most.
+             */
+            per_minute: number;
+            /** @description Where it leads to, without what is secret. */
+            settings: components["schemas"]["ChannelSettings"];
+            /**
+             * Format: date-time
+             * @description When it was changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Messages that wait.
+             */
+            waiting: number;
+        };
+        /**
          * @description One check-in: what happened since the last one. `POST /agent/v1/check-in` with the agent's token.
          *
          *     A stream is an (agent, epoch); its records are numbered 1, 2, 3 … without holes. `records` are in order and start at `first_seq`.
@@ -2243,6 +2505,21 @@ export interface components {
             /** @description What the key may be used for; `enrol` and `api` when absent. Keys that lie on endpoints should be `["enrol"]`. */
             scopes?: components["schemas"]["KeyScope"][] | null;
         };
+        /**
+         * @description `POST /api/v1/monitoring/channels` → 201 [`ChannelSaved`]. The first channel of a tenant gets two routes: incidents from severity high on, and
+         *     every alert.
+         */
+        CreateChannel: {
+            /** @description 1–100 characters, no other channel's. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Messages in a minute at most, 1–600; what is beyond becomes one digest. 10 when absent.
+             */
+            per_minute?: number | null;
+            /** @description Where it leads to. */
+            target: components["schemas"]["ChannelTarget"];
+        };
         /** @description `POST /api/v1/threats/exceptions` → 201 [`ExceptionView`]. */
         CreateException: {
             /**
@@ -2271,18 +2548,20 @@ export interface components {
             role: components["schemas"]["RoleName"];
             scope?: components["schemas"]["Scope"] | null;
         };
-        /** @description `POST /api/v1/threats/rules` → 201 [`RuleDetail`]; 422 `rule_refused` when the text does not compile. */
-        CreateRule: {
-            /** @description Whether agents evaluate it at once; true when absent. */
-            is_enabled?: boolean | null;
-            /** @description What kind of rules the text holds. */
-            kind: components["schemas"]["RuleKind"];
-            /** @description 1–150 characters; the name of an indicator list, and what stands in for an id where the text has none. */
-            name?: string | null;
+        /** @description `POST /api/v1/monitoring/silences` → 201 [`SilenceView`]: mutes what everything that is given holds for. */
+        CreateSilence: {
+            agent_id?: components["schemas"]["AgentId"] | null;
+            /**
+             * Format: date-time
+             * @description Until when: within 90 days.
+             */
+            expires_at: string;
+            max_severity?: components["schemas"]["Severity"] | null;
+            owner_id?: components["schemas"]["UserId"] | null;
             /** @description Why, 1–2,000 characters. */
-            reason?: string | null;
-            /** @description The rule, at most 512 KiB: one Sigma rule or filter, a YARA file, or an indicator list. */
-            text: string;
+            reason: string;
+            /** @description A detection's rule, or a kind of alert rule; every one when null. */
+            rule?: string | null;
         };
         /** @description `POST /api/v1/users/tenants`. */
         CreateTenant: {
@@ -2332,6 +2611,28 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             /** @description The caller's user name. */
             username: string;
+        };
+        /** @description One attempt to deliver; what `POST /api/v1/monitoring/channels/{channel_id}/test` answers. */
+        DeliveryAttempt: {
+            /**
+             * Format: int32
+             * @description The receiver's answer, where it has one: a status of HTTP or SMTP.
+             */
+            answer_code?: number | null;
+            /** @description Why it was not taken. */
+            error?: string | null;
+            /** @description Whether the receiver took it. */
+            is_delivered: boolean;
+            /**
+             * Format: int32
+             * @description How long it took.
+             */
+            milliseconds: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
         };
         /**
          * @description Which engine made a finding (`threats.incidents.detection_engine`).
@@ -3267,6 +3568,63 @@ export interface components {
             /** @description Those not dismissed yet, newest first. */
             notices: components["schemas"]["Notice"][];
         };
+        /**
+         * @description Why something is told (`monitoring.notifications.cause`).
+         * @enum {string}
+         */
+        NotificationCause: "incident_opened" | "incident_raised" | "incident_waiting" | "incident_closed" | "alert_firing" | "alert_resolved" | "digest" | "test";
+        /**
+         * Format: uuid
+         * @description One message to one channel (`monitoring.notifications.notification_id`).
+         */
+        NotificationId: string;
+        /**
+         * @description What became of a notification.
+         * @enum {string}
+         */
+        NotificationOutcome: "sent" | "refused" | "expired" | "silenced" | "merged";
+        /** @description One message to one channel. */
+        NotificationView: {
+            alert_id?: components["schemas"]["AlertId"] | null;
+            /** @description The attempts, the latest first, 30 at most. */
+            attempts: components["schemas"]["DeliveryAttempt"][];
+            /** @description Why it is told. */
+            cause: components["schemas"]["NotificationCause"];
+            /** @description Where it goes. */
+            channel_id: components["schemas"]["ChannelId"];
+            /** @description That channel's name. */
+            channel_name: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            created_at: string;
+            digest_id?: components["schemas"]["NotificationId"] | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: int64
+             * @description Of a digest: how many it told of.
+             */
+            merged_count: number;
+            /**
+             * Format: date-time
+             * @description When it is tried again; null once it has ended.
+             */
+            next_attempt_at?: string | null;
+            /** @description The notification's id, which its receiver sees too. */
+            notification_id: components["schemas"]["NotificationId"];
+            outcome?: components["schemas"]["NotificationOutcome"] | null;
+            route_id?: components["schemas"]["RouteId"] | null;
+            /** @description How bad it was. */
+            severity: components["schemas"]["Severity"];
+            threat_id?: components["schemas"]["ThreatId"] | null;
+            /** @description What it is about: the incident's title, or the alert's rule and subject. */
+            title?: string | null;
+        };
         /** @description An OpenID provider. Its end points come from discovery. */
         OidcSettings: {
             /** @description Certificates (PEM) that the provider's own is checked against, besides those of the system. */
@@ -3491,73 +3849,38 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
-        Page_CommandView: {
+        Page_ChannelView: {
             /** @description The rows. */
             items: {
-                /** @description The endpoint. */
-                agent_id: components["schemas"]["AgentId"];
+                /** @description The channel's id. */
+                channel_id: components["schemas"]["ChannelId"];
                 /**
                  * Format: date-time
-                 * @description When.
+                 * @description When it was made.
                  */
-                approved_at?: string | null;
-                approved_by?: components["schemas"]["UserId"] | null;
-                /** @description Who agreed, by name. */
-                approver?: string | null;
-                /** @description With what. */
-                arguments: Record<string, unknown>;
-                /** @description Why, also by the signer or the endpoint. */
-                close_reason?: string | null;
-                /** @description Who turned it down or took it back, by name. */
-                closer?: string | null;
-                /** @description Its id. */
-                command_id: components["schemas"]["CommandId"];
-                /** @description Whether it takes a second person. */
-                dangerous: boolean;
+                created_at: string;
+                /** @description Whether anything is sent. */
+                is_enabled: boolean;
+                last?: components["schemas"]["DeliveryAttempt"] | null;
+                /** @description Its name. */
+                name: string;
                 /**
                  * Format: int32
-                 * @description The exit code, where there was a process.
+                 * @description Messages in a minute at most.
                  */
-                exit_code?: number | null;
+                per_minute: number;
+                /** @description Where it leads to, without what is secret. */
+                settings: components["schemas"]["ChannelSettings"];
                 /**
                  * Format: date-time
-                 * @description When it must not begin any more.
+                 * @description When it was changed.
                  */
-                expires_at: string;
+                updated_at: string;
                 /**
-                 * Format: date-time
-                 * @description When it came to its end.
+                 * Format: int64
+                 * @description Messages that wait.
                  */
-                finished_at?: string | null;
-                /** @description The endpoint's name. */
-                hostname: string;
-                /** @description What to do; a kind that this version does not know is told as it is stored. */
-                kind: string;
-                /** @description Why. */
-                reason: string;
-                /**
-                 * Format: date-time
-                 * @description When.
-                 */
-                requested_at: string;
-                /** @description Who asked. */
-                requested_by: components["schemas"]["UserId"];
-                /** @description Who asked, by name. */
-                requester?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When it was handed to the endpoint.
-                 */
-                sent_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When the endpoint began.
-                 */
-                started_at?: string | null;
-                /** @description Where it stands. */
-                state: components["schemas"]["CommandState"];
-                /** @description What it came to, in a sentence. */
-                summary?: string | null;
+                waiting: number;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -3886,6 +4209,53 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_NotificationView: {
+            /** @description The rows. */
+            items: {
+                alert_id?: components["schemas"]["AlertId"] | null;
+                /** @description The attempts, the latest first, 30 at most. */
+                attempts: components["schemas"]["DeliveryAttempt"][];
+                /** @description Why it is told. */
+                cause: components["schemas"]["NotificationCause"];
+                /** @description Where it goes. */
+                channel_id: components["schemas"]["ChannelId"];
+                /** @description That channel's name. */
+                channel_name: string;
+                /**
+                 * Format: date-time
+                 * @description When it happened.
+                 */
+                created_at: string;
+                digest_id?: components["schemas"]["NotificationId"] | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finished_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of a digest: how many it told of.
+                 */
+                merged_count: number;
+                /**
+                 * Format: date-time
+                 * @description When it is tried again; null once it has ended.
+                 */
+                next_attempt_at?: string | null;
+                /** @description The notification's id, which its receiver sees too. */
+                notification_id: components["schemas"]["NotificationId"];
+                outcome?: components["schemas"]["NotificationOutcome"] | null;
+                route_id?: components["schemas"]["RouteId"] | null;
+                /** @description How bad it was. */
+                severity: components["schemas"]["Severity"];
+                threat_id?: components["schemas"]["ThreatId"] | null;
+                /** @description What it is about: the incident's title, or the alert's rule and subject. */
+                title?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_PermissionView: {
             /** @description The rows. */
             items: {
@@ -4029,29 +4399,47 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
-        Page_RuleVersionView: {
+        Page_RouteView: {
             /** @description The rows. */
             items: {
-                /** @description What it did. */
-                change: components["schemas"]["RuleChange"];
+                /** @description Only these endpoints. */
+                agents: components["schemas"]["AgentId"][];
+                /** @description Where it goes. */
+                channel_id: components["schemas"]["ChannelId"];
+                /** @description That channel's name. */
+                channel_name: string;
                 /**
                  * Format: date-time
-                 * @description When.
+                 * @description When it was made.
                  */
-                changed_at: string;
-                /** @description Who did it; null when that person has gone. */
-                changed_by_username?: string | null;
-                /** @description Whether the text was another one than before. */
-                has_text: boolean;
-                /** @description Whether the rule was switched on from then on. */
-                is_enabled: boolean;
-                /** @description Why, in the words of whoever did it. */
-                reason?: string | null;
+                created_at: string;
                 /**
                  * Format: int32
-                 * @description Counted from 1.
+                 * @description After how many minutes an incident that is still `new` goes to `escalate_to` too.
                  */
-                version: number;
+                escalate_after_minutes?: number | null;
+                escalate_to?: components["schemas"]["ChannelId"] | null;
+                /** @description That channel's name. */
+                escalate_to_name?: string | null;
+                /** @description Whether it is on. */
+                is_enabled: boolean;
+                /** @description From this severity on. */
+                min_severity: components["schemas"]["Severity"];
+                /**
+                 * Format: date-time
+                 * @description Until when it is quiet.
+                 */
+                muted_until?: string | null;
+                /** @description Its name. */
+                name: string;
+                /** @description The route's id. */
+                route_id: components["schemas"]["RouteId"];
+                /** @description Only these rules, or kinds of alerts. */
+                rules: string[];
+                /** @description What it is about. */
+                source: components["schemas"]["RouteSource"];
+                /** @description Only rules with one of these tags. */
+                tags: string[];
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -4126,6 +4514,44 @@ export interface components {
                 session_id: components["schemas"]["SessionId"];
                 /** @description With which program it began. */
                 user_agent?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SilenceView: {
+            /** @description The rows. */
+            items: {
+                agent_id?: components["schemas"]["AgentId"] | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody ended it.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ends by itself.
+                 */
+                expires_at: string;
+                /** @description That endpoint's name. */
+                hostname?: string | null;
+                /** @description Whether it holds. */
+                is_active: boolean;
+                max_severity?: components["schemas"]["Severity"] | null;
+                owner_id?: components["schemas"]["UserId"] | null;
+                /** @description Their sign-in name. */
+                owner_username?: string | null;
+                /** @description Why. */
+                reason: string;
+                /** @description The rule, or kind of alert rule. */
+                rule?: string | null;
+                /** @description The silence's id. */
+                silence_id: components["schemas"]["SilenceId"];
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -4425,7 +4851,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "commands_read" | "commands_request" | "commands_approve" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "channels_manage" | "silences_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -4779,6 +5205,57 @@ export interface components {
              * @description Seconds for which the key before still works, 0–2,592,000 (30 days); a day when absent. It never works longer than it would have.
              */
             overlap_seconds?: number | null;
+        };
+        /**
+         * Format: uuid
+         * @description What goes to which channel (`monitoring.routes.route_id`).
+         */
+        RouteId: string;
+        /**
+         * @description What a route is about.
+         * @enum {string}
+         */
+        RouteSource: "incident" | "alert";
+        /** @description What goes to which channel. */
+        RouteView: {
+            /** @description Only these endpoints. */
+            agents: components["schemas"]["AgentId"][];
+            /** @description Where it goes. */
+            channel_id: components["schemas"]["ChannelId"];
+            /** @description That channel's name. */
+            channel_name: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description After how many minutes an incident that is still `new` goes to `escalate_to` too.
+             */
+            escalate_after_minutes?: number | null;
+            escalate_to?: components["schemas"]["ChannelId"] | null;
+            /** @description That channel's name. */
+            escalate_to_name?: string | null;
+            /** @description Whether it is on. */
+            is_enabled: boolean;
+            /** @description From this severity on. */
+            min_severity: components["schemas"]["Severity"];
+            /**
+             * Format: date-time
+             * @description Until when it is quiet.
+             */
+            muted_until?: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description The route's id. */
+            route_id: components["schemas"]["RouteId"];
+            /** @description Only these rules, or kinds of alerts. */
+            rules: string[];
+            /** @description What it is about. */
+            source: components["schemas"]["RouteSource"];
+            /** @description Only rules with one of these tags. */
+            tags: string[];
         };
         /** @description One row before and after, secrets and volatile columns left out. */
         RowChange: {
@@ -5144,6 +5621,36 @@ export interface components {
             /** @description What only this kind has. */
             settings: components["schemas"]["ProviderSettings"];
         };
+        /** @description `POST /api/v1/monitoring/routes` → 201 [`RouteView`]; `PUT /api/v1/monitoring/routes/{route_id}` → [`RouteView`]. */
+        SaveRoute: {
+            /** @description Only incidents on these endpoints; every one when empty. At most 100. */
+            agents?: components["schemas"]["AgentId"][];
+            /** @description Where it goes. */
+            channel_id: components["schemas"]["ChannelId"];
+            /**
+             * Format: int32
+             * @description Minutes, 1–10,080, after which an incident that is still `new` goes to `escalate_to` too.
+             */
+            escalate_after_minutes?: number | null;
+            escalate_to?: components["schemas"]["ChannelId"] | null;
+            /** @description Whether it is on; `true` when absent. */
+            is_enabled?: boolean;
+            /** @description From this severity on. */
+            min_severity: components["schemas"]["Severity"];
+            /**
+             * Format: date-time
+             * @description Until when it is quiet.
+             */
+            muted_until?: string | null;
+            /** @description 1–100 characters. */
+            name: string;
+            /** @description Only these rules (of incidents), or kinds (of alerts); every one when empty. At most 100. */
+            rules?: string[];
+            /** @description What it is about. */
+            source: components["schemas"]["RouteSource"];
+            /** @description Only incidents of rules with one of these tags; every one when empty. At most 100. */
+            tags?: string[];
+        };
         /** @description Provisioning has no settings of its own: its client comes with an API key of the scope `scim`. */
         ScimSettings: Record<string, unknown>;
         /**
@@ -5342,12 +5849,43 @@ export interface components {
             /** @description Ed25519 signature in base64 over `secureguard-rules-v1\0` followed by the package's bytes. */
             signature: string;
         };
-        /** @description A text and the signature over it. */
-        SignedText: {
-            /** @description Ed25519 signature in base64 (RFC 8032). */
-            signature: string;
-            /** @description The JSON text that was signed. */
-            text: string;
+        /**
+         * Format: uuid
+         * @description What is muted for a while (`monitoring.silences.silence_id`).
+         */
+        SilenceId: string;
+        /** @description What nobody is told of for a while. */
+        SilenceView: {
+            agent_id?: components["schemas"]["AgentId"] | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When somebody ended it.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            expires_at: string;
+            /** @description That endpoint's name. */
+            hostname?: string | null;
+            /** @description Whether it holds. */
+            is_active: boolean;
+            max_severity?: components["schemas"]["Severity"] | null;
+            owner_id?: components["schemas"]["UserId"] | null;
+            /** @description Their sign-in name. */
+            owner_username?: string | null;
+            /** @description Why. */
+            reason: string;
+            /** @description The rule, or kind of alert rule. */
+            rule?: string | null;
+            /** @description The silence's id. */
+            silence_id: components["schemas"]["SilenceId"];
         };
         /** @description `POST /api/v1/users/providers/{provider_id}/syncs`. */
         StartSync: {
@@ -5516,6 +6054,11 @@ export interface components {
             note?: string | null;
             user_id?: components["schemas"]["UserId"] | null;
         };
+        /**
+         * @description What a syslog message says.
+         * @enum {string}
+         */
+        SyslogFormat: "json" | "cef";
         /** @description One active source of events. */
         TelemetrySource: {
             /** @description What it tells: `process`, `file`. */
@@ -5651,6 +6194,19 @@ export interface components {
              * @description Seconds over which the figure is counted, 0–86,400.
              */
             window_seconds?: number | null;
+        };
+        /** @description `PATCH /api/v1/monitoring/channels/{channel_id}` → [`ChannelSaved`]; absent fields stay. */
+        UpdateChannel: {
+            /** @description Whether anything is sent. */
+            is_enabled?: boolean | null;
+            /** @description 1–100 characters. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Messages in a minute at most, 1–600.
+             */
+            per_minute?: number | null;
+            target?: components["schemas"]["ChannelTarget"] | null;
         };
         /** @description `PATCH /api/v1/agents/endpoints/{agent_id}`; absent fields stay, null clears. */
         UpdateEndpoint: {
@@ -7042,6 +7598,203 @@ export interface operations {
             };
         };
     };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every channel by name, without what is secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateChannel"];
+            };
+        };
+        responses: {
+            /** @description The channel; of a webhook the signing secret, this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelSaved"];
+                };
+            };
+            /** @description The name is another's, there are too many, or there is no mail server. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: components["schemas"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The channel, without what is secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: components["schemas"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: components["schemas"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateChannel"];
+            };
+        };
+        responses: {
+            /** @description The channel as it is now; of a webhook's new target the signing secret, this once. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelSaved"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_channel_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: components["schemas"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the receiver said; a failure is an answer too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryAttempt"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: never;
@@ -7071,6 +7824,48 @@ export interface operations {
             };
         };
     };
+    list_notifications: {
+        parameters: {
+            query?: {
+                /** @description Of this channel only. */
+                channel_id?: components["schemas"]["ChannelId"];
+                /** @description About this incident only. */
+                threat_id?: components["schemas"]["ThreatId"];
+                /** @description What became of them, separated by commas: `sent`, `refused`, `expired`, `silenced`, `merged`. */
+                outcome?: string;
+                /** @description `true`: only those that wait to be sent. */
+                waiting?: boolean;
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Notifications of the last 90 days, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_overview: {
         parameters: {
             query?: never;
@@ -7087,6 +7882,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every route by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RouteView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveRoute"];
+            };
+        };
+        responses: {
+            /** @description The route. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: components["schemas"]["RouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveRoute"];
+            };
+        };
+        responses: {
+            /** @description The route as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: components["schemas"]["RouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_silences: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Silences, newest first, ended ones too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SilenceView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSilence"];
+            };
+        };
+        responses: {
+            /** @description The silence. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description A field was refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: components["schemas"]["SilenceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The silence as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
                 };
             };
             /** @description Refused. */

@@ -115,6 +115,18 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/users/me", title: "Your account", load: () => import("./users/Account.svelte") },
   { pattern: "/users/me/security", title: "Security", load: () => import("./users/Security.svelte") },
   {
+    pattern: "/monitoring/channels",
+    title: "Channels",
+    permission: "alerts_read",
+    load: () => import("./monitoring/ChannelList.svelte"),
+  },
+  {
+    pattern: "/monitoring/notifications",
+    title: "Notifications",
+    permission: "alerts_read",
+    load: () => import("./monitoring/NotificationLog.svelte"),
+  },
+  {
     pattern: "/audit",
     title: "Audit log",
     permission: "audit_read",
@@ -139,6 +151,12 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/agents/commands", label: "Commands", icon: "check", permission: "commands_read" },
       { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
       { href: "/threats/exceptions", label: "Exceptions", icon: "check", permission: "rules_read" },
+      {
+        href: "/monitoring/notifications",
+        label: "Notifications",
+        icon: "bell",
+        permission: "alerts_read",
+      },
     ],
   },
   {
@@ -160,6 +178,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
         permission: "policies_manage",
       },
       { href: "/users/providers", label: "Identity providers", icon: "key", permission: "providers_manage" },
+      { href: "/monitoring/channels", label: "Channels", icon: "bell", permission: "alerts_read" },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],

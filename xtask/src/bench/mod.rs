@@ -9,11 +9,12 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "ready",
     "console-size",
     "login",
     "rate-limits",
+    "notify",
     "check-in",
     "bulk",
     "agent-idle",
@@ -39,6 +40,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "check-in" => server::measure("check_in", arguments),
         "bulk" => server::measure("bulk", arguments),
         "rate-limits" => server::measure("rate_limits", &[]),
+        "notify" => server::measure("notify", &[]),
         "agent-idle" => agent_idle::measure(arguments),
         "audit-write" => audit::measure_writes(arguments),
         "audit-search" => audit::measure_search(arguments),

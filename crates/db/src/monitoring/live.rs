@@ -35,7 +35,7 @@ pub async fn wake_agent(tx: &mut impl Writes, agent_id: AgentId) -> Result<(), D
 /// What a notification carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// `incident`, `endpoint` or `metrics`.
+    /// `incident`, `endpoint`, `metrics`, or `notification` for what waits to be sent.
     kind: String,
     /// The id of what changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +56,13 @@ pub struct Change {
     pub kind: String,
     /// The id of what changed.
     pub id: Uuid,
+}
+
+impl Notice {
+    /// Whether it says that a notification waits to be sent.
+    pub fn is_notification(&self) -> bool {
+        self.kind == "notification"
+    }
 }
 
 impl Change {

@@ -20,6 +20,8 @@ pub enum SecretPurpose {
     OidcClient,
     /// The key that signs outgoing webhooks.
     WebhookSigning,
+    /// What is secret of a channel for notifications.
+    NotificationChannel,
 }
 
 impl SecretPurpose {
@@ -30,6 +32,7 @@ impl SecretPurpose {
         Self::LdapBind,
         Self::OidcClient,
         Self::WebhookSigning,
+        Self::NotificationChannel,
     ];
 
     /// The word that is stored.
@@ -40,6 +43,7 @@ impl SecretPurpose {
             Self::LdapBind => "ldap_bind",
             Self::OidcClient => "oidc_client",
             Self::WebhookSigning => "webhook_signing",
+            Self::NotificationChannel => "notification_channel",
         }
     }
 }

@@ -101,6 +101,15 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             select gen_random_uuid(), '{a}', 'aaaaaaaa-0000-4000-8000-000000000031', f::timestamptz, now() - interval '91 days'
             from (values ('2000-01-01 12:00:00+00'), ('2000-01-03 12:00:00+00')) v (f)"), 1,
             "select count(*) - 1 from threats.occurrences where occurred_at = '2000-01-01 12:00:00+00'".to_owned()),
+        ("notifications", format!("insert into monitoring.notifications (notification_id, tenant_id, channel_id, cause, severity, dedup_key,
+            created_at, next_attempt_at, expires_at, finished_at, outcome)
+            select gen_random_uuid(), '{a}', 'aaaaaaaa-0000-4000-8000-000000000091', 'test', 'low', 'old:' || n, now(), now(), now(), now() - d, o
+            from (values (1, interval '91 days', 'sent'), (2, '91 days', 'merged'), (3, '89 days', 'sent'), (4, null, null)) v (n, d, o)"), 2,
+            "select count(*) - 2 from monitoring.notifications where dedup_key like 'old:%'".to_owned()),
+        ("silences", format!("insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at, ended_at)
+            select gen_random_uuid(), '{a}', 'old', now() - interval '500 days', now() - e, now() - d
+            from (values (interval '401 days', null::interval), ('399 days', '401 days'), ('399 days', null)) v (e, d)"), 2,
+            "select count(*) - 1 from monitoring.silences where reason = 'old'".to_owned()),
         ("alerts", "update monitoring.alerts set state = 'resolved', resolved_at = now() - interval '401 days'
             where tenant_id = 'aaaaaaaa-0000-4000-8000-000000000000'".to_owned(), 1, "select count(*) - 1 from monitoring.alerts".to_owned()),
         ("default_metrics_90", format!("insert into agents.system_info (agent_id, collected_at) values ('{own}', now() - interval '93 days'),

@@ -87,6 +87,8 @@ permissions!(
     AuditRead,
     AlertsRead,
     AlertsManage,
+    ChannelsManage,
+    SilencesManage,
     HoldsManage,
     PoliciesManage,
     ProvidersManage,

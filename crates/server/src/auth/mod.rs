@@ -11,10 +11,10 @@ mod recent;
 pub(crate) use acting::authenticate;
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
-    AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, CommandsApprove, CommandsRead,
-    CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage, IncidentsRead,
-    IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesManage, RulesRead, TenantExport, TenantsManage,
-    UsersManage, UsersRead,
+    AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, ChannelsManage, CommandsApprove,
+    CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage,
+    IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesManage, RulesRead,
+    SilencesManage, TenantExport, TenantsManage, UsersManage, UsersRead,
 };
 pub use cookie::{clear_session_cookie, session_cookie};
 pub use credential::{Credential, bearer, find_credential};

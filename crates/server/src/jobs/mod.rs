@@ -41,6 +41,7 @@ const DIRECTORIES: Duration = Duration::from_secs(60);
 pub fn spawn(state: &AppState) {
     ingest::spawn(state);
     monitoring::spawn(state);
+    monitoring::spawn_notifications(state);
     audit::spawn(state, AUDIT);
     keep(state, "endpoint-liveness", LIVENESS, liveness::run);
     keep(state, "partitions", PARTITIONS, partitions::run);
@@ -80,6 +81,7 @@ where
 }
 
 pub use crate::mail::run as send_mail;
+pub use crate::monitoring::send_notifications;
 pub use alerts::run as evaluate_alerts;
 pub use erasures::run as erase_due_tenants;
 pub use liveness::run as note_missed_check_ins;

@@ -1,5 +1,7 @@
 //! The messages: plain text, short, one link at most, and nothing that a mail program has to load.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::users::LinkPurpose;
@@ -77,7 +79,7 @@ pub struct Reader<'a> {
 #[derive(Debug, Clone)]
 pub struct Message {
     /// The subject.
-    pub subject: &'static str,
+    pub subject: Cow<'static, str>,
     /// The text; holds the link's token, so that it is a secret.
     pub text: SecretString,
 }
@@ -126,7 +128,7 @@ pub(super) fn render(kind: MailKind, reader: &Reader<'_>, token: Option<&SecretS
         ),
     };
     Message {
-        subject,
+        subject: subject.into(),
         text: format!("Hello {greeting},\n\n{body}\n").into(),
     }
 }

@@ -93,7 +93,7 @@ async fn deliver(
     mail: &ClaimedMail,
     message: &Message,
 ) -> anyhow::Result<()> {
-    let result = mailer.send(mail.mail_id, &mail.email, message).await;
+    let result = mailer.send(mail.mail_id, &[&mail.email], message).await;
     let now = state.now();
     let mut tx = state.db.system("outgoing mail").await?;
     match &result {
@@ -104,6 +104,7 @@ async fn deliver(
         Err(Failure {
             permanent: true,
             reason,
+            ..
         }) if mail.attempts >= OFFERS => {
             db::finish_mail(&mut tx, mail.mail_id, MailOutcome::Refused, Some(reason), now).await?;
             count("refused");

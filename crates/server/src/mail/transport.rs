@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lettre::message::{Mailbox, header};
+use lettre::message::{Mailbox, Mailboxes, header};
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
@@ -30,6 +30,8 @@ pub struct Mailer {
 pub struct Failure {
     /// Whether the mail server says that it will not take it later either (5xx).
     pub permanent: bool,
+    /// The mail server's answer, where it gave one.
+    pub code: Option<u16>,
     /// In words, without the mail's text.
     pub reason: String,
 }
@@ -66,20 +68,25 @@ impl Mailer {
         }))
     }
 
-    /// Hands one mail to the mail server. The same mail has the same Message-ID each time, by which a mailbox tells a repeat.
+    /// Hands one mail to the mail server, for everybody in `to`. The same mail has the same Message-ID each time, by which a mailbox tells a repeat.
     ///
     /// # Errors
     /// [`Failure`] when it was not taken, or it is not known whether it was.
-    pub async fn send(&self, mail_id: Uuid, to: &str, message: &Message) -> Result<(), Failure> {
+    pub async fn send(&self, mail_id: Uuid, to: &[&str], message: &Message) -> Result<(), Failure> {
         let refuse = |error: &dyn std::fmt::Display| Failure {
             permanent: true,
+            code: None,
             reason: format!("the mail cannot be composed: {error}"),
         };
-        let to: Address = to.parse().map_err(|error| refuse(&error))?;
+        let mut to_all = Mailboxes::new();
+        for address in to {
+            let address: Address = address.parse().map_err(|error| refuse(&error))?;
+            to_all.push(Mailbox::new(None, address));
+        }
         let mail = lettre::Message::builder()
             .from(self.from.clone())
-            .to(Mailbox::new(None, to))
-            .subject(message.subject)
+            .mailbox(header::To::from(to_all))
+            .subject(message.subject.as_ref())
             .message_id(Some(format!("<{mail_id}@{}>", self.from.email.domain())))
             .header(header::ContentType::TEXT_PLAIN)
             .header(AutoSubmitted)
@@ -89,10 +96,12 @@ impl Mailer {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Failure {
                 permanent: error.is_permanent(),
+                code: error.status().map(u16::from),
                 reason: describe(&error),
             }),
             Err(_) => Err(Failure {
                 permanent: false,
+                code: None,
                 reason: format!("the mail server took longer than {} seconds", WHOLE.as_secs()),
             }),
         }

@@ -51,6 +51,7 @@ async fn listen(state: AppState) -> anyhow::Result<()> {
     let stop = state.supervisor.stop_token();
     let mut listener = state.db.listen(LIVE_CHANNEL).await?;
     state.live.tell(News::Lost);
+    state.notification_waits.notify_one();
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -58,6 +59,7 @@ async fn listen(state: AppState) -> anyhow::Result<()> {
         };
         let Some(first) = first else {
             state.live.tell(News::Lost);
+            state.notification_waits.notify_one();
             continue;
         };
         let waiting = std::iter::from_fn(|| listener.next_buffered());
@@ -65,6 +67,9 @@ async fn listen(state: AppState) -> anyhow::Result<()> {
             .chain(waiting)
             .filter_map(|notification| understand(notification.payload()))
             .collect::<Vec<_>>();
+        if notices.iter().any(Notice::is_notification) {
+            state.notification_waits.notify_one();
+        }
         if state.live.0.receiver_count() == 0 {
             continue;
         }

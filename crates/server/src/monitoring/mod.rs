@@ -1,12 +1,14 @@
-//! The overview, the stream that tells open views what has changed, and alerts.
+//! The overview, the stream that tells open views what has changed, alerts, and notifications.
 
 mod alert_routes;
 mod alert_rules;
 mod host;
 mod live;
+mod notify;
 mod routes;
 
 pub use alert_routes::routes as alert_routes;
 pub(crate) use host::measure as measure_host;
 pub use live::{Live, spawn};
+pub use notify::{routes as notification_routes, run as send_notifications, spawn as spawn_notifications};
 pub use routes::routes;

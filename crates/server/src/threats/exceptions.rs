@@ -21,8 +21,6 @@ const MAX_RULE_ID_CHARS: usize = 200;
 /// Furthest end of an exception that ends by itself.
 const MAX_DAYS: i64 = 3_660;
 
-/// What an own-scoped role is told.
-
 pub(super) async fn create(
     state: &AppState,
     acting: &Acting,

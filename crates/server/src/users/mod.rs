@@ -35,3 +35,4 @@ mod verify_password;
 
 pub(crate) use factors::require_recent;
 pub use routes::routes;
+pub(crate) use validate::{is_display_name, is_email};

@@ -25,7 +25,7 @@ impl Faults {
 }
 
 /// A name to show: 1 to `max` characters, none of them control characters, not only white space.
-pub(super) fn is_display_name(text: &str, max: usize) -> bool {
+pub(crate) fn is_display_name(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.chars().count())
         && !text.trim().is_empty()
         && !text.chars().any(char::is_control)
@@ -40,7 +40,7 @@ pub(super) fn is_username(text: &str) -> bool {
 }
 
 /// An e-mail address as far as its form can tell: something, one `@`, something; at most 254 characters (RFC 5321 §4.5.3.1.3).
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let parts: Vec<&str> = text.split('@').collect();
     let whole = text.chars().count() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     whole && parts.len() == 2 && parts.iter().all(|part| !part.is_empty())

@@ -138,6 +138,10 @@ impl Fixture {
             "factor_id",
             "provider_id",
             "exception_id",
+            "channel_id",
+            "route_id",
+            "silence_id",
+            "command_id",
         ] {
             ids.insert(name, TimeOrderedIds.next().to_string());
         }
@@ -152,6 +156,10 @@ impl Fixture {
              values ('{threat}', '{agent}', 'malware', 'high', 'Something');
              insert into threats.exceptions (exception_id, tenant_id, name, reason, rule_id, created_at)
              values ('{exception}', '{tenant}', 'Known', 'known', 'rule', now());
+             insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at)
+             values ('{silence}', '{tenant}', 'quiet', now(), now() + interval '1 hour');
+             insert into agents.commands (command_id, tenant_id, agent_id, kind, order_text, nonce, idempotency_key, requested_by, requested_at, reason, expires_at)
+             values ('{command}', '{tenant}', '{agent}', 'list_processes', '{{}}', decode(repeat('00', 32), 'hex'), 'k', '{admin}', now(), 'x', now() + interval '1 day');
              insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
              update users.users set role = 'helper' where username = 'victim';
              insert into users.memberships (tenant_id, user_id, role, expires_at)
@@ -166,6 +174,8 @@ impl Fixture {
             agent = ids["agent_id"],
             hold = ids["hold_id"],
             exception = ids["exception_id"],
+            silence = ids["silence_id"],
+            command = ids["command_id"],
             admin = people["admin"].0.user_id,
             threat = ids["threat_id"],
         ))
@@ -178,7 +188,7 @@ impl Fixture {
         }
     }
 
-    /// Puts back what an operation may have removed: a directory that nobody answers for, a rule.
+    /// Puts back what an operation may have removed: a directory and a syslog server that nobody answers for, a rule.
     async fn restore(&self, app: &App) {
         app.sql(&format!(
             "insert into users.identity_providers (provider_id, tenant_id, kind, name, is_enabled, creates_users, default_role, highest_role,
@@ -196,6 +206,17 @@ impl Fixture {
             serde_json::json!({
                 "kind": "ldap", "url": "ldaps://127.0.0.1:9", "bind_dn": "cn=x", "base_dn": "dc=x", "user_filter": "(cn=*)"
             })
+        ))
+        .await;
+        app.sql(&format!(
+            "insert into monitoring.channels (channel_id, tenant_id, name, kind, settings, created_at, updated_at)
+             values ('{channel}', '{tenant}', 'Log', 'syslog', '{settings}', now(), now()) on conflict do nothing;
+             insert into monitoring.routes (route_id, tenant_id, name, channel_id, source, min_severity, created_at)
+             values ('{route}', '{tenant}', 'Route', '{channel}', 'incident', 'high', now()) on conflict do nothing",
+            channel = self.ids["channel_id"],
+            route = self.ids["route_id"],
+            tenant = self.tenant,
+            settings = serde_json::json!({ "kind": "syslog", "address": "udp://127.0.0.1:9", "format": "json" }),
         ))
         .await;
     }
@@ -259,7 +280,15 @@ impl Fixture {
 
 async fn status(app: &App, fixture: &Fixture, operation: &Operation, who: &str) -> u16 {
     let token = fixture.token(app, who).await;
-    if operation.path.contains("{provider_id}") || operation.path.contains("{detection_rule_id}") {
+    if [
+        "{provider_id}",
+        "{detection_rule_id}",
+        "{channel_id}",
+        "{route_id}",
+    ]
+    .iter()
+    .any(|id| operation.path.contains(id))
+    {
         fixture.restore(app).await;
     }
     status_with(app, fixture, operation, &token).await

@@ -35,6 +35,8 @@ mod listener;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod notifications;
+#[cfg(test)]
 mod password;
 #[cfg(test)]
 mod password_policy;

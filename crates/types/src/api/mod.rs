@@ -6,6 +6,7 @@ pub mod commands;
 pub mod exceptions;
 pub mod factors;
 pub mod monitoring;
+pub mod notifications;
 pub mod passwords;
 pub mod providers;
 pub mod rate_limits;

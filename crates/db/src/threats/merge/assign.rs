@@ -12,7 +12,10 @@ use super::{
     score::{Score, Verdicts, score},
     subject::{self, SubjectKeys},
 };
-use crate::{agents::ingest::PlacedFinding, monitoring::Change};
+use crate::{
+    agents::ingest::PlacedFinding,
+    monitoring::{Change, IncidentNews},
+};
 
 /// After this time without a match, the next one is worth a line in the timeline.
 const QUIET: Duration = Duration::hours(1);
@@ -57,6 +60,8 @@ pub(super) struct IncidentDraft<'a> {
     pub(super) opened_by: Option<&'a PlacedFinding>,
     pub(super) tenant_id: TenantId,
     pub(super) owner: Option<UserId>,
+    /// How severe it was before, or as its first finding says.
+    pub(super) severity_before: Severity,
     pub(super) severity: Severity,
     pub(super) rules: BTreeMap<String, f64>,
     /// Whether another rule has matched than before, so that it has to be scored anew.
@@ -144,6 +149,7 @@ impl<'a> Drafts<'a> {
             severity: finding.severity,
             rules: BTreeMap::new(),
         });
+        let severity_before = open.severity;
         let rules_changed = !open.rules.contains_key(&finding.rule_id);
         open.rules.insert(finding.rule_id.clone(), finding.confidence);
         open.severity = open.severity.max(finding.severity);
@@ -151,6 +157,7 @@ impl<'a> Drafts<'a> {
             opened_by: found.is_none().then_some(placed),
             tenant_id: placed.tenant_id,
             owner: placed.owner,
+            severity_before,
             severity: open.severity,
             rules: BTreeMap::new(),
             rules_changed: false,
@@ -235,6 +242,19 @@ impl<'a> Drafts<'a> {
                     .unwrap_or_default()
             }));
         }
+    }
+
+    /// The incidents that people are to be told of: those that were opened, and those that became more severe.
+    pub(super) fn news(&self) -> Vec<IncidentNews> {
+        let all = self.incidents.iter();
+        all.filter_map(|(threat_id, draft)| {
+            let raised = draft.severity > draft.severity_before;
+            (draft.opened_by.is_some() || raised).then_some(IncidentNews {
+                threat_id: *threat_id,
+                raised_to: draft.opened_by.is_none().then_some(draft.severity),
+            })
+        })
+        .collect()
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {

@@ -11,7 +11,11 @@ use chrono::{DateTime, Duration, Utc};
 use sg_types::Ids;
 use sqlx::PgConnection;
 
-use crate::{DbError, agents::ingest::PlacedFinding, monitoring::Change};
+use crate::{
+    DbError,
+    agents::ingest::PlacedFinding,
+    monitoring::{Change, enqueue_incidents},
+};
 
 /// Stores the findings that are not stored yet. The caller holds the locks of their endpoints, so that nobody else opens an incident about
 /// the same subject meanwhile. Returns the incidents that were opened or changed.
@@ -44,5 +48,6 @@ pub(crate) async fn record_findings(
     let verdicts = read::load_verdicts(conn, &drafts.rules_to_judge()).await?;
     drafts.judge(&verdicts);
     write::write_all(conn, &drafts, at).await?;
+    enqueue_incidents(conn, &drafts.news(), at).await?;
     Ok(drafts.changes())
 }

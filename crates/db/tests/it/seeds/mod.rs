@@ -4,6 +4,7 @@ mod audit_chain;
 mod exceptions;
 mod factors;
 mod main_path;
+mod notifications;
 mod password_recovery;
 mod providers;
 mod rate_limits;
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     rate_limits::seed,
     exceptions::seed,
     rules::seed,
+    notifications::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.
@@ -38,7 +40,7 @@ impl Seed {
     /// The tenant's `number`th id as an SQL literal; 0 is the tenant itself, 1 its administrator, 2 its plain user, 11 that user's
     /// endpoint, 12 an endpoint of nobody, 21 and 22 the incidents on them, 31 the finding of the first, 51 the administrator's API key,
     /// 61 and 62 the secrets of the tenant and of its plain user, 71 to 75 that user's second factors, 81 an
-    /// exception.
+    /// exception, 91 to 94 a channel, a route, a silence and a notification.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("'{}-0000-4000-8000-{number:012}'::uuid", self.0.repeat(8))
     }

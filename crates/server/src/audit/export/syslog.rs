@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixDatagram};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Line;
 use crate::config::SyslogSinkConfig;
+use crate::syslog::{frame, hostname, start_tls, tls_config};
 
 /// How long connecting, and one delivery, may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,14 +48,17 @@ impl SyslogSink {
         } else if let Some(host) = address.strip_prefix("tcp://") {
             Place::Tcp(host.to_owned())
         } else if let Some(host) = address.strip_prefix("tls://") {
-            Place::Tls(host.to_owned(), Arc::new(tls_config(config)?))
+            let path = &config.ca_file;
+            let pem = std::fs::read(path)
+                .with_context(|| format!("cannot read the authorities in {}", path.display()))?;
+            let config = tls_config(&pem).with_context(|| path.display().to_string())?;
+            Place::Tls(host.to_owned(), config)
         } else {
             anyhow::bail!("audit.syslog.address must begin with unix:/, tcp:// or tls://");
         };
-        let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Self {
             place,
-            hostname: hostname.replace(|c: char| !c.is_ascii_graphic(), "-"),
+            hostname: hostname(),
             connection: None,
         })
     }
@@ -124,12 +125,7 @@ impl SyslogSink {
                     .rsplit_once(':')
                     .map_or(address.as_str(), |(host, _)| host);
                 let host = host.trim_start_matches('[').trim_end_matches(']');
-                let name = ServerName::try_from(host.to_owned())
-                    .with_context(|| format!("{host} is no name of a server"))?;
-                let stream = TlsConnector::from(config.clone())
-                    .connect(name, open(address).await?)
-                    .await
-                    .with_context(|| format!("no TLS with {address}"))?;
+                let stream = start_tls(host, open(address).await?, config.clone()).await?;
                 Ok(Connection::Tls(Box::new(stream)))
             }
         }
@@ -156,36 +152,12 @@ async fn open(address: &str) -> anyhow::Result<TcpStream> {
         .with_context(|| format!("cannot reach {address}"))
 }
 
-fn tls_config(config: &SyslogSinkConfig) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    let path = &config.ca_file;
-    let unreadable = || format!("cannot read the authorities in {}", path.display());
-    for certificate in CertificateDer::pem_file_iter(path).with_context(unreadable)? {
-        roots.add(certificate.with_context(unreadable)?)?;
-    }
-    anyhow::ensure!(!roots.is_empty(), "{} holds no certificate", path.display());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
 /// `<PRI>1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MSG`; the message begins with a byte order mark, as UTF-8 has to (RFC 5424 §6.4).
 fn format_message(hostname: &str, line: &Line, at: DateTime<Utc>) -> serde_json::Result<Vec<u8>> {
     let time = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let mut message = format!("<{PRIORITY}>1 {time} {hostname} secureguard - audit - \u{feff}").into_bytes();
     serde_json::to_writer(&mut message, line)?;
     Ok(message)
-}
-
-fn frame(messages: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for message in messages {
-        bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
-        bytes.extend_from_slice(message);
-    }
-    bytes
 }
 
 fn is_too_long(error: &std::io::Error) -> bool {

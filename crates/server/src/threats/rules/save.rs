@@ -22,8 +22,6 @@ use crate::error::{ApiError, ApiResult};
 
 /// Characters of a reason.
 const MAX_REASON_CHARS: usize = 2_000;
-/// What an own-scoped role is told.
-
 /// The tenant's rules as they stand while one of them is changed.
 pub(super) struct Shelf {
     rules: HashMap<String, StoredRule>,

@@ -3,7 +3,7 @@
 mod account;
 pub(crate) mod ldap;
 mod oidc;
-mod outbound;
+pub(crate) mod outbound;
 mod publication;
 mod refusal;
 mod roles;

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Mutex;
 
 use super::Sealed;
+use crate::notifications::receiver::SyslogServer;
 
 /// The one sink of these settings, and a server that has it.
 fn sink_of(sealed: &Sealed, change: impl FnOnce(&mut sg_server::config::Config)) -> (AppState, Sink) {
@@ -214,4 +215,68 @@ async fn syslog_gets_frames_over_tcp_and_datagrams_over_a_socket() {
         .map(|message| format!("{}\n", message.split_once('\u{feff}').unwrap().1))
         .collect();
     assert!(sealed.verify_text(&text).holds());
+}
+
+#[tokio::test]
+async fn syslog_over_tls_gets_everything_from_a_server_that_it_knows_and_nobody_else() {
+    let sealed = Sealed::make().await;
+    let (server, impostor) = (SyslogServer::tls().await, SyslogServer::tls().await);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, &server.certificate).unwrap();
+    let sink_to = |host: &str, port: u16| {
+        let address = format!("tls://{host}:{port}");
+        sink_of(&sealed, |config| {
+            config.audit.syslog.address = address;
+            config.audit.syslog.ca_file.clone_from(&ca);
+        })
+    };
+    // Another certificate, and another name than the certificate's.
+    for (host, port) in [
+        ("localhost", impostor.address.port()),
+        ("127.0.0.1", server.address.port()),
+    ] {
+        let (state, mut sink) = sink_to(host, port);
+        // A run whose lock the one before has not given up yet does nothing.
+        let mut told = export(&state, &mut sink).await;
+        for _ in 0..100 {
+            if told.is_err() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            told = export(&state, &mut sink).await;
+        }
+        let error = told.unwrap_err();
+        assert!(format!("{error:#}").contains("no TLS with"), "{error:#}");
+    }
+    let lines = sealed
+        .number("select (select count(*) from audit.chain) + (select count(*) from audit.checkpoints)")
+        .await;
+    let (state, mut sink) = sink_to("localhost", server.address.port());
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    export(&state, &mut sink).await.unwrap();
+    let messages = server.wait_for(usize::try_from(lines).unwrap()).await;
+    assert_eq!(i64::try_from(messages.len()).unwrap(), lines);
+    let text: String = messages
+        .iter()
+        .map(|message| format!("{}\n", message.split_once('\u{feff}').unwrap().1))
+        .collect();
+    let report = sealed.verify_text(&text);
+    assert!(report.holds(), "{:?}", report.faults);
+    // The same connection takes what comes later.
+    sealed.act("second").await;
+    sealed.seal().await;
+    export(&state, &mut sink).await.unwrap();
+    let lines = sealed
+        .number("select (select count(*) from audit.chain) + (select count(*) from audit.checkpoints)")
+        .await;
+    server.wait_for(usize::try_from(lines).unwrap()).await;
+
+    // Without authorities there is nobody to believe.
+    std::fs::write(&ca, "").unwrap();
+    let state = sealed.app.node_with(|config| {
+        config.audit.syslog.address = "tls://localhost:6514".to_owned();
+        config.audit.syslog.ca_file.clone_from(&ca);
+    });
+    assert!(Sink::all(&state.config.audit).is_err());
 }

@@ -13,6 +13,7 @@ use sg_db::users::{NewApiKey, NewUser, insert_api_key, insert_tenant, insert_use
 use sg_server::audit::AuditKeeper;
 use sg_server::config::{self, Config};
 use sg_server::http::AllowedHosts;
+use sg_server::mail::Mailer;
 use sg_server::signing::RulesSigner;
 use sg_server::supervisor::Supervisor;
 use sg_server::{AppParts, AppState, jobs, router, tokens};
@@ -66,6 +67,7 @@ impl TestServer {
         configure(&mut config);
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let (keys, secrets) = secret_box(&*clock);
+        let mailer = Mailer::new(&config.mail).unwrap();
         let state = AppState::new(AppParts {
             config,
             db: test_db.db.clone(),
@@ -75,7 +77,7 @@ impl TestServer {
             response,
             secrets,
             audit: AuditKeeper::ephemeral(),
-            mailer: None,
+            mailer,
             supervisor: Supervisor::new(),
             public_url: "http://localhost".to_owned(),
             tls: false,

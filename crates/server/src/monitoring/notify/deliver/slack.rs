@@ -1,0 +1,71 @@
+//! An incoming webhook of Slack, Mattermost, Rocket.Chat and whatever else takes `{"text": …}`.
+
+use serde_json::json;
+
+use super::super::letter::Part;
+use super::super::target::ChannelSecret;
+use super::{Letter, Refusal, post};
+use crate::AppState;
+
+pub(super) async fn send(
+    state: &AppState,
+    ca_pem: Option<&str>,
+    secret: &ChannelSecret,
+    letter: &Letter,
+) -> Result<Option<i32>, Refusal> {
+    let body = json!({ "text": compose(letter) }).to_string().into_bytes();
+    post(state, ca_pem, secret.url.as_ref(), &[], body).await
+}
+
+fn compose(letter: &Letter) -> String {
+    let title: String = letter
+        .title
+        .iter()
+        .map(|part| match part {
+            Part::Words(text) => escape(text),
+            Part::Value(text) => quote(text),
+        })
+        .collect();
+    let facts: String = letter
+        .facts
+        .iter()
+        .map(|(name, value)| format!("\n{name}: {}", quote(value)))
+        .collect();
+    format!("{title}{facts}\n<{}|Open in SecureGuard>", escape(&letter.url))
+}
+
+/// The three characters that Slack reads as more than themselves; without them nothing is a mention or a link.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Somebody else's text as code, in which no markup is read; an `@` that mentions nobody, where the receiver looks for names in code too.
+fn quote(text: &str) -> String {
+    if text.is_empty() {
+        return "–".to_owned();
+    }
+    format!("`{}`", escape(&text.replace('`', "'").replace('@', "@\u{200b}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_mentioned_by_what_an_endpoint_says() {
+        for hostile in [
+            "<!channel> x",
+            "@here",
+            "<@U123>",
+            "<https://evil|Open>",
+            "`code` *x*",
+            "a&lt;b",
+        ] {
+            let quoted = quote(hostile);
+            assert!(!quoted.contains('<') && !quoted.contains("@h"), "{quoted}");
+            assert_eq!(quoted.matches('`').count(), 2, "{quoted}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import { createHmac } from "node:crypto";
+import { join } from "node:path";
+import type { Page } from "@playwright/test";
+import { expectAccessible } from "../support/axe";
+import { eventually } from "../support/process";
+import { Receiver } from "../support/receiver";
+import { expect, test } from "../support/test";
+import { writeEicar } from "../support/threats";
+
+const SHOTS = join(import.meta.dirname, "../screenshots");
+
+async function look(page: Page, name: string) {
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme });
+    await expectAccessible(page, `${name} (${theme})`);
+    await page.screenshot({ path: join(SHOTS, `${name}-${theme}.png`), fullPage: true });
+  }
+}
+
+test("an administrator has incidents told to a webhook and to Slack, sees what became of them, and mutes some", async ({
+  page,
+  stack,
+  signIn,
+}) => {
+  const receiver = await Receiver.start();
+  await stack.adminApi();
+  await signIn(stack.admin);
+  await page.goto("/monitoring/channels");
+  await expect(page.getByText("Nobody is told")).toBeVisible();
+  let secret = "";
+
+  await test.step("the first channel is a signed webhook, and its secret is shown once", async () => {
+    await page.getByRole("button", { name: "Add channel" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Kind").selectOption({ label: "Webhook, signed" });
+    await dialog.getByLabel("Name").fill("On call");
+    await dialog.getByLabel("Address").fill(receiver.url("/hook?token=secret"));
+    await look(page, "channel-add");
+    await dialog.getByRole("button", { name: "Add channel" }).click();
+    await expect(dialog.getByText("shown this once")).toBeVisible();
+    secret = (await dialog.locator("pre").first().innerText()).trim();
+    expect(secret).toMatch(/^whsec_/);
+    await dialog.getByRole("button", { name: "Done" }).click();
+    const row = page.getByRole("row").filter({ hasText: "On call" }).first();
+    await expect(row).toContainText("127.0.0.1");
+    await expect(page.getByText("token=secret")).toHaveCount(0);
+    await expect(page.getByRole("row").filter({ hasText: "High and critical incidents" })).toBeVisible();
+  });
+
+  await test.step("a test says what the receiver said", async () => {
+    receiver.status = 403;
+    await page.getByRole("button", { name: "Test On call" }).click();
+    await expect(page.getByText("not delivered – the receiver answered 403")).toBeVisible();
+    receiver.status = 200;
+    await page.getByRole("button", { name: "Test On call" }).click();
+    await expect(page.getByText("delivered – answered 200")).toBeVisible();
+    await expect(page.getByRole("row").filter({ hasText: "On call" }).first()).toContainText("Delivered");
+    expect(receiver.posted.map((one) => one.body.type)).toEqual(["test", "test"]);
+  });
+
+  await test.step("a second channel with a route and an escalation", async () => {
+    await page.getByRole("button", { name: "Add channel" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Kind").selectOption({ label: "Slack or compatible" });
+    await dialog.getByLabel("Name").fill("Team");
+    await dialog.getByLabel("Address").fill(receiver.url("/slack"));
+    await dialog.getByRole("button", { name: "Add channel" }).click();
+    await expect(dialog).toBeHidden();
+    await page.getByRole("button", { name: "Add route" }).click();
+    await dialog.getByLabel("Name").fill("Everything to the team");
+    await dialog.getByLabel("From which severity on").selectOption("low");
+    await dialog.getByLabel("To which channel").selectOption({ label: "Team" });
+    await dialog.getByLabel("If nobody takes it up, also tell").selectOption({ label: "On call" });
+    await dialog.getByLabel("After how many minutes").fill("30");
+    await look(page, "route-add");
+    await dialog.getByRole("button", { name: "Add route" }).click();
+    await expect(dialog).toBeHidden();
+    await expect(page.getByRole("row").filter({ hasText: "Everything to the team" })).toContainText("30 min");
+    await look(page, "channels");
+  });
+
+  await test.step("an incident reaches both within seconds", async () => {
+    receiver.posted.length = 0;
+    const { path } = writeEicar(stack.watched);
+    await eventually("both messages", 20_000, async () =>
+      receiver.posted.some((one) => one.path.startsWith("/hook")) &&
+      receiver.posted.some((one) => one.path === "/slack")
+        ? true
+        : undefined,
+    );
+    const hook = receiver.posted.find((one) => one.path.startsWith("/hook"));
+    expect(hook?.body.data.incident.title).toContain(path);
+    const signed = `${hook?.headers["webhook-id"]}.${hook?.headers["webhook-timestamp"]}.${JSON.stringify(hook?.body)}`;
+    const key = Buffer.from(secret.slice("whsec_".length), "base64");
+    expect(hook?.headers["webhook-signature"]).toBe(
+      `v1,${createHmac("sha256", key).update(signed).digest("base64")}`,
+    );
+    const slack = receiver.posted.find((one) => one.path === "/slack");
+    expect(slack?.body.text).toContain(`<${stack.url}/threats/`);
+    await page.goto("/monitoring/notifications");
+    await expect(page.getByRole("row").filter({ hasText: path }).first()).toContainText("Sent");
+    await page.goto(hook?.body.data.url);
+    await expect(page.getByRole("heading", { level: 1 })).toContainText("invoice-");
+  });
+
+  await test.step("what is muted is in the log and told to nobody", async () => {
+    await page.goto("/monitoring/notifications");
+    await page.getByRole("button", { name: "Add silence" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Why").fill("We are testing.");
+    await dialog.getByLabel("Only this endpoint").fill(stack.hostname);
+    await look(page, "silence-add");
+    await dialog.getByRole("button", { name: "Add silence" }).click();
+    await expect(dialog).toBeHidden();
+    await expect(page.getByRole("row").filter({ hasText: "We are testing." })).toContainText("In force");
+    const { path } = writeEicar(stack.watched);
+    const row = page.getByRole("row").filter({ hasText: path }).first();
+    await eventually("the muted notification", 20_000, async () => {
+      await page.getByRole("button", { name: "Reload" }).click();
+      return (await row.count()) > 0 ? true : undefined;
+    });
+    await expect(row).toContainText("Muted");
+    expect(receiver.posted.some((one) => JSON.stringify(one.body).includes(path))).toBe(false);
+    await look(page, "notifications");
+    await page
+      .getByRole("button", { name: /^1 attempt: Incident opened/ })
+      .first()
+      .click();
+    await expect(page.getByRole("dialog")).toContainText("answered 200");
+    await page.screenshot({ path: join(SHOTS, "notification-attempts-dark.png") });
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: /^End the silence/ }).click();
+    await expect(page.getByRole("row").filter({ hasText: "We are testing." })).toContainText("Ended");
+  });
+
+  await test.step("removed, a channel is told nothing more", async () => {
+    await page.goto("/monitoring/channels");
+    for (const name of ["Team", "On call"]) {
+      await page.getByRole("button", { name: `Remove ${name}` }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Remove channel" }).click();
+      await expect(page.getByRole("dialog")).toBeHidden();
+    }
+    await expect(page.getByText("Nobody is told")).toBeVisible();
+  });
+  receiver.stop();
+});
