@@ -2548,6 +2548,19 @@ export interface components {
             role: components["schemas"]["RoleName"];
             scope?: components["schemas"]["Scope"] | null;
         };
+        /** @description `POST /api/v1/threats/rules` → 201 [`RuleDetail`]; 422 `rule_refused` when the text does not compile. */
+        CreateRule: {
+            /** @description Whether agents evaluate it at once; true when absent. */
+            is_enabled?: boolean | null;
+            /** @description What kind of rules the text holds. */
+            kind: components["schemas"]["RuleKind"];
+            /** @description 1–150 characters; the name of an indicator list, and what stands in for an id where the text has none. */
+            name?: string | null;
+            /** @description Why, 1–2,000 characters. */
+            reason?: string | null;
+            /** @description The rule, at most 512 KiB: one Sigma rule or filter, a YARA file, or an indicator list. */
+            text: string;
+        };
         /** @description `POST /api/v1/monitoring/silences` → 201 [`SilenceView`]: mutes what everything that is given holds for. */
         CreateSilence: {
             agent_id?: components["schemas"]["AgentId"] | null;
@@ -3886,6 +3899,78 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_CommandView: {
+            /** @description The rows. */
+            items: {
+                /** @description The endpoint. */
+                agent_id: components["schemas"]["AgentId"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                approved_at?: string | null;
+                approved_by?: components["schemas"]["UserId"] | null;
+                /** @description Who agreed, by name. */
+                approver?: string | null;
+                /** @description With what. */
+                arguments: Record<string, unknown>;
+                /** @description Why, also by the signer or the endpoint. */
+                close_reason?: string | null;
+                /** @description Who turned it down or took it back, by name. */
+                closer?: string | null;
+                /** @description Its id. */
+                command_id: components["schemas"]["CommandId"];
+                /** @description Whether it takes a second person. */
+                dangerous: boolean;
+                /**
+                 * Format: int32
+                 * @description The exit code, where there was a process.
+                 */
+                exit_code?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When it must not begin any more.
+                 */
+                expires_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it came to its end.
+                 */
+                finished_at?: string | null;
+                /** @description The endpoint's name. */
+                hostname: string;
+                /** @description What to do; a kind that this version does not know is told as it is stored. */
+                kind: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                requested_at: string;
+                /** @description Who asked. */
+                requested_by: components["schemas"]["UserId"];
+                /** @description Who asked, by name. */
+                requester?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was handed to the endpoint.
+                 */
+                sent_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the endpoint began.
+                 */
+                started_at?: string | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["CommandState"];
+                /** @description What it came to, in a sentence. */
+                summary?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_EndpointEventView: {
             /** @description The rows. */
             items: {
@@ -4445,6 +4530,34 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_RuleVersionView: {
+            /** @description The rows. */
+            items: {
+                /** @description What it did. */
+                change: components["schemas"]["RuleChange"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                changed_at: string;
+                /** @description Who did it; null when that person has gone. */
+                changed_by_username?: string | null;
+                /** @description Whether the text was another one than before. */
+                has_text: boolean;
+                /** @description Whether the rule was switched on from then on. */
+                is_enabled: boolean;
+                /** @description Why, in the words of whoever did it. */
+                reason?: string | null;
+                /**
+                 * Format: int32
+                 * @description Counted from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_RuleView: {
             /** @description The rows. */
             items: {
@@ -4851,7 +4964,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "exceptions_manage" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "channels_manage" | "silences_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
+        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "rules_manage" | "exceptions_manage" | "commands_read" | "commands_request" | "commands_approve" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "channels_manage" | "silences_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -5848,6 +5961,13 @@ export interface components {
             package: string;
             /** @description Ed25519 signature in base64 over `secureguard-rules-v1\0` followed by the package's bytes. */
             signature: string;
+        };
+        /** @description A text and the signature over it. */
+        SignedText: {
+            /** @description Ed25519 signature in base64 (RFC 8032). */
+            signature: string;
+            /** @description The JSON text that was signed. */
+            text: string;
         };
         /**
          * Format: uuid
