@@ -135,7 +135,7 @@ test("a rule written in the console fires on this tenant's agent, and another te
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Switch off" }).click();
     await expect(page.getByRole("row").filter({ hasText: "Switched off" })).toBeVisible();
-    await expect(page.getByText("1 false positives")).toBeVisible();
+    await expect(page.getByText("1 false positive")).toBeVisible();
     await shoot(page, "rule");
   });
 
@@ -160,7 +160,7 @@ test("a rule written in the console fires on this tenant's agent, and another te
     await expect(dialog).toContainText("D013");
     await shoot(page, "rule-import");
     await page.keyboard.press("Escape");
-    await page.getByLabel("Of").selectOption("tenant");
+    await page.getByLabel("Of", { exact: true }).selectOption("tenant");
     await expect(page.getByRole("row").filter({ hasText: `Imported ${marker}` })).toBeVisible();
     await shoot(page, "rules-own");
   });

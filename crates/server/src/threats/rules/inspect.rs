@@ -246,7 +246,10 @@ fn describe_list(name: &str, rules: &RuleSet) -> Result<Described, Refused> {
         finding_ids: Vec::new(),
         name: name.to_owned(),
         severity,
-        description: Some(format!("{} indicators", entries.len())),
+        description: Some(match entries.len() {
+            1 => "1 indicator".to_owned(),
+            number => format!("{number} indicators"),
+        }),
         tags: Vec::new(),
     })
 }
