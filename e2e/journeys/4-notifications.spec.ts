@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import { expectAccessible } from "../support/axe";
-import { eventually } from "../support/process";
+import { eventually, Program } from "../support/process";
 import { Receiver } from "../support/receiver";
 import { expect, test } from "../support/test";
 import { writeEicar } from "../support/threats";
@@ -23,7 +23,7 @@ test("an administrator has incidents told to a webhook and to Slack, sees what b
   signIn,
 }) => {
   const receiver = await Receiver.start();
-  await stack.adminApi();
+  const api = await stack.adminApi();
   await signIn(stack.admin);
   await page.goto("/monitoring/channels");
   await expect(page.getByText("Nobody is told")).toBeVisible();
@@ -134,12 +134,21 @@ test("an administrator has incidents told to a webhook and to Slack, sees what b
   });
 
   await test.step("removed, a channel is told nothing more", async () => {
+    const { body } = await api.must(201, "POST", "/users/api-keys", { key_name: "sgctl", scopes: ["api"] });
+    const settings = { SGCTL_CONFIG: join(stack.dir, "sgctl.json"), SGCTL_KEY: body.key };
+    const sgctl = async (...args: string[]) => {
+      const program = new Program("sgctl", args, join(stack.dir, "sgctl.log"), settings);
+      expect(await program.exited(30_000), program.tail()).toBe(0);
+    };
+    await sgctl("login", "--server", stack.url);
+    await sgctl("monitoring", "test", "Team");
+    expect(receiver.posted.at(-1)?.body.text).toContain("test message");
+    await sgctl("monitoring", "channels", "delete", "team");
     await page.goto("/monitoring/channels");
-    for (const name of ["Team", "On call"]) {
-      await page.getByRole("button", { name: `Remove ${name}` }).click();
-      await page.getByRole("dialog").getByRole("button", { name: "Remove channel" }).click();
-      await expect(page.getByRole("dialog")).toBeHidden();
-    }
+    await expect(page.getByRole("row").filter({ hasText: "Everything to the team" })).toHaveCount(0);
+    await page.getByRole("button", { name: "Remove On call" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove channel" }).click();
+    await expect(page.getByRole("dialog")).toBeHidden();
     await expect(page.getByText("Nobody is told")).toBeVisible();
   });
   receiver.stop();

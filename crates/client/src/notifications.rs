@@ -42,8 +42,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn delete_channel(&self, id: ChannelId) -> Result<(), ClientError> {
-        self.call(Method::DELETE, &format!("monitoring/channels/{id}"), &[], NOTHING)
-            .await
+        let path = format!("monitoring/channels/{id}");
+        self.send(Method::DELETE, &path, &[], NOTHING).await.map(drop)
     }
 
     /// Sends a test message; what became of it.
