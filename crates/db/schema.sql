@@ -13272,7 +13272,7 @@ GRANT SELECT ON TABLE threats.rule_packages TO sg_backup;
 
 GRANT SELECT ON TABLE threats.rule_sets TO sg_app;
 GRANT SELECT ON TABLE threats.rule_sets TO sg_backup;
-GRANT SELECT,INSERT,UPDATE ON TABLE threats.rule_sets TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_admin;
 
 --
@@ -13281,7 +13281,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_admin;
 
 GRANT SELECT ON TABLE threats.rule_versions TO sg_app;
 GRANT SELECT ON TABLE threats.rule_versions TO sg_backup;
-GRANT SELECT,INSERT ON TABLE threats.rule_versions TO sg_system;
+GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_system;
 GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_admin;
 
 --
@@ -13290,7 +13290,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_admin;
 
 GRANT SELECT ON TABLE threats.rules TO sg_app;
 GRANT SELECT ON TABLE threats.rules TO sg_backup;
-GRANT SELECT,INSERT,UPDATE ON TABLE threats.rules TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rules TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rules TO sg_admin;
 
 --

@@ -92,8 +92,9 @@ create policy readers on threats.rule_versions as restrictive for all to sg_app 
 create policy readers on threats.rule_sets as restrictive for all to sg_app using ((select users.context_holds('rules_read')));
 -- Requests only read these tables: a rule is compiled and weighed before it is stored.
 grant select on threats.rule_sets, threats.rules, threats.rule_versions to sg_app, sg_backup;
-grant select, insert, update on threats.rule_sets, threats.rules to sg_system;
-grant select, insert on threats.rule_versions to sg_system;
+-- Rows are deleted with their tenant only.
+grant select, insert, update, delete on threats.rule_sets, threats.rules to sg_system;
+grant select, insert, delete on threats.rule_versions to sg_system;
 grant select, insert, update, delete on threats.rule_sets, threats.rules to sg_admin;
 grant select, insert, delete on threats.rule_versions to sg_admin;
 

