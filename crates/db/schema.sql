@@ -362,6 +362,8 @@ begin
         or (new.state = 'running' and new.started_at is null)
         or (new.state not in ('approved', 'sent', 'running') and new.finished_at is null)
         or (new.state = 'expired' and new.finished_at < new.expires_at)
+        -- What was handed out is refused by its endpoint alone: it may be at it already.
+        or (old.state = 'sent' and new.closed_by is not null)
     then
         raise exception 'the step to % lacks its time or its person, or comes at the wrong time', new.state
             using errcode = 'check_violation', constraint = 'commands_workflow_check';

@@ -7311,7 +7311,16 @@ export interface operations {
                     "application/json": components["schemas"]["CommandDetail"];
                 };
             };
-            /** @description `commands_not_configured`, `no_approver_root` or `idempotency_key_reused`. */
+            /** @description `commands_not_configured`, or the role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_approver_root` or `idempotency_key_reused`. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -5,14 +5,14 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use sg_trust::{PublicKey, SecretKey, approve, certify, sign_order, sign_trust_set, verify_result};
 use sg_types::agent::TrustSet;
 use sg_types::response::{
     ApproverCertificate, CommandAction, CommandOrder, CommandResult, NoArguments, PathArguments,
     ProcessArguments, QuarantineArguments, RestoreArguments, ScriptArguments, SignedCommand,
 };
-use sg_types::{AgentId, CommandId, CommandState, TenantId, UserId};
+use sg_types::{AgentId, Clock, CommandId, CommandState, SystemClock, TenantId, UserId};
 use uuid::Uuid;
 
 use crate::agent::Home;
@@ -42,7 +42,7 @@ fn server_with_root() -> TestServer {
 const AGENT: AgentId = AgentId(Uuid::from_u128(1));
 
 fn order(number: u128, action: CommandAction) -> CommandOrder {
-    let now = Utc::now();
+    let now = SystemClock.now();
     CommandOrder {
         command_id: CommandId(Uuid::from_u128(number)),
         tenant_id: TENANT,
@@ -58,7 +58,7 @@ fn order(number: u128, action: CommandAction) -> CommandOrder {
 }
 
 fn certificate() -> ApproverCertificate {
-    let now = Utc::now();
+    let now = SystemClock.now();
     ApproverCertificate {
         serial: "ab".repeat(16),
         user_id: APPROVER,
@@ -239,7 +239,7 @@ fn neither_the_signer_nor_an_approver_nor_an_old_order_kills_anything() {
         approved_with(&by_another_tenant, &certificate()),
     ));
     let mut expired = order(8, kill.clone());
-    expired.expires_at = Utc::now() - TimeDelta::seconds(1);
+    expired.expires_at = SystemClock.now() - TimeDelta::seconds(1);
     forged.push(("has expired", approved_with(&expired, &certificate())));
     let mut changed = approved(9, kill.clone());
     changed.order.text = changed.order.text.replace("a test", "a jest");

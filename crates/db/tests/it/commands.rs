@@ -44,7 +44,7 @@ fn step_to(state: CommandState) -> String {
         CommandState::Succeeded | CommandState::Failed => ", finished_at = now()",
         CommandState::Expired => ", finished_at = expires_at",
         CommandState::Cancelled | CommandState::Rejected => {
-            ", finished_at = now(), closed_by = requested_by, close_reason = 'no'"
+            ", finished_at = now(), closed_by = case when state <> 'sent' then requested_by end, close_reason = 'no'"
         }
     };
     format!(
@@ -116,15 +116,17 @@ async fn nothing_else_of_a_command_changes_and_no_step_comes_without_its_proof()
         (format!("update agents.commands set arguments = '{{\"a\": 1}}' {seeded}"), "23514"),
         (format!("update agents.commands set expires_at = expires_at + interval '1 day' {seeded}"), "23514"),
         (format!("update agents.commands set dangerous = true {seeded}"), "23514"),
-        (format!("update agents.commands set state = 'approved', approved_by = requested_by, approved_at = now() {seeded}"), "23514"),
+        (format!("update agents.commands set state = 'approved', approved_by = requested_by, approved_at = now(), approval = '{{}}' {seeded}"), "23514"),
         (format!("update agents.commands set state = 'approved', approved_by = 'bbbbbbbb-0000-4000-8000-000000000001',
-            approved_at = now() {seeded}"), "23503"),
+            approved_at = now(), approval = '{{}}' {seeded}"), "23503"),
         (format!("update agents.commands set state = 'approved' {seeded}"), "23514"),
         (format!("update agents.commands set state = 'approved', approved_by = 'aaaaaaaa-0000-4000-8000-000000000002', approved_at = now() {seeded}"), "23514"),
         (format!("update agents.commands set order_text = '[]' {seeded}"), "23514"),
         (format!("update agents.commands set state = 'sent', sent_at = now() {seeded}"), "23514"),
         (format!("update agents.commands set state = 'sent', sent_at = expires_at, signature = decode(repeat('ab', 64), 'hex') {seeded}"), "23514"),
         (format!("update agents.commands set state = 'expired', finished_at = now() {seeded}"), "23514"),
+        (format!("{} {seeded}; update agents.commands set state = 'rejected', finished_at = now(), closed_by = requested_by, close_reason = 'no' {seeded}",
+            "update agents.commands set state = 'sent', sent_at = now(), signature = decode(repeat('ab', 64), 'hex')"), "23514"),
         (format!("update agents.commands set state = 'cancelled', finished_at = now(), kind = 'scan_path' {seeded}"), "23514"),
         (format!("{dangerous} {seeded}; update agents.commands set state = 'sent', sent_at = now(), signature = decode(repeat('ab', 64), 'hex')
             where kind = 'kill_process'"), "23514"),

@@ -11,6 +11,6 @@ mod routes;
 mod update_endpoint;
 
 pub use hold_routes::routes as hold_routes;
+pub(crate) use protocol::CallingAgent;
 pub use protocol::routes as protocol_routes;
-pub(crate) use protocol::{agent_token, authenticate_agent};
 pub use routes::routes;

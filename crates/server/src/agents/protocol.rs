@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use sg_db::TokenHash;
@@ -78,9 +79,8 @@ async fn post_check_in(
     (status = 401, description = "The token does not work (any more).", body = Problem),
     (status = 503, description = "Not now; see Retry-After.", body = Problem),
 ))]
-async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<impl IntoResponse> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    let package = state.rules.package_for(&state, agent.tenant_id).await?;
+async fn fetch_rules(State(state): State<AppState>, agent: CallingAgent) -> ApiResult<impl IntoResponse> {
+    let package = state.rules.package_for(&state, agent.identity.tenant_id).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], package))
 }
 
@@ -92,25 +92,35 @@ async fn fetch_rules(State(state): State<AppState>, headers: HeaderMap) -> ApiRe
 async fn post_unenrol(
     State(state): State<AppState>,
     request: RequestContext,
-    headers: HeaderMap,
+    agent: CallingAgent,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    decommission::unenrol(&state, &request, &agent).await?;
+    decommission::unenrol(&state, &request, &agent.identity).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The agent whose token a request carries.
-pub(crate) async fn authenticate_agent(state: &AppState, headers: &HeaderMap) -> ApiResult<AgentIdentity> {
-    let token = agent_token(headers)?;
-    let mut tx = state.db.system("agent's token").await?;
-    match find_agent(&mut tx, token).await? {
-        Some(agent) => Ok(agent),
-        None => Err(refuse_agent(&mut tx, token).await?),
+/// The agent whose token a request carries; found before the body is read.
+#[derive(Debug)]
+pub(crate) struct CallingAgent {
+    /// Who it is.
+    pub(crate) identity: AgentIdentity,
+    /// Its token.
+    pub(crate) token: TokenHash,
+}
+
+impl FromRequestParts<AppState> for CallingAgent {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let token = agent_token(&parts.headers)?;
+        let mut tx = state.db.system("agent's token").await?;
+        match find_agent(&mut tx, token).await? {
+            Some(identity) => Ok(Self { identity, token }),
+            None => Err(refuse_agent(&mut tx, token).await?),
+        }
     }
 }
 
-/// The token of an agent.
-pub(crate) fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {
+fn agent_token(headers: &HeaderMap) -> ApiResult<TokenHash> {
     let credential = bearer(headers)?.filter(|credential| credential.kind == TokenKind::Agent);
     credential
         .map(|credential| credential.hash)

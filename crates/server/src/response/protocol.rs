@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use sg_types::agent::{CommandRefusal, TrustOffer};
 use sg_types::response::{CommandsReply, MAX_WAIT_SECONDS, OutputChunk, ResultKey, SignedText};
@@ -15,11 +15,13 @@ use utoipa_axum::routes;
 
 use super::{deliver, report};
 use crate::AppState;
-use crate::agents::{agent_token, authenticate_agent};
+use crate::agents::CallingAgent;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{JsonBody, PathParams, QueryParams};
 use crate::http::RequestContext;
 
+/// Bytes of a signed result at most: output of control characters grows sevenfold on its way into JSON within JSON.
+const MAX_RESULT_BYTES: usize = 8 * 1024 * 1024;
 /// Time by which a held question ends before the server's own limit for requests.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -32,7 +34,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(post_refusal))
         .routes(routes!(post_start))
         .routes(routes!(post_output))
-        .routes(routes!(post_result))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(post_result))
+                .layer(DefaultBodyLimit::max(MAX_RESULT_BYTES)),
+        )
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -48,8 +54,7 @@ struct WaitQuery {
     (status = 200, description = "One version under different signatures.", body = TrustOffer),
     (status = 401, description = "The token does not work (any more).", body = Problem),
 ))]
-async fn fetch_trust(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Json<TrustOffer>> {
-    authenticate_agent(&state, &headers).await?;
+async fn fetch_trust(State(state): State<AppState>, _agent: CallingAgent) -> ApiResult<Json<TrustOffer>> {
     let offer = state
         .response
         .trust
@@ -66,13 +71,12 @@ async fn fetch_trust(State(state): State<AppState>, headers: HeaderMap) -> ApiRe
 ))]
 async fn fetch_commands(
     State(state): State<AppState>,
+    agent: CallingAgent,
     QueryParams(query): QueryParams<WaitQuery>,
-    headers: HeaderMap,
 ) -> ApiResult<Json<CommandsReply>> {
-    let agent = authenticate_agent(&state, &headers).await?;
     let most = state.config.http.request_timeout().saturating_sub(MARGIN);
     let wait = Duration::from_secs(query.wait.min(MAX_WAIT_SECONDS)).min(most);
-    Ok(Json(deliver::fetch(&state, &agent, wait).await?))
+    Ok(Json(deliver::fetch(&state, &agent.identity, wait).await?))
 }
 
 /// Tells under which key the agent signs what commands come to.
@@ -82,11 +86,10 @@ async fn fetch_commands(
 ))]
 async fn put_result_key(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    agent: CallingAgent,
     JsonBody(body): JsonBody<ResultKey>,
 ) -> ApiResult<StatusCode> {
-    authenticate_agent(&state, &headers).await?;
-    report::keep_key(&state, agent_token(&headers)?, &body.public_key).await?;
+    report::keep_key(&state, agent.token, &body.public_key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -97,12 +100,11 @@ async fn put_result_key(
 ))]
 async fn post_refusal(
     State(state): State<AppState>,
+    agent: CallingAgent,
     request: RequestContext,
-    headers: HeaderMap,
     JsonBody(body): JsonBody<CommandRefusal>,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    report::refuse(&state, &request, &agent, &body).await?;
+    report::refuse(&state, &request, &agent.identity, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -114,11 +116,10 @@ async fn post_refusal(
 ))]
 async fn post_start(
     State(state): State<AppState>,
+    agent: CallingAgent,
     PathParams(command_id): PathParams<CommandId>,
-    headers: HeaderMap,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    report::start(&state, &agent, command_id).await?;
+    report::start(&state, &agent.identity, command_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -130,12 +131,11 @@ async fn post_start(
 ))]
 async fn post_output(
     State(state): State<AppState>,
+    agent: CallingAgent,
     PathParams(command_id): PathParams<CommandId>,
-    headers: HeaderMap,
     JsonBody(body): JsonBody<OutputChunk>,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    report::append(&state, &agent, command_id, &body).await?;
+    report::append(&state, &agent.identity, command_id, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -148,13 +148,11 @@ async fn post_output(
 ))]
 async fn post_result(
     State(state): State<AppState>,
+    agent: CallingAgent,
     request: RequestContext,
     PathParams(command_id): PathParams<CommandId>,
-    headers: HeaderMap,
     JsonBody(body): JsonBody<SignedText>,
 ) -> ApiResult<StatusCode> {
-    let agent = authenticate_agent(&state, &headers).await?;
-    let token = agent_token(&headers)?;
-    report::finish(&state, &request, &agent, token, command_id, &body).await?;
+    report::finish(&state, &request, &agent.identity, agent.token, command_id, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -92,7 +92,7 @@ fn read_action(body: &RequestCommand) -> ApiResult<CommandAction> {
 
 fn check_possible(state: &AppState, body: &RequestCommand) -> ApiResult<()> {
     if state.response.signer.is_none() {
-        return Err(ApiError::conflict(
+        return Err(ApiError::forbidden(
             "commands_not_configured",
             "this server has no signer of commands; docs/response.md says how to run one",
         ));

@@ -94,7 +94,8 @@ async fn show_command(
     security(("bearer" = []), ("cookie" = [])), responses(
     (status = 201, description = "The command.", body = CommandDetail),
     (status = 200, description = "The command that was asked for under this key before.", body = CommandDetail),
-    (status = 409, description = "`commands_not_configured`, `no_approver_root` or `idempotency_key_reused`.", body = Problem),
+    (status = 403, description = "`commands_not_configured`, or the role does not allow it.", body = Problem),
+    (status = 409, description = "`no_approver_root` or `idempotency_key_reused`.", body = Problem),
     (status = 422, description = "A field was refused.", body = Problem),
 ))]
 async fn post_command(

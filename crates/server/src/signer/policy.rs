@@ -122,7 +122,7 @@ impl Policy {
 mod tests {
     use sg_trust::{SecretKey, approve, certify};
     use sg_types::response::{ApproverCertificate, CommandAction, NoArguments, PathArguments};
-    use sg_types::{AgentId, CommandId, TenantId, UserId};
+    use sg_types::{AgentId, Clock, CommandId, SystemClock, TenantId, UserId};
     use uuid::Uuid;
 
     use super::*;
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn kinds_lives_and_numbers_are_bounded() {
         let folder = tempfile::tempdir().unwrap();
-        let now = Utc::now();
+        let now = SystemClock.now();
         let text = order(CommandAction::ListProcesses(NoArguments {}), now);
         let mut policy = policy(folder.path());
         assert!(policy.judge(&text, None, now).is_ok());
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_dangerous_kind_takes_an_approver_that_the_root_on_this_host_vouches_for() {
         let folder = tempfile::tempdir().unwrap();
-        let now = Utc::now();
+        let now = SystemClock.now();
         let text = order(
             CommandAction::CollectFile(PathArguments {
                 path: "/etc/hosts".to_owned(),

