@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use sg_db::agents::{self as db, CommandFilter};
 use sg_types::api::Page;
 use sg_types::api::commands::{ApproveCommand, CloseCommand, CommandDetail, CommandView, RequestCommand};
@@ -16,7 +17,9 @@ use super::{approve, close, request, show};
 use crate::AppState;
 use crate::auth::{Can, CommandsApprove, CommandsRead, CommandsRequest};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, word_list};
+use crate::extract::{
+    JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, parse_json, word_list,
+};
 
 /// Names a request, so that repeating it changes nothing.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -103,8 +106,15 @@ async fn post_command(
     can: Can<CommandsRequest>,
     PathParams(agent_id): PathParams<AgentId>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<RequestCommand>,
+    JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<(StatusCode, Json<CommandDetail>)> {
+    // Another tenant's endpoint is not told from none, whatever the body.
+    let mut tx = state.db.read(&can.caller, state.now()).await?;
+    if !db::is_live_endpoint(&mut tx, agent_id).await? {
+        return Err(ApiError::not_found());
+    }
+    drop(tx);
+    let body: RequestCommand = parse_json(body.to_string().as_bytes())?;
     let key = idempotency_key(&headers)?;
     let (detail, is_new) = request::request(&state, &can, agent_id, &body, key).await?;
     let status = if is_new {
@@ -127,8 +137,10 @@ async fn post_approval(
     State(state): State<AppState>,
     can: Can<CommandsApprove>,
     PathParams(command_id): PathParams<CommandId>,
-    JsonBody(body): JsonBody<ApproveCommand>,
+    JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
+    show(&state, &can, command_id).await?;
+    let body = parse_json(body.to_string().as_bytes())?;
     Ok(Json(approve::approve(&state, &can, command_id, body).await?))
 }
 
@@ -142,8 +154,10 @@ async fn post_rejection(
     State(state): State<AppState>,
     can: Can<CommandsApprove>,
     PathParams(command_id): PathParams<CommandId>,
-    JsonBody(body): JsonBody<CloseCommand>,
+    JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
+    show(&state, &can, command_id).await?;
+    let body: CloseCommand = parse_json(body.to_string().as_bytes())?;
     let closed = close::close(&state, &can, command_id, CommandState::Rejected, &body.reason).await?;
     Ok(Json(closed))
 }
@@ -158,8 +172,10 @@ async fn post_cancellation(
     State(state): State<AppState>,
     can: Can<CommandsRequest>,
     PathParams(command_id): PathParams<CommandId>,
-    JsonBody(body): JsonBody<CloseCommand>,
+    JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
+    show(&state, &can, command_id).await?;
+    let body: CloseCommand = parse_json(body.to_string().as_bytes())?;
     let closed = close::close(&state, &can, command_id, CommandState::Cancelled, &body.reason).await?;
     Ok(Json(closed))
 }
