@@ -128,9 +128,10 @@ pub(crate) fn newest_version() -> i64 {
     MIGRATOR.iter().map(|step| step.version).max().unwrap_or(0)
 }
 
-/// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again.
+/// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again, for minutes where it has to be:
+/// a busy server signs somebody in at every moment.
 async fn run_steps(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
-    const ATTEMPTS: u32 = 20;
+    const ATTEMPTS: u32 = 120;
     for attempt in 1.. {
         match MIGRATOR.run_to(version, &mut *conn).await {
             Err(MigrateError::ExecuteMigration(error, step)) if attempt < ATTEMPTS && is_deadlock(&error) => {
@@ -143,7 +144,9 @@ async fn run_steps(conn: &mut PgConnection, version: i64) -> Result<(), DbError>
                 sqlx::raw_sql("rollback; reset role; set role sg_owner")
                     .execute(&mut *conn)
                     .await?;
-                tokio::time::sleep(std::time::Duration::from_millis(50 * u64::from(attempt))).await;
+                // Of uneven length, so that it does not keep step with what it meets.
+                let pause = 50 * u64::from(attempt * 7 % 13);
+                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
             }
             other => return Ok(other?),
         }
