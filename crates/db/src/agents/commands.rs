@@ -361,7 +361,7 @@ pub async fn record_result(
     Ok(Some(Step::Taken))
 }
 
-/// Ends a command that its endpoint refuses, unless it has moved on: what was never sent, and what has ended, stays as it is.
+/// Ends a command that its endpoint refuses, and tells whether; not one that has moved on: what was never sent, and what has ended, stays as it is.
 ///
 /// # Errors
 /// What a query may meet.
@@ -369,7 +369,7 @@ pub async fn reject_sent(
     tx: &mut SystemTx,
     result: &NewResult<'_>,
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let waits: bool = sqlx::query_scalar(
         "select exists (select from agents.commands where command_id = $1 and agent_id = $2 and state = 'sent')",
     )
@@ -380,7 +380,7 @@ pub async fn reject_sent(
     if waits {
         record_result(tx, result, at).await?;
     }
-    Ok(())
+    Ok(waits)
 }
 
 /// Ends a command that the signer does not sign, in nobody's name. None when there is no such command.
@@ -409,7 +409,10 @@ pub async fn refuse_command(
     Ok(Some(step))
 }
 
-/// Keeps a piece of a running command's output; a piece that is there already, and what lies beyond [`MAX_OUTPUT_BYTES`], changes nothing. False when
+/// Pieces of one command's output at most: an hour of one a second, and some.
+pub const MAX_OUTPUT_PIECES: i64 = 4_096;
+
+/// Keeps a piece of a running command's output, [`MAX_OUTPUT_PIECES`] at most; a piece that is there already, and what lies beyond [`MAX_OUTPUT_BYTES`], changes nothing. False when
 /// that endpoint has no such command that runs.
 ///
 /// # Errors
@@ -435,7 +438,8 @@ pub async fn append_output(
     sqlx::query(
         "insert into agents.command_output (tenant_id, command_id, piece_offset, piece, received_at)
          select $1, $2, $3, $4, $5
-         where (select coalesce(sum(octet_length(o.piece)), 0) from agents.command_output o where o.tenant_id = $1 and o.command_id = $2) < $6
+         where (select coalesce(sum(octet_length(o.piece)), 0) < $6 and count(*) < $7 from agents.command_output o
+            where o.tenant_id = $1 and o.command_id = $2)
          on conflict do nothing",
     )
     .bind(tenant_id)
@@ -444,6 +448,7 @@ pub async fn append_output(
     .bind(piece)
     .bind(at)
     .bind(i64::try_from(MAX_OUTPUT_BYTES).unwrap_or(i64::MAX))
+    .bind(MAX_OUTPUT_PIECES)
     .execute(tx.conn())
     .await?;
     Ok(true)

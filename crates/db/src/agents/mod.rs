@@ -13,9 +13,9 @@ mod upkeep;
 
 pub use command_views::{CommandFilter, find_command, list_commands};
 pub use commands::{
-    NewCommand, NewResult, ReadyCommand, Step, append_output, approve_command, claim_commands, close_command,
-    insert_command, keep_result_key, mark_sent, record_result, refuse_command, reject_sent, result_key,
-    start_command,
+    MAX_OUTPUT_PIECES, NewCommand, NewResult, ReadyCommand, Step, append_output, approve_command,
+    claim_commands, close_command, insert_command, keep_result_key, mark_sent, record_result, refuse_command,
+    reject_sent, result_key, start_command,
 };
 pub use endpoints::{
     EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_endpoint, is_live_member,

@@ -212,12 +212,12 @@ pub struct SecurityEvent<'a> {
     pub detail: &'a serde_json::Value,
 }
 
-/// Records an event, unless the same about the same subject was recorded within the last hour: what goes on is told once.
+/// Records an event, unless the same about the same subject was recorded within the last hour: what goes on is told once. True when it is recorded.
 ///
 /// # Errors
 /// What a query may meet.
-pub async fn record_security_event(tx: &mut SystemTx, event: &SecurityEvent<'_>) -> Result<(), DbError> {
-    sqlx::query(
+pub async fn record_security_event(tx: &mut SystemTx, event: &SecurityEvent<'_>) -> Result<bool, DbError> {
+    let recorded = sqlx::query(
         "insert into monitoring.security_events (tenant_id, occurred_at, kind, severity, subject, detail)
          select $1, $2, $3, $4, $5, $6
          where not exists (
@@ -232,7 +232,7 @@ pub async fn record_security_event(tx: &mut SystemTx, event: &SecurityEvent<'_>)
     .bind(event.detail)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(recorded.rows_affected() > 0)
 }
 
 fn alert(row: &PgRow) -> Result<AlertView, DbError> {

@@ -1,8 +1,8 @@
 //! Remote commands: every step that the workflow has and none that it has not, two people for what is dangerous, results once.
 
 use sg_db::agents::{
-    NewCommand, NewResult, Step, append_output, approve_command, claim_commands, close_command,
-    insert_command, mark_sent, record_result, start_command,
+    MAX_OUTPUT_PIECES, NewCommand, NewResult, Step, append_output, approve_command, claim_commands,
+    close_command, insert_command, mark_sent, record_result, start_command,
 };
 use sg_db::{DbError, cleanup};
 use sg_types::response::{Approval, MAX_OUTPUT_BYTES, SignedText};
@@ -437,6 +437,22 @@ async fn what_waits_too_long_expires_and_a_late_result_is_kept_as_one() -> anyho
         .await?,
         ["cancel cancelled", "sent expired succeeded t", "waits expired"]
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn output_one_byte_at_a_time_fills_no_table() -> anyhow::Result<()> {
+    let test = two_tenants().await?;
+    let mut root = test.connect("postgres").await?;
+    run(&mut root, step_to(CommandState::Sent)).await?;
+    let id = CommandId(Uuid::from_u128(0xaaaa_aaaa_0000_4000_8000_0000_0000_0061));
+    let mut system = test.db.system("test").await?;
+    for offset in 1..MAX_OUTPUT_PIECES + 50 {
+        append_output(&mut system, OWN, id, offset, "x", now()).await?;
+    }
+    system.commit_upkeep().await?;
+    let query = "select count(*) from agents.command_output where command_id = 'aaaaaaaa-0000-4000-8000-000000000061'";
+    assert_eq!(count(&mut root, query.to_owned()).await?, MAX_OUTPUT_PIECES);
     Ok(())
 }
 

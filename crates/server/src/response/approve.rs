@@ -1,5 +1,6 @@
 //! A second person agrees.
 
+use serde_json::Value;
 use sg_db::agents as db;
 use sg_db::{DbError, monitoring};
 use sg_trust::verify_approval;
@@ -11,18 +12,20 @@ use super::show;
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
+use crate::extract::parse_json;
 
 /// Stores an approval that the endpoint will believe. Whether it does is for the endpoint alone to say: what is checked here spares a disappointment.
 pub(super) async fn approve(
     state: &AppState,
     acting: &Acting,
     command_id: CommandId,
-    body: ApproveCommand,
+    body: &Value,
 ) -> ApiResult<CommandDetail> {
     acting.require_whole_tenant()?;
     let mut event = acting.event(state, "command.approve");
     event.object = Some(("command", command_id.to_string()));
     let detail = show(state, acting, command_id).await?;
+    let body: ApproveCommand = parse_json(body.to_string().as_bytes())?;
     let command = &detail.command;
     if command.approved_by == Some(acting.caller.user_id) {
         return Ok(detail);

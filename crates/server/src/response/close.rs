@@ -1,7 +1,8 @@
 //! Turning a command down, and taking it back.
 
+use serde_json::Value;
 use sg_db::agents::{self as db, Step};
-use sg_types::api::commands::CommandDetail;
+use sg_types::api::commands::{CloseCommand, CommandDetail};
 use sg_types::{CommandId, CommandState};
 
 use super::approve::explain_step;
@@ -9,6 +10,7 @@ use super::{check_reason, show};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
+use crate::extract::parse_json;
 
 /// Ends a command that was not sent: `to` is `rejected` or `cancelled`.
 pub(super) async fn close(
@@ -16,10 +18,12 @@ pub(super) async fn close(
     acting: &Acting,
     command_id: CommandId,
     to: CommandState,
-    reason: &str,
+    body: &Value,
 ) -> ApiResult<CommandDetail> {
     acting.require_whole_tenant()?;
-    let reason = check_reason(reason)?;
+    show(state, acting, command_id).await?;
+    let body: CloseCommand = parse_json(body.to_string().as_bytes())?;
+    let reason = check_reason(&body.reason)?;
     let action = if to == CommandState::Rejected {
         "command.reject"
     } else {

@@ -1,7 +1,7 @@
 //! Asking for a command.
 
 use chrono::Duration;
-use serde_json::json;
+use serde_json::{Value, json};
 use sg_db::agents::{self as db, NewCommand, Step};
 use sg_db::{Caller, DbError, monitoring};
 use sg_types::api::commands::{CommandDetail, RequestCommand};
@@ -12,6 +12,7 @@ use super::{check_reason, show};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
+use crate::extract::parse_json;
 
 /// Seconds that a command may wait at least.
 const MIN_LIFETIME_SECONDS: u32 = 60;
@@ -21,10 +22,17 @@ pub(super) async fn request(
     state: &AppState,
     acting: &Acting,
     agent_id: AgentId,
-    body: &RequestCommand,
+    body: &Value,
     idempotency_key: Option<&str>,
 ) -> ApiResult<(CommandDetail, bool)> {
     acting.require_whole_tenant()?;
+    // Another tenant's endpoint is not told from none, whatever the body.
+    let mut tx = state.db.read(&acting.caller, state.now()).await?;
+    if !db::is_live_endpoint(&mut tx, agent_id).await? {
+        return Err(ApiError::not_found());
+    }
+    drop(tx);
+    let body: &RequestCommand = &parse_json(body.to_string().as_bytes())?;
     let reason = check_reason(&body.reason)?;
     let action = read_action(body)?;
     check_possible(state, body)?;
@@ -69,9 +77,6 @@ pub(super) async fn request(
         expires_at: order.expires_at,
     };
     let mut tx = state.db.write(&acting.caller, event.at).await?;
-    if !db::is_live_endpoint(&mut tx, agent_id).await? {
-        return Err(ApiError::not_found());
-    }
     let (stored, step) = db::insert_command(&mut tx, &new).await.map_err(explain)?;
     if step == Step::Taken {
         monitoring::wake_agent(&mut tx, agent_id).await?;

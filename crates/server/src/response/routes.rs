@@ -17,9 +17,7 @@ use super::{approve, close, request, show};
 use crate::AppState;
 use crate::auth::{Can, CommandsApprove, CommandsRead, CommandsRequest};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{
-    JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, parse_json, word_list,
-};
+use crate::extract::{JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, word_list};
 
 /// Names a request, so that repeating it changes nothing.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -108,13 +106,6 @@ async fn post_command(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<(StatusCode, Json<CommandDetail>)> {
-    // Another tenant's endpoint is not told from none, whatever the body.
-    let mut tx = state.db.read(&can.caller, state.now()).await?;
-    if !db::is_live_endpoint(&mut tx, agent_id).await? {
-        return Err(ApiError::not_found());
-    }
-    drop(tx);
-    let body: RequestCommand = parse_json(body.to_string().as_bytes())?;
     let key = idempotency_key(&headers)?;
     let (detail, is_new) = request::request(&state, &can, agent_id, &body, key).await?;
     let status = if is_new {
@@ -139,9 +130,7 @@ async fn post_approval(
     PathParams(command_id): PathParams<CommandId>,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
-    show(&state, &can, command_id).await?;
-    let body = parse_json(body.to_string().as_bytes())?;
-    Ok(Json(approve::approve(&state, &can, command_id, body).await?))
+    Ok(Json(approve::approve(&state, &can, command_id, &body).await?))
 }
 
 /// Turns a command down.
@@ -156,9 +145,7 @@ async fn post_rejection(
     PathParams(command_id): PathParams<CommandId>,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
-    show(&state, &can, command_id).await?;
-    let body: CloseCommand = parse_json(body.to_string().as_bytes())?;
-    let closed = close::close(&state, &can, command_id, CommandState::Rejected, &body.reason).await?;
+    let closed = close::close(&state, &can, command_id, CommandState::Rejected, &body).await?;
     Ok(Json(closed))
 }
 
@@ -174,9 +161,7 @@ async fn post_cancellation(
     PathParams(command_id): PathParams<CommandId>,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<CommandDetail>> {
-    show(&state, &can, command_id).await?;
-    let body: CloseCommand = parse_json(body.to_string().as_bytes())?;
-    let closed = close::close(&state, &can, command_id, CommandState::Cancelled, &body.reason).await?;
+    let closed = close::close(&state, &can, command_id, CommandState::Cancelled, &body).await?;
     Ok(Json(closed))
 }
 

@@ -371,6 +371,19 @@ async fn what_an_endpoint_refuses_is_told_to_whoever_watches() {
         .count("select count(*) from monitoring.security_events where kind = 'command_refused'")
         .await;
     assert_eq!(events, 1, "told once within the hour");
+    for number in 0..20 {
+        let invented =
+            json!({ "command_id": uuid::Uuid::from_u128(number), "reason": format!("invented {number}") });
+        assert_eq!(case.tell("refusals", invented).await.status, 204);
+    }
+    let told = case
+        .server
+        .count(
+            "select (select count(*) from monitoring.security_events where kind = 'command_refused')
+                + (select count(*) from audit.events where action = 'command.refuse')",
+        )
+        .await;
+    assert_eq!(told, 2, "who has taken an endpoint over fills no log");
     // About a command of another endpoint nothing changes.
     let admin = &case.first;
     let other = TestAgent::enrol(&case.server, admin, "web-2").await;
