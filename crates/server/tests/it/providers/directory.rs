@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use ldap3::{Ldap, LdapConnAsync, Mod};
@@ -27,7 +28,7 @@ impl Directory {
         let folder = tempfile::tempdir().unwrap();
         let root = find_root();
         let ca_pem = write_files(&folder, &root);
-        let (plain, tls) = (free_port(), free_port());
+        let (plain, tls) = free_ports();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         // The keeper ends the server when its own input ends, so that no test that is killed leaves one behind.
         let script = "\"$0\" -h \"$1\" -f \"$2\" -d stats & pid=$!; cat >/dev/null; kill $pid; wait $pid";
@@ -186,9 +187,14 @@ fn person(uid: &str) -> String {
     format!("uid={uid},ou=people,dc=example,dc=org")
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// Two ports below those that the system hands out by itself (from 32,768), so that no connection of another test takes them
+/// between this look and the directory's start. Tests that run at once are processes of their own and begin elsewhere.
+fn free_ports() -> (u16, u16) {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 20;
+    let mut free = std::iter::repeat_with(|| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    (free.next().unwrap(), free.next().unwrap())
 }
 
 /// The folder that holds `usr/sbin/slapd`: the system's, or the one that Debian's package was unpacked into.
