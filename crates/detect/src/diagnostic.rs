@@ -47,7 +47,7 @@ codes! {
     NotARule = "D004", Refused, "the document is not a Sigma rule", "give it `title`, `logsource` and `detection`";
     MissingField = "D005", Refused, "a required field is missing", "add the field that is named";
     InvalidField = "D006", Refused, "a field has a value that the specification does not allow", "correct the field that is named";
-    CorrelationRule = "D007", Refused, "correlation rules are not evaluated on single events", "keep it out of the single-event rules";
+    CorrelationRule = "D007", Refused, "the document correlates in the form from before Sigma 2 (`action`)", "write it as a rule with `correlation`";
     DuplicateId = "D008", Refused, "another rule has the same id", "give each rule an id of its own";
     EmptyLogSource = "D009", Refused, "the log source names neither product, category nor service", "name at least one of them";
     InvalidCondition = "D010", Refused, "the condition cannot be parsed", "correct the condition at the word that is named";
@@ -62,6 +62,7 @@ codes! {
     InvalidSearch = "D019", Refused, "a search identifier has a form that is not evaluated", "use a map, a list of maps, or a list of keywords";
     RuleTooComplex = "D020", Refused, "the rule has more patterns, longer patterns or a longer condition than allowed", "split the rule";
     TooManyRules = "D021", Refused, "the rule set is full", "switch rules off";
+    InvalidCorrelation = "D022", Refused, "a correlation rule is incomplete or says something that is not evaluated", "correct the part that is named";
     InvalidYara = "D030", Refused, "a YARA file does not compile, so none of its rules is used", "correct the rule at the line that is named";
     YaraWarning = "D031", Warned, "the YARA compiler warns about a rule", "look at the line that is named";
     InvalidMeta = "D032", Warned, "a value in a YARA rule's meta section is not understood and its default is used", "correct the value";
@@ -70,6 +71,7 @@ codes! {
     UnknownLevel = "D050", Warned, "the rule has no level or an unknown one and counts as medium", "set `level` to informational, low, medium, high or critical";
     MissingId = "D051", Warned, "the rule has no id, so its file name stands in for one", "give the rule a random UUID as `id`";
     FilterWithoutRule = "D052", Warned, "a filter is for no rule that is here", "correct the ids or names under `rules`, or the log source";
+    CorrelationWithoutRule = "D053", Warned, "a correlation rule is about a rule that is not here, and counts none of its matches", "correct the id or name under `rules`, or add the rule";
     FileTooLarge = "D060", Incomplete, "a file is larger than the scan limit and was not scanned by YARA", "raise the limit if files of this size matter";
     ScanTimeout = "D061", Incomplete, "a YARA scan took longer than allowed and stopped early", "look for the slow rule, or raise the limit";
     ScanFailed = "D062", Incomplete, "a YARA scan failed", "report it with the file and the rules";

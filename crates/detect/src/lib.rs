@@ -21,6 +21,7 @@
 //! println!("{}", matches[0].explanation);
 //! ```
 
+pub mod correlation;
 mod diagnostic;
 mod event;
 mod indicator;

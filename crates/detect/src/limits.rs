@@ -39,6 +39,14 @@ pub const MAX_REGEXES: usize = 3_000;
 pub const MAX_YARA_POSITIONS: u64 = 1_000_000;
 /// Sum of the numbers in `{n}` of all expressions in the conditions of one YARA file at most.
 pub const MAX_YARA_CONDITION_REPEATS: u64 = 1_000;
+/// Rules that one correlation may be about.
+pub const MAX_CORRELATED_RULES: usize = 32;
+/// Fields that a correlation may group by, and aliases that it may have.
+pub const MAX_CORRELATION_FIELDS: usize = 8;
+/// How far a correlation may count: matches of one group, or different values.
+pub const MAX_CORRELATION_COUNT: f64 = 10_000.0;
+/// The longest time of a correlation.
+pub const MAX_CORRELATION_TIMESPAN: chrono::Duration = chrono::Duration::days(30);
 /// Indicators in one rule set at most.
 pub const MAX_INDICATORS: usize = 2_000_000;
 /// Characters of a matched value that evidence keeps.

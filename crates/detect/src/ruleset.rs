@@ -7,12 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sg_types::RuleKind;
 
+use crate::correlation::Correlation;
 use crate::diagnostic::{Code, Diagnostic, Problem, shorten};
 use crate::event::Event;
 use crate::indicator::{FileFacts, Indicator, IndicatorSet};
 use crate::limits::ScanLimits;
 use crate::rule::{Explanation, Match, RuleInfo};
-use crate::sigma::{self, ParsedFilter, ParsedRule, SigmaBuilder, SigmaSet};
+use crate::sigma::{self, ParsedCorrelation, ParsedFilter, ParsedRule, SigmaBuilder, SigmaSet};
 use crate::yara::{self, ScanReport, YaraSet};
 use crate::{Placeholders, RuleSource};
 
@@ -25,6 +26,9 @@ pub struct RuleSet {
     yara: Option<YaraSet>,
     indicators: IndicatorSet,
     filters: Vec<FilterInfo>,
+    correlations: Vec<Arc<Correlation>>,
+    /// Ids of rules and correlations by the short names that they have.
+    names: HashMap<String, String>,
     weight: Weight,
     switched_off: HashSet<String>,
     scan_limits: ScanLimits,
@@ -144,6 +148,23 @@ impl RuleSet {
         &self.filters
     }
 
+    /// The correlation rules, which are about what other rules match and are not evaluated on events ([`crate::correlation::Correlator`]).
+    pub fn correlations(&self) -> &[Arc<Correlation>] {
+        &self.correlations
+    }
+
+    /// The id of the Sigma rule or correlation that goes by this id or short name.
+    pub fn find_referenced(&self, reference: &str) -> Option<&str> {
+        let by_id = || self.sigma_by_id.get_key_value(reference).map(|(id, _)| id.as_str());
+        let of_correlation = || {
+            let mut ids = self.correlations.iter().map(|correlation| correlation.info.id.as_str());
+            ids.find(|id| *id == reference)
+        };
+        by_id()
+            .or_else(of_correlation)
+            .or_else(|| self.names.get(reference).map(String::as_str))
+    }
+
     /// How much of the limits the rules take.
     pub fn weight(&self) -> Weight {
         self.weight
@@ -181,6 +202,8 @@ struct Compiler {
     infos: Vec<Arc<RuleInfo>>,
     parsed: Vec<ParsedRule>,
     filters: Vec<ParsedFilter>,
+    correlations: Vec<ParsedCorrelation>,
+    names: HashMap<String, String>,
     /// The source that each id came from.
     ids: HashMap<String, String>,
     sigma: SigmaBuilder,
@@ -194,6 +217,7 @@ impl Compiler {
         self.diagnostics.extend(found.diagnostics);
         self.parsed.extend(found.rules);
         self.filters.extend(found.filters);
+        self.correlations.extend(found.correlations);
     }
 
     /// Filters come from any source, so that they meet the rules once all are read.
@@ -202,17 +226,62 @@ impl Compiler {
         self.diagnostics
             .extend(sigma::apply_filters(&self.filters, &mut rules));
         for rule in rules {
-            let info = rule.info.clone();
+            let (info, name) = (rule.info.clone(), rule.name.clone());
             let added = claim_id(&mut self.ids, &info).and_then(|()| self.sigma.add(rule));
-            if let Err(problem) = added {
-                self.diagnostics
-                    .push(problem.into_diagnostic(RuleKind::Sigma, &info.source, Some(info.id)));
+            match added {
+                Ok(()) => self.note_name(name, &info.id),
+                Err(problem) => self.diagnostics.push(problem.into_diagnostic(
+                    RuleKind::Sigma,
+                    &info.source,
+                    Some(info.id),
+                )),
             }
         }
     }
 
+    fn note_name(&mut self, name: Option<String>, id: &str) {
+        if let Some(name) = name {
+            self.names.entry(name).or_insert_with(|| id.to_owned());
+        }
+    }
+
+    /// The correlations whose ids are theirs. Called once the rules that they are about have been taken in.
+    fn take_in_correlations(&mut self) -> Vec<Arc<Correlation>> {
+        let mut taken = Vec::new();
+        for parsed in std::mem::take(&mut self.correlations) {
+            let info = parsed.correlation.info.clone();
+            match claim_id(&mut self.ids, &info) {
+                Ok(()) => {
+                    self.note_name(parsed.correlation.name.clone(), &info.id);
+                    taken.push((Arc::new(parsed.correlation), parsed.line));
+                }
+                Err(problem) => self.diagnostics.push(problem.into_diagnostic(
+                    RuleKind::Sigma,
+                    &info.source,
+                    Some(info.id.clone()),
+                )),
+            }
+        }
+        for (correlation, line) in &taken {
+            for reference in &correlation.rules {
+                if !self.ids.contains_key(reference) && !self.names.contains_key(reference) {
+                    let detail = format!("`{}` is neither id nor name of a rule here", shorten(reference, 80));
+                    let problem = Problem::new(Code::CorrelationWithoutRule, detail).at(Some(*line));
+                    let info = &correlation.info;
+                    self.diagnostics.push(problem.into_diagnostic(
+                        RuleKind::Sigma,
+                        &info.source,
+                        Some(info.id.clone()),
+                    ));
+                }
+            }
+        }
+        taken.into_iter().map(|(correlation, _)| correlation).collect()
+    }
+
     fn finish(mut self, yara_sources: &[&RuleSource]) -> (RuleSet, Vec<Diagnostic>) {
         self.take_in_sigma();
+        let correlations = self.take_in_correlations();
         let (literal_bytes, regexes) = self.sigma.weight();
         let weight = Weight {
             literal_bytes,
@@ -251,6 +320,8 @@ impl Compiler {
             yara,
             indicators: self.indicators,
             filters,
+            correlations,
+            names: self.names,
             weight,
             switched_off: HashSet::new(),
             scan_limits,

@@ -6,6 +6,7 @@ use crate::Placeholders;
 use crate::diagnostic::{Code, Diagnostic, Problem, shorten};
 use crate::event::LogSource;
 use crate::rule::RuleInfo;
+use crate::correlation::Correlation;
 use crate::sigma::condition::Condition;
 use crate::sigma::detection::{DetectionParser, Expr};
 use crate::sigma::filter::ParsedFilter;
@@ -54,10 +55,19 @@ impl RuleLogSource {
 }
 
 /// What came of one document.
+#[derive(Default)]
 pub(crate) struct ParsedDocument {
     pub(crate) rule: Option<ParsedRule>,
     pub(crate) filter: Option<ParsedFilter>,
+    pub(crate) correlation: Option<ParsedCorrelation>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// A correlation that is sound by itself.
+#[derive(Debug)]
+pub(crate) struct ParsedCorrelation {
+    pub(crate) correlation: Correlation,
+    pub(crate) line: u32,
 }
 
 /// Reads one document of a source. `position` counts the source's documents from 0.
@@ -77,11 +87,13 @@ pub(crate) fn parse(
     let name = ["id", "title"]
         .iter()
         .find_map(|key| document.node.find(key)?.scalar_text());
-    let filter = document.node.find("filter");
-    let result = match filter {
-        Some(section) => ParsedFilter::parse(&reader, section, source, placeholders)
+    let sections = (document.node.find("filter"), document.node.find("correlation"));
+    let result = match sections {
+        (Some(section), _) => ParsedFilter::parse(&reader, section, source, placeholders)
             .map(|filter| Parsed::Filter(Box::new(filter))),
-        None => reader
+        (None, Some(section)) => Correlation::parse(&mut reader, &document.node, section, source, position)
+            .map(|correlation| Parsed::Correlation(Box::new(correlation))),
+        (None, None) => reader
             .parse_rule(source, position, placeholders)
             .map(|rule| Parsed::Rule(Box::new(rule))),
     };
@@ -93,29 +105,43 @@ pub(crate) fn parse(
             rule,
         ));
     };
-    let (rule, filter) = match result {
+    let mut parsed = ParsedDocument::default();
+    match result {
         Ok(Parsed::Rule(rule)) => {
             for warning in reader.warnings {
                 report(warning, Some(rule.info.id.clone()));
             }
-            (Some(*rule), None)
+            parsed.rule = Some(*rule);
         }
-        Ok(Parsed::Filter(filter)) => (None, Some(*filter)),
-        Err(problem) => {
-            report(problem, name);
-            (None, None)
+        Ok(Parsed::Filter(filter)) => parsed.filter = Some(*filter),
+        Ok(Parsed::Correlation(correlation)) => {
+            for warning in reader.warnings {
+                report(warning, Some(correlation.info.id.clone()));
+            }
+            parsed.correlation = Some(ParsedCorrelation {
+                correlation: *correlation,
+                line: document.first_line,
+            });
         }
-    };
-    ParsedDocument {
-        rule,
-        filter,
-        diagnostics,
+        Err(problem) => report(problem, name),
+    }
+    parsed.diagnostics = diagnostics;
+    parsed
+}
+
+/// What stands in for an id: the source's name, with the document's number from the second one on.
+pub(super) fn fallback_id(source: &str, position: usize) -> String {
+    if position == 0 {
+        source.to_owned()
+    } else {
+        format!("{source}#{}", position + 1)
     }
 }
 
 enum Parsed {
     Rule(Box<ParsedRule>),
     Filter(Box<ParsedFilter>),
+    Correlation(Box<Correlation>),
 }
 
 pub(super) struct Reader<'a> {
@@ -138,11 +164,9 @@ impl Reader<'_> {
                 format!("the document is {}", self.node.kind()),
             ));
         }
-        for key in ["correlation", "action"] {
-            if self.node.find(key).is_some() {
-                let problem = Problem::new(Code::CorrelationRule, format!("the document has `{key}`"));
-                return Err(problem.at(self.line(key)));
-            }
+        if self.node.find("action").is_some() {
+            let problem = Problem::new(Code::CorrelationRule, "the document has `action`");
+            return Err(problem.at(self.line("action")));
         }
         if self.node.find("detection").is_none() && self.node.find("title").is_none() {
             return Err(Problem::new(
@@ -262,7 +286,7 @@ impl Reader<'_> {
         Ok(source)
     }
 
-    fn parse_info(
+    pub(super) fn parse_info(
         &mut self,
         source: &str,
         position: usize,
@@ -277,11 +301,7 @@ impl Reader<'_> {
             None => {
                 self.warnings
                     .push(Problem::new(Code::MissingId, "`id` is missing"));
-                if position == 0 {
-                    source.to_owned()
-                } else {
-                    format!("{source}#{}", position + 1)
-                }
+                fallback_id(source, position)
             }
         };
         let severity = self.parse_level()?;
@@ -353,7 +373,7 @@ impl Reader<'_> {
         texts.ok_or_else(|| self.invalid(key, &format!("`{key}` holds something that is not a text")))
     }
 
-    fn line(&self, key: &str) -> Option<u32> {
+    pub(super) fn line(&self, key: &str) -> Option<u32> {
         find_key_line(self.text, self.first_line, key)
     }
 

@@ -2,6 +2,7 @@
 //! index finds for each event the few rules that can hold at all.
 
 mod condition;
+mod correlation;
 mod detection;
 mod document;
 mod explain;
@@ -15,7 +16,8 @@ mod set;
 mod witness;
 mod yaml;
 
-pub(crate) use document::ParsedRule;
+pub(crate) use correlation::{Head, survey};
+pub(crate) use document::{ParsedCorrelation, ParsedRule};
 pub(crate) use explain::explain;
 pub(crate) use filter::{ParsedFilter, apply as apply_filters};
 pub(crate) use modifiers::KNOWN as KNOWN_MODIFIERS;
@@ -32,10 +34,11 @@ use crate::{Placeholders, RuleSource};
 pub(crate) struct ParsedSource {
     pub(crate) rules: Vec<ParsedRule>,
     pub(crate) filters: Vec<ParsedFilter>,
+    pub(crate) correlations: Vec<ParsedCorrelation>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads every rule and filter of a source.
+/// Reads every rule, filter and correlation of a source.
 pub(crate) fn parse_source(source: &RuleSource, placeholders: &Placeholders) -> ParsedSource {
     let refuse = |problem: Problem| problem.into_diagnostic(RuleKind::Sigma, &source.name, None);
     if source.text.len() > MAX_RULE_BYTES {
@@ -51,6 +54,7 @@ pub(crate) fn parse_source(source: &RuleSource, placeholders: &Placeholders) -> 
         let parsed = document::parse(document, &source.text, &source.name, position, placeholders);
         found.rules.extend(parsed.rule);
         found.filters.extend(parsed.filter);
+        found.correlations.extend(parsed.correlation);
         found.diagnostics.extend(parsed.diagnostics);
     }
     match fault {

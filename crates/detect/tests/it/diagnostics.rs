@@ -100,9 +100,19 @@ fn cases() -> Vec<(RuleSource, Code, Option<u32>)> {
             Some(1),
         ),
         rule(
-            "title: T\ncorrelation:\n    type: event_count\n".into(),
+            "title: T\naction: global\n".into(),
             Code::CorrelationRule,
             Some(2),
+        ),
+        rule(
+            "title: T\nid: t\nlevel: low\ncorrelation:\n    type: event_count\n".into(),
+            Code::InvalidCorrelation,
+            Some(1),
+        ),
+        rule(
+            "title: T\nid: t\nlevel: low\ncorrelation:\n    type: temporal\n    rules: [elsewhere]\n    timespan: 1m\n".into(),
+            Code::CorrelationWithoutRule,
+            Some(1),
         ),
         rule(
             "title: T\nfilter:\n    rules: any\n".into(),
@@ -213,7 +223,7 @@ fn faults_are_said_with_code_and_line() {
 fn a_refused_rule_never_takes_part_and_a_warned_one_does() {
     for (source, code, _) in cases() {
         let (rules, _) = compile(&[source]);
-        let in_force = rules.rules().len() + rules.indicators().len();
+        let in_force = rules.rules().len() + rules.indicators().len() + rules.correlations().len();
         assert_eq!(in_force, usize::from(code.effect() == Effect::Warned), "{code}");
     }
 }

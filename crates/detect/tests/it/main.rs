@@ -1,5 +1,6 @@
 //! Tests of the engine through its public interface.
 
+mod correlations;
 mod diagnostics;
 mod differential;
 #[cfg(test)]
