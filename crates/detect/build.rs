@@ -15,6 +15,7 @@ fn main() -> io::Result<()> {
     let mut code = String::from("const FILES: &[(RuleKind, &str, &str)] = &[\n");
     for (folder, kind, endings) in [
         ("sigma", "Sigma", ["yml", "yaml"]),
+        ("correlations", "Sigma", ["yml", "yaml"]),
         ("yara", "Yara", ["yar", "yara"]),
         ("indicators", "Indicator", ["csv", "json"]),
     ] {

@@ -65,6 +65,18 @@ pub const CLEANUPS: &[Cleanup] = &[
             where f.day < ($1::timestamptz at time zone 'UTC')::date - 90 limit $2)",
     },
     Cleanup {
+        name: "correlation_matches",
+        statement: "delete from threats.correlation_matches where (tenant_id, rule_id, group_key, occurred_at, event_id, position) in (
+            select m.tenant_id, m.rule_id, m.group_key, m.occurred_at, m.event_id, m.position from threats.correlation_matches m
+            where m.keep_until < $1::timestamptz limit $2)",
+    },
+    Cleanup {
+        name: "correlation_episodes",
+        statement: "delete from threats.correlation_episodes where (tenant_id, rule_id, group_key, from_at) in (
+            select e.tenant_id, e.rule_id, e.group_key, e.from_at from threats.correlation_episodes e
+            where e.keep_until < $1::timestamptz limit $2)",
+    },
+    Cleanup {
         name: "outgoing_mail",
         statement: "delete from users.outgoing_mail where mail_id in (
             select m.mail_id from users.outgoing_mail m

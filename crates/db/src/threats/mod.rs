@@ -1,5 +1,6 @@
 //! Findings, the incidents that they become, and the work on them.
 
+mod correlations;
 mod exceptions;
 mod incidents;
 mod merge;
@@ -8,6 +9,11 @@ mod tenant_rules;
 mod trials;
 mod work;
 
+pub use correlations::{
+    CorrelationEpisode, CorrelationFinding, CorrelationGroup, CorrelationMatch, due_groups, forget_group,
+    insert_correlation_matches, load_episodes, load_group, mark_judged, name_tenants_endpoints,
+    record_correlation_findings, save_episode, tenants_with_due_groups,
+};
 pub use exceptions::{
     NewException, end_exception, find_exception, insert_exception, list_excepted, list_exceptions,
     preview_exception,

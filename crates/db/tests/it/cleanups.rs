@@ -97,6 +97,16 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             select '{a}', 'aaaaaaaa-0000-4000-8000-000000000081', '{own}', 'old', (now() at time zone 'UTC')::date - d, 'r', 'R', 'low', '{{}}', 1, now(), now()
             from (values (92), (91), (90)) v (d)"), 2,
             "select count(*) - 1 from threats.excepted_findings where fingerprint = 'old'".to_owned()),
+        ("correlation_matches", format!("insert into threats.correlation_matches (tenant_id, rule_id, group_key, occurred_at, event_id, position,
+            group_values, agent_id, matched_rule, summary, keep_until)
+            select '{a}', 'old', sha256('o'), now(), gen_random_uuid(), 0, '[]', '{own}', 'R', 's', now() + d
+            from (values (interval '-1 hour'), (interval '-1 day'), (interval '1 hour')) v (d)"), 2,
+            "select count(*) - 1 from threats.correlation_matches where rule_id = 'old'".to_owned()),
+        ("correlation_episodes", format!("insert into threats.correlation_episodes (tenant_id, rule_id, group_key, from_at, to_at, episode_id,
+            held, figure, keep_until)
+            select '{a}', 'old', sha256('o'), now() + d, now() + d, gen_random_uuid(), true, 1, now() + d
+            from (values (interval '-1 hour'), (interval '-1 day'), (interval '1 hour')) v (d)"), 2,
+            "select count(*) - 1 from threats.correlation_episodes where rule_id = 'old'".to_owned()),
         ("occurrences", format!("insert into threats.occurrences (occurrence_id, tenant_id, finding_id, occurred_at, received_at)
             select gen_random_uuid(), '{a}', 'aaaaaaaa-0000-4000-8000-000000000031', f::timestamptz, now() - interval '91 days'
             from (values ('2000-01-01 12:00:00+00'), ('2000-01-03 12:00:00+00')) v (f)"), 1,

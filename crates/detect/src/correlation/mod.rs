@@ -191,8 +191,8 @@ impl Correlation {
     }
 
     /// Why there is a finding, for people: what was counted, in which group, against what.
-    pub fn explain(&self, group: &[String], episode: &Episode) -> String {
-        let figure = tidy(episode.figure);
+    pub fn explain(&self, group: &[String], figure: f64) -> String {
+        let figure = tidy(figure);
         let field = self.fields.join(", ");
         let what = match self.kind {
             CorrelationKind::EventCount => format!("{figure} matches"),

@@ -22,6 +22,8 @@ pub struct Counted {
 pub struct Episode {
     /// The first match that it rests on, by its place in what was counted.
     pub first: usize,
+    /// The match at which the condition held first.
+    pub held_at: usize,
     /// The last one.
     pub last: usize,
     /// The figure that satisfied the condition.
@@ -54,6 +56,21 @@ impl Correlation {
         ends.min()
     }
 
+    /// The times that are over at `now`, whether or not the condition held in them. Their figures are those that are compared, 0 where there is none.
+    pub fn closed_times(&self, counted: &[Counted], now: DateTime<Utc>) -> Vec<Episode> {
+        let over = |(first, last): (usize, usize)| {
+            let within = counted.get(first..=last)?;
+            let figure = self.measure(within).unwrap_or_default();
+            (within.first()?.at + self.timespan <= now).then_some(Episode {
+                first,
+                held_at: last,
+                last,
+                figure,
+            })
+        };
+        self.tumble(counted).into_iter().filter_map(over).collect()
+    }
+
     fn slide(&self, counted: &[Counted]) -> Vec<Episode> {
         let mut figures = Figures::default();
         let mut episodes: Vec<Episode> = Vec::new();
@@ -76,6 +93,7 @@ impl Correlation {
                 }
                 _ if holds => episodes.push(Episode {
                     first: begin,
+                    held_at: place,
                     last: place,
                     figure,
                 }),
@@ -106,6 +124,7 @@ impl Correlation {
                 #[expect(clippy::cast_precision_loss, reason = "a few rules")]
                 episodes.push(Episode {
                     first,
+                    held_at: place,
                     last: place,
                     figure: length as f64,
                 });
@@ -116,18 +135,13 @@ impl Correlation {
     }
 
     fn judge_closed(&self, counted: &[Counted], now: DateTime<Utc>) -> Vec<Episode> {
-        let over = |(first, _): &(usize, usize)| {
-            counted
-                .get(*first)
-                .is_some_and(|begin| begin.at + self.timespan <= now)
+        let has_figure = |time: &Episode| {
+            let within = counted.get(time.first..=time.last);
+            within.is_some_and(|within| self.measure(within).is_some())
         };
-        let times = self.tumble(counted).into_iter().filter(over);
+        let times = self.closed_times(counted, now).into_iter();
         times
-            .filter_map(|(first, last)| {
-                let within = counted.get(first..=last)?;
-                let figure = self.measure(within)?;
-                self.holds(figure).then_some(Episode { first, last, figure })
-            })
+            .filter(|time| self.holds(time.figure) && has_figure(time))
             .collect()
     }
 

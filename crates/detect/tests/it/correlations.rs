@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
-use sg_detect::correlation::{Correlation, Correlator, Counted, Episode};
+use sg_detect::correlation::{Correlation, Correlator, Counted};
 use sg_detect::{Code, RuleSource, compile};
 
 use crate::support::{event, rule_text, sigma};
@@ -56,7 +56,7 @@ fn episodes(text: &str, matches: &[(i64, usize, &str)]) -> Vec<(usize, usize, f6
     let found = one(text).find_episodes(&counted(matches), at(1_000_000));
     found
         .into_iter()
-        .map(|Episode { first, last, figure }| (first, last, figure))
+        .map(|found| (found.first, found.last, found.figure))
         .collect()
 }
 
@@ -223,9 +223,8 @@ fn what_is_not_evaluated_is_refused_at_its_line() {
 #[test]
 fn an_explanation_says_what_was_counted_and_what_was_looked_for() {
     let rule = one(&correlation("event_count", "[a]", "90m", "    condition: {gte: 3}\n"));
-    let episode = Episode { first: 0, last: 2, figure: 3.0 };
     assert_eq!(
-        rule.explain(&["eve".to_owned()], &episode),
+        rule.explain(&["eve".to_owned()], 3.0),
         "Within 90m, 3 matches for User eve; looked for was ≥ 3."
     );
 }

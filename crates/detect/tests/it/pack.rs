@@ -1,10 +1,11 @@
 //! The default pack: every rule with what it has to catch and what it has to leave alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
+use chrono::{DateTime, Duration};
 use serde::Deserialize;
+use sg_detect::correlation::{Correlator, Counted};
 use sg_detect::{Event, FileFacts, LogSource, RuleInfo, RuleSource, compile, default_pack, sha256};
 use sg_types::RuleKind;
 use sg_types::agent::{ProcessSubject, Subject};
@@ -48,7 +49,7 @@ fn the_pack_compiles_without_a_word() {
 #[test]
 fn the_pack_is_the_folder() {
     let mut on_disk: Vec<String> = Vec::new();
-    for folder in ["sigma", "yara", "indicators"] {
+    for folder in ["sigma", "correlations", "yara", "indicators"] {
         for entry in std::fs::read_dir(rules_folder().join(folder)).unwrap() {
             on_disk.push(format!(
                 "{folder}/{}",
@@ -64,7 +65,8 @@ fn the_pack_is_the_folder() {
 
 #[test]
 fn every_rule_says_what_people_need() {
-    for rule in pack().rules() {
+    let correlations = pack().correlations().iter().map(|correlation| &correlation.info);
+    for rule in pack().rules().iter().chain(correlations) {
         let name = &rule.source;
         let dashes: Vec<_> = rule.id.match_indices('-').map(|(at, _)| at).collect();
         assert_eq!(
@@ -89,7 +91,7 @@ fn every_rule_says_what_people_need() {
 
 #[test]
 fn sigma_rules_match_their_cases() {
-    for source in of_kind(RuleKind::Sigma) {
+    for source in in_folder("sigma/") {
         let rule = rule_of(&source.name);
         let cases: Cases<Values> = read_cases(&source.name);
         assert!(
@@ -121,6 +123,85 @@ fn sigma_rules_match_their_cases() {
             );
         }
     }
+}
+
+/// Some events of a correlation's case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Events {
+    /// The category of the log source.
+    kind: String,
+    /// Seconds after the case's begin.
+    #[serde(default)]
+    after: i64,
+    /// How many; `{n}` in a value is the number.
+    #[serde(default = "once")]
+    times: usize,
+    /// One event for each program, in the place of `times`.
+    #[serde(default)]
+    programs: Vec<String>,
+    values: Values,
+}
+
+fn once() -> usize {
+    1
+}
+
+#[test]
+fn correlations_hold_in_their_cases() {
+    let (correlator, diagnostics) = Correlator::compile(&default_pack(), &[], &HashSet::new()).unwrap();
+    assert_eq!(diagnostics, []);
+    for source in in_folder("correlations/") {
+        let correlation = correlator
+            .correlations()
+            .iter()
+            .find(|correlation| correlation.info.source == source.name)
+            .unwrap();
+        let cases: Cases<Vec<Events>> = read_cases(&source.name);
+        assert!(!cases.r#match.is_empty() && cases.no_match.len() >= 3, "{}", source.name);
+        for (case, expected) in both(&cases) {
+            let mut groups: BTreeMap<Vec<String>, Vec<Counted>> = BTreeMap::new();
+            for (at, event) in case.iter().flat_map(expand) {
+                for sighting in correlator.sight(&to_recorded(&event.0, &event.1)) {
+                    if sighting.correlation.info.id == correlation.info.id {
+                        groups.entry(sighting.group).or_default().push(Counted {
+                            position: sighting.position,
+                            at: DateTime::UNIX_EPOCH + Duration::milliseconds(at),
+                            value: sighting.value,
+                        });
+                    }
+                }
+            }
+            let later = DateTime::UNIX_EPOCH + Duration::days(365);
+            let held = groups.values().any(|counted| !correlation.find_episodes(counted, later).is_empty());
+            assert_eq!(held, expected, "{}: {case:?}", source.name);
+        }
+    }
+}
+
+/// The events with their milliseconds.
+fn expand(events: &Events) -> Vec<(i64, (String, Values))> {
+    let number = events.programs.len().max(events.times);
+    let one = |n: usize| {
+        let mut values = events.values.clone();
+        values.values_mut().for_each(|value| *value = value.replace("{n}", &n.to_string()));
+        if let Some(program) = events.programs.get(n) {
+            values.insert("Image".to_owned(), format!("/usr/bin/{program}"));
+            values.insert("ProcessName".to_owned(), program.clone());
+        }
+        values.insert("ComputerName".to_owned(), "web-1".to_owned());
+        let at = events.after * 1_000 + i64::try_from(n).unwrap();
+        (at, (events.kind.clone(), values))
+    };
+    (0..number).map(one).collect()
+}
+
+fn to_recorded<'a>(kind: &str, values: &'a Values) -> Event<'a> {
+    let log_source = match kind {
+        "file_event" => LogSource::LINUX_FILE_EVENT,
+        _ => LogSource::LINUX_PROCESS_CREATION,
+    };
+    to_event(log_source, values)
 }
 
 #[test]
@@ -247,6 +328,10 @@ fn of_kind(kind: RuleKind) -> impl Iterator<Item = RuleSource> {
     default_pack()
         .into_iter()
         .filter(move |source| source.kind == kind)
+}
+
+fn in_folder(folder: &'static str) -> impl Iterator<Item = RuleSource> {
+    of_kind(RuleKind::Sigma).filter(move |source| source.name.starts_with(folder))
 }
 
 fn rule_of(source: &str) -> &'static RuleInfo {

@@ -7,6 +7,7 @@ use super::record::refused;
 use super::window::{Storing, next_group};
 use super::{Failure, Job, news};
 use crate::AppState;
+use crate::threats::note_events;
 
 /// Groups that are stored at the same time: while one waits for the disk, the next ones are written.
 const WORKERS: [&str; 3] = ["ingest-1", "ingest-2", "ingest-3"];
@@ -101,11 +102,14 @@ async fn store(
     let settings = IngestSettings {
         incident_window: state.config.ingest.incident_window(),
     };
+    // Before this holds a connection: what events count for is the rules' matter.
+    state.rules.current(state).await.map_err(|_| DbError::Busy)?;
     let mut tx = state.db.system("ingest").await?;
-    let outcomes = db::store(&mut tx, group, state.now(), settings, state.ids.as_ref()).await?;
+    let stored = db::store(&mut tx, group, state.now(), settings, state.ids.as_ref()).await?;
+    note_events(state, &mut tx, stored.events).await?;
     drop(storing.take());
     tx.commit_upkeep().await?;
-    Ok(outcomes)
+    Ok(stored.outcomes)
 }
 
 async fn store_apart(state: &AppState, check_ins: Vec<NewCheckIn>) -> Vec<Result<Outcome, Failure>> {

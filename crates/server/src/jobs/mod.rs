@@ -13,7 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::users::providers::ldap;
-use crate::{AppState, ingest, mail, monitoring};
+use crate::{AppState, ingest, mail, monitoring, threats};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
@@ -31,6 +31,8 @@ const ERASURES: Duration = Duration::from_secs(600);
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Time between looks at what alert rules watch.
 const ALERTS: Duration = Duration::from_secs(30);
+/// Time between looks at what correlation rules count.
+const CORRELATIONS: Duration = Duration::from_secs(1);
 /// Time between looks into the outbox.
 const MAIL: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,7 @@ pub fn spawn(state: &AppState) {
     keep(state, "subscriptions", SUBSCRIPTIONS, subscriptions::run);
     keep(state, "tenant-erasures", ERASURES, erasures::run);
     keep(state, "upkeep", UPKEEP, upkeep::run);
+    keep(state, "correlations", CORRELATIONS, threats::judge_correlations);
     keep(state, "alert-rules", ALERTS, alerts::run);
     if state.mailer.is_some() {
         keep(state, "outgoing-mail", MAIL, mail::run);
@@ -82,6 +85,7 @@ where
 
 pub use crate::mail::run as send_mail;
 pub use crate::monitoring::send_notifications;
+pub use crate::threats::judge_correlations;
 pub use alerts::run as evaluate_alerts;
 pub use erasures::run as erase_due_tenants;
 pub use liveness::run as note_missed_check_ins;

@@ -7,6 +7,9 @@ mod plan;
 mod read;
 mod write;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde_json::Value;
 use sg_types::{AgentId, DetectionEngine, FindingId, Ids, TenantId, agent::Finding};
@@ -15,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     DbError, SystemTx, TokenHash,
     monitoring::{Change, SecurityEvent, announce, record_security_event},
-    threats::record_findings,
+    threats::{StoredEvent, record_findings},
     tx::Connection,
 };
 
@@ -138,6 +141,28 @@ pub enum Outcome {
     Conflict,
 }
 
+/// What came of a group of check-ins.
+#[derive(Debug)]
+pub struct Stored {
+    /// The answer to each in its place.
+    pub outcomes: Vec<Outcome>,
+    /// What they told of events.
+    pub events: Vec<SeenEvent>,
+}
+
+/// An event that has been stored.
+#[derive(Debug)]
+pub struct SeenEvent {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// Version of the tenant's own rules; 0 where it has the installation's.
+    pub rules_version: i64,
+    /// The endpoint's host name.
+    pub hostname: Arc<str>,
+    /// The event.
+    pub event: StoredEvent,
+}
+
 /// How findings become incidents.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestSettings {
@@ -155,7 +180,7 @@ pub async fn store(
     at: DateTime<Utc>,
     settings: IngestSettings,
     ids: &dyn Ids,
-) -> Result<Vec<Outcome>, DbError> {
+) -> Result<Stored, DbError> {
     // PostgreSQL keeps microseconds; whatever is finer would be rounded here and cut there.
     let at = at.trunc_subsecs(6);
     let agents = read::lock_agents(tx.conn(), group).await?;
@@ -165,7 +190,7 @@ pub async fn store(
     write::write_heartbeats(tx.conn(), &plan.heartbeats, at).await?;
     write::write_endpoints(tx.conn(), &plan.endpoints, at).await?;
     write::insert_metrics(tx.conn(), &plan.metrics, at).await?;
-    write::insert_events(tx.conn(), &plan.events, at).await?;
+    let repeated = write::insert_events(tx.conn(), &plan.events, at).await?;
     write::insert_gaps(tx.conn(), &plan.gaps, at).await?;
     let mut changes = record_findings(tx.conn(), &plan.findings, at, settings.incident_window, ids).await?;
     changes.extend(plan.changes);
@@ -178,7 +203,30 @@ pub async fn store(
         record_security_event(tx, &clone_detected(own, &subject)).await?;
     }
     announce(tx, &changes).await?;
-    Ok(plan.outcomes)
+    let agents: HashMap<Uuid, (&read::Agent, Arc<str>)> = agents
+        .values()
+        .map(|agent| (agent.agent_id.into(), (agent, agent.hostname.as_str().into())))
+        .collect();
+    let new = plan.events.into_iter().filter(|row| !repeated.contains(&row.id));
+    let events = new.filter_map(|row| {
+        let (agent, hostname) = agents.get(&row.agent_id)?;
+        Some(SeenEvent {
+            tenant_id: agent.tenant_id,
+            rules_version: agent.rules_version,
+            hostname: hostname.clone(),
+            event: StoredEvent {
+                event_id: row.id,
+                agent_id: agent.agent_id,
+                occurred_at: row.at,
+                kind: row.kind.to_owned(),
+                detail: row.detail,
+            },
+        })
+    });
+    Ok(Stored {
+        events: events.collect(),
+        outcomes: plan.outcomes,
+    })
 }
 
 /// What the server noticed about an agent itself matters beyond its incident.

@@ -134,15 +134,16 @@ pub(crate) async fn insert_metrics(
     Ok(())
 }
 
+/// Returns the ids of those that were there already.
 pub(crate) async fn insert_events(
     conn: &mut PgConnection,
     rows: &[EventRow],
     at: DateTime<Utc>,
-) -> Result<(), DbError> {
+) -> Result<HashSet<Uuid>, DbError> {
     let stored = find_stored_events(conn, rows, at).await?;
     let rows: Vec<&EventRow> = rows.iter().filter(|row| !stored.contains(&row.id)).collect();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(stored);
     }
     sqlx::query(
         "insert into agents.events (event_id, agent_id, tenant_id, kind, occurred_at, received_at, detail, agent_occurred_at)
@@ -161,7 +162,7 @@ pub(crate) async fn insert_events(
     .bind(rows.iter().map(|row| row.told_at).collect::<Vec<_>>())
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(stored)
 }
 
 pub(crate) async fn insert_gaps(

@@ -1,6 +1,7 @@
 //! One row at least in every table for each of two tenants: what the isolation tests look for. Each area of the schema has its file.
 
 mod audit_chain;
+mod correlations;
 mod exceptions;
 mod factors;
 mod main_path;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     audit_chain::seed,
     providers::seed,
     rate_limits::seed,
+    correlations::seed,
     exceptions::seed,
     rules::seed,
     notifications::seed,

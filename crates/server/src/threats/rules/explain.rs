@@ -64,7 +64,7 @@ pub(super) async fn explain(
             )
         })
         .await??;
-    explained.ok_or_else(|| ApiError::invalid_field("text", "is a filter, which matches nothing by itself"))
+    explained.ok_or_else(|| ApiError::invalid_field("text", "is a filter or a correlation, and neither matches an event by itself"))
 }
 
 /// What endpoints observed is shown to whoever may see endpoints.
@@ -76,7 +76,7 @@ pub(super) fn require_events(acting: &Acting) -> ApiResult<()> {
 }
 
 /// The event that agents sent, if its details are whole.
-pub(super) fn recorded(event: StoredEvent) -> Option<RecordedEvent> {
+pub(crate) fn recorded(event: StoredEvent) -> Option<RecordedEvent> {
     let mut detail = event.detail;
     detail
         .as_object_mut()?

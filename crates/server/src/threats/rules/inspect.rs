@@ -101,10 +101,10 @@ pub(super) fn inspect(kind: RuleKind, name: &str, text: &str) -> Result<Inspecte
             diagnostics: diagnostics.iter().map(to_view).collect(),
         });
     }
-    // A filter by itself always lacks the rules that it is for.
+    // A filter or a correlation by itself always lacks the rules that it is about.
     let warnings = diagnostics
         .iter()
-        .filter(|found| found.code != Code::FilterWithoutRule)
+        .filter(|found| !matches!(found.code, Code::FilterWithoutRule | Code::CorrelationWithoutRule))
         .map(to_view)
         .collect();
     let described = describe(kind, name, &rules)?;
@@ -191,7 +191,8 @@ fn describe(kind: RuleKind, name: &str, rules: &RuleSet) -> Result<Described, Re
     if kind == RuleKind::Indicator {
         return describe_list(name, rules);
     }
-    let infos = rules.rules();
+    let correlations = rules.correlations().iter().map(|correlation| &correlation.info);
+    let infos: Vec<_> = rules.rules().iter().chain(correlations).collect();
     if kind == RuleKind::Sigma && infos.len() + rules.filters().len() > 1 {
         return Err(Refused::because(
             "R001",

@@ -1,5 +1,6 @@
 //! Detection rules: the installation's pack, what tenants add to it and switch off, and the packages that agents get.
 
+mod correlators;
 mod explain;
 mod import;
 mod inspect;
@@ -10,6 +11,7 @@ mod packages;
 mod routes;
 mod save;
 mod trial;
+mod trial_correlation;
 mod trial_routes;
 
 use std::path::Path;
@@ -23,10 +25,13 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::AppState;
 use crate::error::{ApiError, ApiResult};
+use correlators::Correlators;
 use packages::Packages;
 
+pub(super) use explain::recorded;
 pub use pack::{Pack, PackRule};
 pub(super) use routes::routes;
+pub(super) use trial::summarize;
 
 /// Packages that are put together, and texts that are compiled, at the same time.
 const WORKERS: usize = 2;
@@ -38,6 +43,7 @@ const OUTDATED_RETRY_SECONDS: u64 = 60;
 pub struct Rules {
     pack: OnceCell<Arc<RulesInForce>>,
     packages: Packages,
+    correlators: Correlators,
     /// Bounds what putting packages together and compiling for requests cost at once.
     workers: Arc<Semaphore>,
     /// Bounds the trials, each of which reads days of events.
@@ -60,6 +66,7 @@ impl Default for Rules {
         Self {
             pack: OnceCell::new(),
             packages: Packages::default(),
+            correlators: Correlators::default(),
             workers: Arc::new(Semaphore::new(WORKERS)),
             trials: Arc::new(Semaphore::new(WORKERS)),
         }
@@ -126,9 +133,12 @@ impl Rules {
         drop(tx);
         let (state, pack) = (state.clone(), pack.clone());
         let body = tokio::task::spawn_blocking(move || {
-            let mut rules = pack.pack.without(&texts.switched_off);
-            rules.extend(texts.rules);
-            sign(&state, version, rules, texts.switched_off)
+            let mut off = texts.switched_off;
+            let correlator = correlators::compile(&pack.pack, &texts.rules, &off);
+            off.extend(correlator.iter().flat_map(|found| found.silent()).cloned());
+            let mut rules = pack.pack.without(&off);
+            rules.extend(texts.rules.into_iter().filter(|rule| !off.contains(&rule.name)));
+            sign(&state, version, rules, off)
         })
         .await
         .map_err(ApiError::internal)??;
@@ -167,7 +177,8 @@ async fn load(state: &AppState) -> ApiResult<RulesInForce> {
     let version = publish_rules(&mut tx, pack.digest, state.now()).await?;
     tx.commit_upkeep().await?;
     let version = u64::try_from(version).map_err(ApiError::internal)?;
-    let body = sign(state, version, pack.sources.clone(), Vec::new())?;
+    let silent = pack.correlator.iter().flat_map(|found| found.silent()).cloned();
+    let body = sign(state, version, pack.sources.clone(), silent.collect())?;
     tracing::info!(version, rules = pack.rules.len(), "rule set in force");
     Ok(RulesInForce { version, body, pack })
 }

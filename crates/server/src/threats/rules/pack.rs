@@ -1,9 +1,11 @@
 //! The installation's rules, which every tenant has: compiled to be shown, read from the built-in pack or a folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
+use sg_detect::correlation::Correlator;
 use sg_detect::{RuleSet, RuleSource, compile, default_pack};
 use sg_types::api::rules::{RuleOrigin, RuleRecord, RuleView};
 use sg_types::{RuleKind, Severity};
@@ -23,6 +25,8 @@ pub struct Pack {
     pub rules: Vec<PackRule>,
     /// SHA-256 over the files.
     pub digest: [u8; 32],
+    /// What it correlates.
+    pub correlator: Option<Arc<Correlator>>,
 }
 
 /// A rule of the pack.
@@ -49,7 +53,9 @@ impl Pack {
         for diagnostic in &diagnostics {
             tracing::warn!(diagnostic = %diagnostic, "a rule is not in force");
         }
+        let correlator = Correlator::compile(&sources, &[], &HashSet::new());
         Ok(Self {
+            correlator: correlator.map(|(correlator, _)| Arc::new(correlator)),
             rules: list_rules(&rules),
             digest: digest(&sources),
             sources,
@@ -94,9 +100,11 @@ fn digest(sources: &[RuleSource]) -> [u8; 32] {
 }
 
 fn list_rules(rules: &RuleSet) -> Vec<PackRule> {
+    let correlations = rules.correlations().iter().map(|correlation| &correlation.info);
     let mut listed: Vec<PackRule> = rules
         .rules()
         .iter()
+        .chain(correlations)
         .map(|rule| PackRule {
             source: rule.source.clone(),
             view: RuleView {

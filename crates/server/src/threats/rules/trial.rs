@@ -14,6 +14,7 @@ use sg_types::{AgentId, RuleKind};
 use super::explain::{recorded, require_events};
 use super::inspect::inspect;
 use super::save::require_manager;
+use super::trial_correlation::{self, Correlated, CountedEvents};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -30,15 +31,25 @@ const MAX_ENDPOINTS: usize = 50;
 /// Characters of what an example shows of an event.
 const MAX_SUMMARY_CHARS: usize = 500;
 
+/// What is tried.
+enum Matcher {
+    /// A rule or a list that looks at each event.
+    Rules(RuleSet),
+    /// A correlation, judged once all events have been counted.
+    Correlation(Correlated),
+}
+
 /// What was found so far.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     events: i64,
     matches: i64,
     by_day: BTreeMap<NaiveDate, i64>,
     by_endpoint: BTreeMap<AgentId, i64>,
     /// The latest, in no order.
     examples: Vec<RuleTrialExample>,
+    /// What counts for a correlation.
+    pub(super) counted: CountedEvents,
 }
 
 pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -> ApiResult<RuleTrial> {
@@ -57,22 +68,34 @@ pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -
             "is yara, whose rules look at contents, and those are not stored",
         ));
     }
+    let text = body.text;
     let Ok(_turn) = state.rules.trials.clone().try_acquire_owned() else {
         return Err(ApiError::unavailable(PATIENCE.as_secs()));
     };
     let new = state
         .rules
-        .run(move || inspect(body.kind, "rule", &body.text))
+        .run({
+            let text = text.clone();
+            move || inspect(body.kind, "rule", &text)
+        })
         .await??;
-    if new.rules.rules().is_empty() && new.rules.indicators().is_empty() {
-        return Err(ApiError::invalid_field(
-            "text",
-            "is a filter, which matches nothing by itself",
-        ));
-    }
+    let matcher = match new.rules.correlations().first() {
+        Some(correlation) => {
+            let id = correlation.info.id.clone();
+            let correlated = trial_correlation::prepare(state, acting, id, text).await?;
+            Matcher::Correlation(correlated)
+        }
+        None if new.rules.rules().is_empty() && new.rules.indicators().is_empty() => {
+            return Err(ApiError::invalid_field(
+                "text",
+                "is a filter, which matches nothing by itself",
+            ));
+        }
+        None => Matcher::Rules(new.rules),
+    };
     let begun = Instant::now();
     let now = state.now();
-    let (rules, mut tally) = (Arc::new(new.rules), Tally::default());
+    let (rules, mut tally) = (Arc::new(matcher), Tally::default());
     let mut looked_back_to = now;
     let mut is_complete = true;
     for back in 0..days {
@@ -83,6 +106,10 @@ pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -
             break;
         }
         looked_back_to = from;
+    }
+    if let Matcher::Correlation(correlated) = &*rules {
+        let names = trial_correlation::name_hosts(state, acting, &tally.counted).await?;
+        correlated.judge(&mut tally, &names, now);
     }
     let mut trial = report(tally, days, looked_back_to);
     trial.is_complete = is_complete;
@@ -114,7 +141,7 @@ fn day_window(now: DateTime<Utc>, days: i32, back: i32) -> (DateTime<Utc>, DateT
 async fn look(
     state: &AppState,
     acting: &Acting,
-    rules: &Arc<RuleSet>,
+    rules: &Arc<Matcher>,
     tally: &mut Tally,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     deadline: Instant,
@@ -136,7 +163,7 @@ async fn look(
     }
 }
 
-fn evaluate(rules: &RuleSet, mut tally: Tally, events: Vec<StoredEvent>) -> Tally {
+fn evaluate(matcher: &Matcher, mut tally: Tally, events: Vec<StoredEvent>) -> Tally {
     for event in events {
         tally.events += 1;
         let (event_id, agent_id, at, kind) = (
@@ -148,13 +175,17 @@ fn evaluate(rules: &RuleSet, mut tally: Tally, events: Vec<StoredEvent>) -> Tall
         let Some(recorded) = recorded(event) else {
             continue;
         };
+        let rules = match matcher {
+            Matcher::Rules(rules) => rules,
+            Matcher::Correlation(correlated) => {
+                correlated.count(&mut tally.counted, (event_id, agent_id, at), &kind, &recorded);
+                continue;
+            }
+        };
         let Some(found) = match_event(rules, &recorded, at).into_iter().next() else {
             continue;
         };
-        tally.matches += 1;
-        *tally.by_day.entry(at.date_naive()).or_default() += 1;
-        *tally.by_endpoint.entry(agent_id).or_default() += 1;
-        let example = || RuleTrialExample {
+        tally.add(RuleTrialExample {
             event_id,
             agent_id,
             hostname: None,
@@ -163,16 +194,25 @@ fn evaluate(rules: &RuleSet, mut tally: Tally, events: Vec<StoredEvent>) -> Tall
             summary: summarize(&recorded),
             explanation: found.explanation,
             evidence: serde_json::to_value(&found.evidence).unwrap_or_default(),
-        };
-        if tally.examples.len() < MAX_EXAMPLES {
-            tally.examples.push(example());
-        } else if let Some(oldest) = tally.examples.iter_mut().min_by_key(|one| one.occurred_at)
-            && oldest.occurred_at < at
-        {
-            *oldest = example();
-        }
+        });
     }
     tally
+}
+
+impl Tally {
+    /// Counts what would have been found, and keeps it when it is one of the latest.
+    pub(super) fn add(&mut self, found: RuleTrialExample) {
+        self.matches += 1;
+        *self.by_day.entry(found.occurred_at.date_naive()).or_default() += 1;
+        *self.by_endpoint.entry(found.agent_id).or_default() += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(found);
+        } else if let Some(oldest) = self.examples.iter_mut().min_by_key(|one| one.occurred_at)
+            && oldest.occurred_at < found.occurred_at
+        {
+            *oldest = found;
+        }
+    }
 }
 
 /// What an agent with this rule alone would have found.
@@ -198,7 +238,7 @@ fn file_facts(file: &FileSubject) -> (Option<&str>, Option<&str>) {
     (Some(&file.path), file.sha256.as_deref())
 }
 
-fn summarize(event: &RecordedEvent) -> String {
+pub(crate) fn summarize(event: &RecordedEvent) -> String {
     let text = match event {
         RecordedEvent::ProcessStarted(process) => &process.command_line,
         RecordedEvent::FileWritten(file)

@@ -1,5 +1,6 @@
 //! `/api/v1/threats/`.
 
+mod correlations;
 mod exceptions;
 mod list;
 mod merge;

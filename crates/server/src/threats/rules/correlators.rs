@@ -1,0 +1,72 @@
+//! The correlations of tenants that have rules of their own, compiled and kept while there is room.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sg_db::threats::load_own_texts;
+use sg_db::{DbError, SystemTx};
+use sg_detect::RuleSource;
+use sg_detect::correlation::Correlator;
+use sg_types::TenantId;
+
+use super::{Pack, Rules};
+
+/// Tenants whose correlations are kept at most.
+const MAX_TENANTS: usize = 256;
+
+/// By tenant: the version of its own rules, and what they correlate together with the pack's.
+#[derive(Debug, Default)]
+pub(super) struct Correlators(Mutex<HashMap<TenantId, (i64, Option<Arc<Correlator>>)>>);
+
+impl Correlators {
+    fn find(&self, tenant_id: TenantId, version: i64) -> Option<Option<Arc<Correlator>>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, correlator) = kept.get(&tenant_id)?;
+        (*known == version).then(|| correlator.clone())
+    }
+
+    fn keep(&self, tenant_id: TenantId, version: i64, correlator: Option<Arc<Correlator>>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_TENANTS && !kept.contains_key(&tenant_id) {
+            let any = kept.keys().next().copied();
+            any.and_then(|other| kept.remove(&other));
+        }
+        kept.insert(tenant_id, (version, correlator));
+    }
+}
+
+impl Rules {
+    /// The correlations of a tenant whose own rules have the version `own`, 0 for none; none when there are no correlations.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] while the pack is not to be had, and what else a query may meet.
+    pub async fn correlator(
+        &self,
+        tx: &mut SystemTx,
+        tenant_id: TenantId,
+        own: i64,
+    ) -> Result<Option<Arc<Correlator>>, DbError> {
+        let pack = self.pack.get().ok_or(DbError::Busy)?.clone();
+        if own == 0 {
+            return Ok(pack.pack.correlator.clone());
+        }
+        if let Some(known) = self.correlators.find(tenant_id, own) {
+            return Ok(known);
+        }
+        let texts = load_own_texts(tx, tenant_id).await?;
+        let work = move || compile(&pack.pack, &texts.rules, &texts.switched_off).map(Arc::new);
+        let correlator = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| DbError::Inconsistent(error.to_string()))?;
+        tracing::debug!(tenant = %tenant_id, own, "correlations compiled");
+        self.correlators.keep(tenant_id, own, correlator.clone());
+        Ok(correlator)
+    }
+}
+
+/// What the pack and a tenant's own rules correlate.
+pub(super) fn compile(pack: &Pack, own: &[RuleSource], switched_off: &[String]) -> Option<Correlator> {
+    let off = switched_off.iter().cloned().collect();
+    let (correlator, _) = Correlator::compile(&pack.sources, own, &off)?;
+    Some(correlator)
+}
