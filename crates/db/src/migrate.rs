@@ -128,38 +128,49 @@ pub(crate) fn newest_version() -> i64 {
     MIGRATOR.iter().map(|step| step.version).max().unwrap_or(0)
 }
 
-/// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again, for minutes where it has to be:
-/// a busy server signs somebody in at every moment.
+/// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again behind a gate.
 async fn run_steps(conn: &mut PgConnection, version: i64) -> Result<(), DbError> {
     const ATTEMPTS: u32 = 120;
-    for attempt in 1.. {
-        match MIGRATOR.run_to(version, &mut *conn).await {
-            Err(MigrateError::ExecuteMigration(error, step)) if attempt < ATTEMPTS && is_deadlock(&error) => {
-                tracing::info!(
-                    step,
-                    attempt,
-                    "a step met running requests in a deadlock and is tried again"
-                );
-                // The step's transaction is over, and with it what it had set.
-                sqlx::raw_sql("rollback; reset role; set role sg_owner")
-                    .execute(&mut *conn)
-                    .await?;
-                // Of uneven length, so that it does not keep step with what it meets.
-                let pause = 50 * u64::from(attempt * 7 % 13);
-                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-            }
-            other => return Ok(other?),
-        }
+    let mut outcome = MIGRATOR.run_to(version, &mut *conn).await;
+    for attempt in 1..ATTEMPTS {
+        let step = match &outcome {
+            Err(MigrateError::ExecuteMigration(error, step)) if is_deadlock(error) => *step,
+            _ => break,
+        };
+        tracing::info!(
+            step,
+            attempt,
+            "a step met running requests in a deadlock and is tried again"
+        );
+        // The step's transaction is over, and with it what it had set.
+        sqlx::raw_sql("rollback; reset role; set role sg_owner")
+            .execute(&mut *conn)
+            .await?;
+        outcome = match run_behind_gate(conn, step).await {
+            Ok(()) => MIGRATOR.run_to(version, &mut *conn).await,
+            refused => refused,
+        };
     }
-    Ok(())
+    Ok(outcome?)
 }
 
+/// Runs a step while nobody reads the table that requests and sign-ins read before any other: who has come so far needs no lock of the step's any more, and
+/// who has not holds none that the step needs.
+async fn run_behind_gate(conn: &mut PgConnection, step: i64) -> Result<(), MigrateError> {
+    let as_of_step = |error| MigrateError::ExecuteMigration(error, step);
+    let mut transaction = conn.begin().await.map_err(as_of_step)?;
+    sqlx::raw_sql("lock table users.users in access exclusive mode")
+        .execute(&mut *transaction)
+        .await
+        .map_err(as_of_step)?;
+    MIGRATOR.run_to(step, &mut *transaction).await?;
+    transaction.commit().await.map_err(as_of_step)
+}
+
+/// A circle of locks, or one that was not to be had in time.
 fn is_deadlock(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|failure| failure.code())
-        .as_deref()
-        == Some("40P01")
+    let failure = error.as_database_error().and_then(|failure| failure.code());
+    matches!(failure.as_deref(), Some("40P01" | "55P03"))
 }
 
 /// One partition in each transaction, so that nobody who writes meanwhile waits for more than one. Schemas before the limit have all of theirs.

@@ -95,7 +95,7 @@ async fn what_happens_on_several_endpoints_is_one_incident_of_their_tenant_alone
     second.send(&server, &[started(now - seconds(500), "probe", "eve")]).await;
     let found = settled(&server, &own).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((found[0].title.as_str(), found[0].agent_id), ("Several of many", second.agent_id));
+    assert_eq!((found[0].title.as_str(), found[0].agent_id), ("Several of many", Some(second.agent_id)));
     let path = format!("/api/v1/threats/incidents/{}", found[0].threat_id);
     let detail: IncidentDetail = server.get(&own, &path).await.expect(200);
     let finding = serde_json::to_value(&detail.findings[0]).unwrap();
