@@ -91,7 +91,7 @@ fn render(settings: &[(String, String)], durable: bool) -> String {
 }
 
 /// Replaces a file by renaming, never through a link that somebody else could have put there.
-fn replace(dir: &Path, name: &str, text: &str, run_as: &RunAs) -> Result<(), Error> {
+pub(crate) fn replace(dir: &Path, name: &str, text: &str, run_as: &RunAs) -> Result<(), Error> {
     let path = dir.join(name);
     let part = dir.join(format!("{name}.new"));
     match fs::remove_file(&part) {
