@@ -125,6 +125,8 @@ const HARMLESS: [u32; 4] = [0, 1, 2, 4];
 
 /// Reads the answer of `info --output=json`, oldest first; else what is wrong with a repository.
 pub(super) fn parse(text: &str) -> Result<Vec<BackupInfo>, String> {
+    // Messages of several lines come as they are, which JSON does not allow.
+    let text = text.replace(char::is_control, " ");
     let stanzas: Vec<StanzaInfo> = serde_json::from_str(text.trim())
         .map_err(|error| format!("its answer cannot be read ({error}): {text}"))?;
     let mut backups = Vec::new();
@@ -153,4 +155,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<BackupInfo>, String> {
     }
     backups.sort_by(|a, b| (a.finished_at, &a.label).cmp(&(b.finished_at, &b.label)));
     Ok(backups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_told_although_its_answer_is_no_json() {
+        let text = "[{\"backup\":[],\"db\":[],\"name\":\"secureguard\",\"repo\":[{\"cipher\":\"none\",\"key\":1,\"status\":{\"code\":99,\"message\":\"[PathOpenError] \
+                    unable to list\nPermission denied\"}}]}]";
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with("repository 1: [PathOpenError]") && error.ends_with("Permission denied"), "{error}");
+        assert_eq!(parse("[]").unwrap(), []);
+        assert!(parse("no JSON").is_err());
+    }
 }

@@ -131,6 +131,8 @@ impl Stanza {
         options.start_timeout = recovery.patience;
         options.archive = Some(self.fetching());
         let mut set = |name: &str, value: String| options.settings.push((name.to_owned(), value));
+        // Nobody is let in before the log is replayed, so that "ready" means that writes are accepted.
+        set("hot_standby", "off".to_owned());
         if recovery.keep_log {
             // Segments wait until the archive command is set again.
             set("archive_mode", "on".to_owned());

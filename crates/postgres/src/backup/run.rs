@@ -14,7 +14,7 @@ use crate::user::RunAs;
 /// How often it is asked whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Characters of its complaints that are kept.
-const COMPLAINT: usize = 2_000;
+const COMPLAINT: usize = 700;
 
 /// Who watches long work.
 pub trait Watch {
@@ -97,12 +97,26 @@ pub(super) fn run(
     if output.is_empty() {
         output = format!("nothing, it ended with {status}");
     }
-    let output: String = output.chars().take(COMPLAINT).collect();
-    Err(Error::PgBackRest {
+    Err(refuse(what, &output))
+}
+
+/// What went wrong, with advice.
+pub(super) fn refuse(what: &'static str, output: &str) -> Error {
+    Error::PgBackRest {
         what,
-        advice: advise(&output),
-        output,
-    })
+        advice: advise(output),
+        output: clean(output),
+    }
+}
+
+/// Readable words only: a file that was opened with a wrong pass is quoted as it came out.
+fn clean(output: &str) -> String {
+    let words = output.split_whitespace().filter(|word| {
+        word.chars()
+            .all(|c| c.is_ascii_graphic())
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    text.chars().take(COMPLAINT).collect()
 }
 
 fn read(
@@ -139,14 +153,14 @@ fn parse_complaint(line: &str) -> Option<String> {
 }
 
 /// What is wrong in the words of whoever has to put it right.
-pub(super) fn advise(output: &str) -> String {
+fn advise(output: &str) -> String {
     let rules: [(&[&str], &str); 9] = [
         (
             &["unable to acquire lock"],
             "another backup is running; wait for its end",
         ),
         (
-            &["cipher header invalid", "unable to flush", "CryptoError", "decrypt"],
+            &["cipher header invalid", "unable to flush", "CryptoError", "decrypt", "FormatError", "JsonFormat", "checksum is not valid"],
             "the pass does not open the repository; put the pass file of this repository into its place (backup.pass_file)",
         ),
         (
@@ -200,6 +214,9 @@ mod tests {
             "[041]: unable to open missing file 'x'"
         );
         assert_eq!(parse_complaint("P00   INFO: ok"), None);
+        let wrong_pass = "[FormatError] unable to load info file 'x':\nFormatError: key/value found outside of section at line 1: \u{1}\u{2}xJ\u{fffd}i\0";
+        assert!(advise(wrong_pass).contains("the pass does not open"));
+        assert!(clean(wrong_pass).ends_with("at line 1:"), "{}", clean(wrong_pass));
         assert!(advise("[050]: unable to acquire lock on file").contains("another backup"));
     }
 }

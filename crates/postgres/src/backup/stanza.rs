@@ -162,11 +162,7 @@ impl Stanza {
     pub fn list(&self, watch: &mut dyn Watch) -> Result<Vec<BackupInfo>, Error> {
         let what = "reading the repository";
         let done = self.run(what, &["--output=json", "info"], None, watch)?;
-        info::parse(&done.stdout).map_err(|output| Error::PgBackRest {
-            what,
-            advice: run::advise(&output),
-            output,
-        })
+        info::parse(&done.stdout).map_err(|output| run::refuse(what, &output))
     }
 
     /// Reads every file of the repositories and compares its checksum. Returns pgBackRest's words about what does not fit, none when all does.

@@ -28,12 +28,18 @@ const WATCH: &str = "watch";
 /// After how long without a look the watch counts as ended.
 const WATCH_MINUTES: i64 = 10;
 /// How often the archive is read from end to end for gaps.
-const GAPS_EVERY_MINUTES: i64 = 60;
+const GAPS_EVERY_MINUTES: i64 = 15;
 /// For how long a server that has just been set up may be without a backup.
 const GRACE_MINUTES: i64 = 60;
 
 /// What the last look for gaps found.
-static GAPS: Mutex<Option<(DateTime<Utc>, usize, Vec<String>)>> = Mutex::new(None);
+static GAPS: Mutex<Option<Gaps>> = Mutex::new(None);
+
+struct Gaps {
+    at: DateTime<Utc>,
+    newest: String,
+    words: Vec<String>,
+}
 
 /// What could be read of the repositories.
 struct Seen {
@@ -58,13 +64,16 @@ pub(crate) async fn watch(state: AppState) -> anyhow::Result<u64> {
     if !try_job_lock(&mut tx, "backup-watch").await? {
         return Ok(0);
     }
+    let before = read_backup_state(&mut tx).await?.problems;
     let runs = Runs::read(&mut tx).await?;
     let problems = judge(&state.config.backup, &figures, &seen, &runs, now);
     save_backup_state(&mut tx, &hostname(), &figures, &problems, now).await?;
     for subject in SUBJECTS {
         match problems.iter().find(|problem| problem.subject == subject) {
             Some(problem) => {
-                tracing::error!(subject, problem = problem.words, "backups are not in order");
+                if !before.iter().any(|known| known.subject == subject) {
+                    tracing::error!(subject, problem = problem.words, "backups are not in order");
+                }
                 raise_alert(&mut tx, TenantId::SYSTEM, ALERT, subject, 1.0, now).await?;
             }
             None => {
@@ -126,15 +135,31 @@ async fn look(state: &AppState, figures: &ArchiverFigures, now: DateTime<Utc>) -
         let mut progress = Progress::new(|_| {}, stop);
         let stanza = setup::open(&config)?;
         let backups = stanza.list(&mut progress)?;
+        let Some(newest) = backups.iter().rfind(|backup| !backup.has_page_errors) else {
+            return Ok(Seen {
+                backups,
+                gaps: Vec::new(),
+            });
+        };
         let mut known = GAPS.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = known.as_ref().is_some_and(|(at, count, gaps)| {
-            now - *at < Duration::minutes(GAPS_EVERY_MINUTES) && *count == backups.len() && gaps.is_empty()
-        });
-        if !is_fresh && !backups.is_empty() {
-            let gaps = stanza.find_gaps(segment_bytes, &mut progress)?;
-            *known = Some((now, backups.len(), gaps.iter().map(describe_gap).collect()));
-        }
-        let gaps = known.as_ref().map_or_else(Vec::new, |(_, _, gaps)| gaps.clone());
+        let fresh = known
+            .take()
+            .filter(|gaps| now - gaps.at < Duration::minutes(GAPS_EVERY_MINUTES) && gaps.newest == newest.label);
+        let gaps = match fresh {
+            Some(gaps) => gaps,
+            None => Gaps {
+                at: now,
+                newest: newest.label.clone(),
+                // What lies before the newest backup does not keep anybody from going beyond it.
+                words: stanza
+                    .find_gaps(segment_bytes, &mut progress)?
+                    .iter()
+                    .filter(|gap| gap.before > newest.archive_start)
+                    .map(describe_gap)
+                    .collect(),
+            },
+        };
+        let gaps = known.insert(gaps).words.clone();
         Ok(Seen { backups, gaps })
     });
     looked.await.map_err(|error| format!("{error:#}"))

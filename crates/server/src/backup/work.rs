@@ -250,7 +250,7 @@ fn verify(stanza: &Stanza, segment_bytes: u64, mut progress: Progress) -> anyhow
 pub(super) fn describe_gap(gap: &sg_postgres::Gap) -> String {
     format!(
         "{} segments of the write-ahead log are missing in repository {} between {} and {}: no moment behind them can be restored from a backup before them; \
-         make a full backup now",
+         make a backup now",
         gap.segments, gap.repository, gap.after, gap.before
     )
 }
