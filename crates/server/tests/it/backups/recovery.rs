@@ -115,7 +115,7 @@ async fn a_drill_proves_the_way_back_and_leaves_nothing_behind() {
     assert!((0.0..60.0).contains(&rpo) && (0.1..300.0).contains(&rto), "{rpo} {rto}");
 
     // An audit log that somebody has changed does not come back as one that holds.
-    run(&mut conn, "alter table audit.events disable trigger all; update audit.events set action = 'forged' where action = 'api_key.create' or true;
+    run(&mut conn, "alter table audit.events disable trigger all; update audit.events set action = 'forged';
         alter table audit.events enable trigger all")
     .await;
     site.archive().await;
