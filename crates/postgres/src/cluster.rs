@@ -257,7 +257,12 @@ fn spawn_postmaster(
     });
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     handed.extend([data, socket]);
-    process::prepare(&mut command, run_as, &handed.iter().collect::<Vec<_>>(), Signal::INT);
+    process::prepare(
+        &mut command,
+        run_as,
+        &handed.iter().collect::<Vec<_>>(),
+        Signal::INT,
+    );
     let process = Supervised::spawn(command, run_as, handed, log_path)?;
     Ok((process, log_start))
 }

@@ -29,11 +29,11 @@ mod scram;
 mod user;
 
 pub use backup::{
-    ArchiveAccess, BackupInfo, BackupKind, BackupOptions, Gap, Login, PgBackRest, Place, Recovered, Recovery, RepositoryPlace, S3,
-    Stanza, Until, Watch,
+    ArchiveAccess, BackupInfo, BackupKind, BackupOptions, Gap, Login, PgBackRest, Place, Recovered, Recovery,
+    RepositoryPlace, S3, Stanza, Until, Watch,
 };
 pub use cluster::{Cluster, ClusterOptions};
 pub use error::Error;
-pub use layout::claim_dir;
 pub use find::{Binaries, PgVersion, Search, find};
+pub use layout::claim_dir;
 pub use scram::scram_verifier;

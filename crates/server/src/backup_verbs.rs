@@ -168,7 +168,10 @@ fn print_runs(runs: &[sg_types::api::backups::BackupRunView]) {
 fn print_finished(finished: &Finished) -> ExitCode {
     let (outcome, took) = (&finished.outcome, finished.took.as_secs_f64());
     if let (Some(label), Some(bytes)) = (&outcome.label, outcome.database_bytes) {
-        print_line(&format!("backup {label}, database {}", megabytes(bytes.unsigned_abs())));
+        print_line(&format!(
+            "backup {label}, database {}",
+            megabytes(bytes.unsigned_abs())
+        ));
     }
     if let Some(bytes) = outcome.stored_bytes {
         print_line(&format!("stored {}", megabytes(bytes.unsigned_abs())));
@@ -180,10 +183,14 @@ fn print_finished(finished: &Finished) -> ExitCode {
         print_line(&format!("recovered to {}", at.to_rfc3339()));
     }
     if let Some(seconds) = outcome.rpo_seconds {
-        print_line(&format!("RPO {seconds:.1} s: so much was not in the archive when the drill began"));
+        print_line(&format!(
+            "RPO {seconds:.1} s: so much was not in the archive when the drill began"
+        ));
     }
     if let Some(seconds) = outcome.rto_seconds {
-        print_line(&format!("RTO {seconds:.1} s: until the restored database accepted writes"));
+        print_line(&format!(
+            "RTO {seconds:.1} s: until the restored database accepted writes"
+        ));
     }
     match (finished.state, &outcome.problem) {
         (BackupRunState::Completed, _) => {

@@ -108,7 +108,11 @@ impl Site<'_> {
 
     fn wait_for_first_backup(&self) -> Result {
         let began = Instant::now();
-        while self.sql("select count(*) from monitoring.backups where state = 'completed'")?.trim() == "0" {
+        while self
+            .sql("select count(*) from monitoring.backups where state = 'completed'")?
+            .trim()
+            == "0"
+        {
             if began.elapsed() > PATIENCE {
                 return Err("the server made no first backup".to_owned());
             }
@@ -146,7 +150,16 @@ impl Site<'_> {
         shell::output(
             self.postgres
                 .command("psql")?
-                .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "secureguard", "-h"])
+                .args([
+                    "-qAtX",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "-U",
+                    "postgres",
+                    "-d",
+                    "secureguard",
+                    "-h",
+                ])
                 .arg(socket.lines().next().unwrap_or_default())
                 .args(["-c", statement])
                 .env("PGPASSWORD", password.trim()),

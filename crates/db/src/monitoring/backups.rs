@@ -296,7 +296,9 @@ fn run(row: &PgRow) -> Result<BackupRunView, DbError> {
     let (kind, state): (String, String) = (row.try_get("kind")?, row.try_get("state")?);
     let kinds = [Full, Incr, Verify, Drill];
     let states = [Running, Completed, Failed, Interrupted];
-    let unknown = |what: &str, value: &str| DbError::from(sqlx::Error::Decode(format!("unknown {what} {value}").into()));
+    let unknown = |what: &str, value: &str| {
+        DbError::from(sqlx::Error::Decode(format!("unknown {what} {value}").into()))
+    };
     Ok(BackupRunView {
         run_id: BackupRunId(row.try_get("run_id")?),
         kind: kinds

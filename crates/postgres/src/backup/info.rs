@@ -166,7 +166,10 @@ mod tests {
         let text = "[{\"backup\":[],\"db\":[],\"name\":\"secureguard\",\"repo\":[{\"cipher\":\"none\",\"key\":1,\"status\":{\"code\":99,\"message\":\"[PathOpenError] \
                     unable to list\nPermission denied\"}}]}]";
         let error = parse(text).unwrap_err();
-        assert!(error.starts_with("repository 1: [PathOpenError]") && error.ends_with("Permission denied"), "{error}");
+        assert!(
+            error.starts_with("repository 1: [PathOpenError]") && error.ends_with("Permission denied"),
+            "{error}"
+        );
         assert_eq!(parse("[]").unwrap(), []);
         assert!(parse("no JSON").is_err());
     }

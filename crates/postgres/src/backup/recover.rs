@@ -129,7 +129,7 @@ impl Stanza {
     pub fn recover(&self, bin: &Binaries, recovery: &Recovery) -> Result<Recovered, Error> {
         let mut options = ClusterOptions::new(&recovery.target);
         options.start_timeout = recovery.patience;
-        options.archive = Some(self.fetching());
+        options.archive = Some(self.fetching(&recovery.target.join("postgres")));
         let mut set = |name: &str, value: String| options.settings.push((name.to_owned(), value));
         // Nobody is let in before the log is replayed, so that "ready" means that writes are accepted.
         set("hot_standby", "off".to_owned());

@@ -111,10 +111,9 @@ pub(super) fn refuse(what: &'static str, output: &str) -> Error {
 
 /// Readable words only: a file that was opened with a wrong pass is quoted as it came out.
 fn clean(output: &str) -> String {
-    let words = output.split_whitespace().filter(|word| {
-        word.chars()
-            .all(|c| c.is_ascii_graphic())
-    });
+    let words = output
+        .split_whitespace()
+        .filter(|word| word.chars().all(|c| c.is_ascii_graphic()));
     let text = words.collect::<Vec<_>>().join(" ");
     text.chars().take(COMPLAINT).collect()
 }
@@ -160,11 +159,24 @@ fn advise(output: &str) -> String {
             "another backup is running; wait for its end",
         ),
         (
-            &["cipher header invalid", "unable to flush", "CryptoError", "decrypt", "FormatError", "JsonFormat", "checksum is not valid"],
+            &[
+                "cipher header invalid",
+                "unable to flush",
+                "CryptoError",
+                "decrypt",
+                "FormatError",
+                "JsonFormat",
+                "checksum is not valid",
+            ],
             "the pass does not open the repository; put the pass file of this repository into its place (backup.pass_file)",
         ),
         (
-            &["Permission denied", "unable to list file info", "unable to create path", "missing path"],
+            &[
+                "Permission denied",
+                "unable to list file info",
+                "unable to create path",
+                "missing path",
+            ],
             "the repository cannot be read or written; is its disk mounted, and does its folder belong to the account that PostgreSQL runs as?",
         ),
         (
@@ -180,7 +192,11 @@ fn advise(output: &str) -> String {
             "PostgreSQL does not let the backup in; is it running?",
         ),
         (
-            &["do not match the database", "does not match", "backup and archive info files exist but do not match"],
+            &[
+                "do not match the database",
+                "does not match",
+                "backup and archive info files exist but do not match",
+            ],
             "the repository belongs to another database; give this one a repository of its own (backup.repository)",
         ),
         (
@@ -188,7 +204,12 @@ fn advise(output: &str) -> String {
             "the repository holds no backups of this database, or cannot be read; `secureguard backup init` makes one",
         ),
         (
-            &["unable to get address", "HostConnect", "timeout connecting", "request failed"],
+            &[
+                "unable to get address",
+                "HostConnect",
+                "timeout connecting",
+                "request failed",
+            ],
             "the store of the repository does not answer; check address, keys and network",
         ),
     ];
@@ -205,7 +226,8 @@ mod tests {
 
     #[test]
     fn progress_and_complaints_are_read() {
-        let line = "2026-11-26 12:50:48.327 P01 DETAIL: backup file /x/base/5/1255 (768KB, 3.42%) checksum 46f8";
+        let line =
+            "2026-11-26 12:50:48.327 P01 DETAIL: backup file /x/base/5/1255 (768KB, 3.42%) checksum 46f8";
         assert_eq!(parse_percent(line), Some(3.42));
         assert_eq!(parse_percent("P00   INFO: new backup label = 2026"), None);
         let line = "2026-11-26 12:50:48.327 P00  ERROR: [041]: unable to open missing file 'x'";

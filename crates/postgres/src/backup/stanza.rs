@@ -101,12 +101,13 @@ impl Stanza {
         self.shell_command("archive-push \"%p\"")
     }
 
-    /// What PostgreSQL needs to fetch its log from the archive.
-    pub(super) fn fetching(&self) -> ArchiveAccess {
+    /// What the PostgreSQL of another directory needs to fetch its log from the archive.
+    pub(super) fn fetching(&self, cluster_dir: &Path) -> ArchiveAccess {
+        let place = self.path(cluster_dir, CLUSTER_NUMBER);
         ArchiveAccess {
             settings: vec![(
                 "restore_command".to_owned(),
-                self.shell_command("archive-get %f \"%p\""),
+                self.shell_command(&format!("--pg1-path={} archive-get %f \"%p\"", quote(&place))),
             )],
             folders: self.folders(),
         }
@@ -188,8 +189,8 @@ impl Stanza {
             let path = format!("archive/{NAME}");
             let arguments = ["--output=json", "--recurse", option.as_str(), "repo-ls", &path];
             let done = self.run("reading the archive", &arguments, None, watch)?;
-            let files: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(done.stdout.trim()).map_err(|error| Error::PgBackRest {
+            let files: serde_json::Map<String, serde_json::Value> = serde_json::from_str(done.stdout.trim())
+                .map_err(|error| Error::PgBackRest {
                     what: "reading the archive",
                     advice: "its list of files is no JSON".to_owned(),
                     output: error.to_string(),
@@ -238,7 +239,10 @@ impl Stanza {
         }
         let cluster_dir = other_dir.map_or_else(|| self.cluster_dir(), Path::to_owned);
         let mut command = Command::new(&self.options.program.path);
-        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/bin:/bin");
         command.env("PGPASSFILE", self.work_path().join(PASSWORDS));
         command.arg(format!(
             "--config={}",
@@ -304,9 +308,6 @@ impl Stanza {
     }
 
     fn shell_command(&self, rest: &str) -> String {
-        let quote = |path: &Path| {
-            format!("'{}'", path.to_string_lossy().replace('\'', "'\\''")).replace('%', "%%")
-        };
         format!(
             "{} --config={} --stanza={NAME} {rest}",
             quote(&self.options.program.path),
@@ -326,11 +327,7 @@ impl Stanza {
                 RepositoryPlace::S3(s3) => render_s3(&mut text, number, s3),
             }
             let _ = writeln!(text, "repo{number}-cipher-type=aes-256-cbc");
-            let _ = writeln!(
-                text,
-                "repo{number}-cipher-pass={}",
-                options.pass.expose_secret()
-            );
+            let _ = writeln!(text, "repo{number}-cipher-pass={}", options.pass.expose_secret());
             let _ = writeln!(text, "repo{number}-retention-full={}", options.keep_full.max(1));
             let _ = writeln!(text, "repo{number}-bundle=y");
         }
@@ -397,6 +394,11 @@ fn render_s3(text: &mut String, number: u32, s3: &S3) {
     if let Some(ca_file) = &s3.ca_file {
         let _ = writeln!(text, "repo{number}-storage-ca-file={}", ca_file.display());
     }
+}
+
+/// A path in PostgreSQL's commands, which a shell reads after percent signs were replaced.
+fn quote(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''")).replace('%', "%%")
 }
 
 /// Colons and backslashes have a meaning in a password file.

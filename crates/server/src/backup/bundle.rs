@@ -98,7 +98,9 @@ fn put(entry: &Entry, data_dir: &Path) -> anyhow::Result<RestoredFile> {
         entry.path.clone()
     };
     ensure!(
-        relative.components().all(|part| matches!(part, Component::Normal(_))),
+        relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_))),
         "the keys in the backup name a path that leads elsewhere: {}",
         entry.path.display()
     );
@@ -223,7 +225,12 @@ mod tests {
         let other = SecretString::from("q".repeat(40));
         let error = unpack(&text, &other, dir.path()).unwrap_err().to_string();
         assert!(error.contains("the pass does not open"), "{error}");
-        for damage in ["", "{}", &text.replace("\"nonce\":\"", "\"nonce\":\"AAAA"), &text.replace(LABEL, "x")] {
+        for damage in [
+            "",
+            "{}",
+            &text.replace("\"nonce\":\"", "\"nonce\":\"AAAA"),
+            &text.replace(LABEL, "x"),
+        ] {
             assert!(unpack(damage, &pass, dir.path()).is_err(), "{damage}");
         }
     }

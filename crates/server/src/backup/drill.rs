@@ -23,7 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3_600);
 /// Rows that are compared with the running system are older than this, so that none is under way.
 const SETTLED_SECONDS: i64 = 60;
 /// Tables that are never empty.
-const NEVER_EMPTY: [&str; 4] = ["users.tenants", "users.users", "users.memberships", "audit.events"];
+const NEVER_EMPTY: [&str; 4] = [
+    "users.tenants",
+    "users.users",
+    "users.memberships",
+    "audit.events",
+];
 
 /// What a drill found.
 #[derive(Debug, Clone)]
@@ -157,7 +162,9 @@ async fn check_rows(
     }
     let empty = NEVER_EMPTY.into_iter().find(|table| figures.rows_of(table) == 0);
     if let Some(table) = empty {
-        report.faults.push(format!("{table} is empty in the restored database"));
+        report
+            .faults
+            .push(format!("{table} is empty in the restored database"));
     }
     let rows: i64 = figures.rows.iter().map(|(_, rows)| rows).sum();
     report
@@ -176,9 +183,9 @@ async fn check_rows(
             until.to_rfc3339()
         ));
     } else {
-        report
-            .passed
-            .push(format!("all {running} settled entries of the audit log came back"));
+        report.passed.push(format!(
+            "all {running} settled entries of the audit log came back"
+        ));
     }
     Ok(())
 }
@@ -244,19 +251,28 @@ async fn check_structure(
         .arg(recovered.cluster.socket_dir())
         .args(["--port", &recovered.cluster.port().to_string()])
         .args(["--username", recovered.cluster.superuser()])
-        .args(["--database", crate::up::DATABASE, "--install-missing", "--no-password"])
+        .args([
+            "--database",
+            crate::up::DATABASE,
+            "--install-missing",
+            "--no-password",
+        ])
         // Not on the command line, which everybody sees.
-        .env("PGPASSWORD", recovered.cluster.superuser_password().expose_secret());
+        .env(
+            "PGPASSWORD",
+            recovered.cluster.superuser_password().expose_secret(),
+        );
     let output = blocking(move || command.output().context("cannot run pg_amcheck")).await?;
-    let words = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let words =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         report
             .passed
             .push("pg_amcheck found nothing in tables and indexes".to_owned());
     } else if words.contains("extension control file") || words.contains("is not available") {
-        report
-            .passed
-            .push("PostgreSQL's extension amcheck is not installed, so pg_amcheck had nothing to ask".to_owned());
+        report.passed.push(
+            "PostgreSQL's extension amcheck is not installed, so pg_amcheck had nothing to ask".to_owned(),
+        );
     } else {
         let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
         report.faults.push(format!(

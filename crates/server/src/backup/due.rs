@@ -5,8 +5,8 @@ use sg_db::monitoring::{find_last_backup_run, read_archiver};
 use sg_postgres::{BackupInfo, BackupKind, Until};
 use sg_types::api::backups::{BackupRunKind, BackupRunState, BackupRunView};
 
-use super::work::{Progress, RunKind, blocking};
 use super::setup;
+use super::work::{Progress, RunKind, blocking};
 use crate::AppState;
 use crate::config::{BackupConfig, Config};
 
@@ -17,10 +17,10 @@ const SLACK_HOURS: i64 = 12;
 
 /// Whether the database lies on this machine.
 pub(super) fn is_here(config: &Config) -> bool {
-    let dir = config
-        .backup
-        .other_cluster()
-        .map_or_else(|| config.data_dir.join("postgres"), |other| other.data_dir.clone());
+    let dir = config.backup.other_cluster().map_or_else(
+        || config.data_dir.join("postgres"),
+        |other| other.data_dir.clone(),
+    );
     dir.join("PG_VERSION").exists()
 }
 
@@ -83,7 +83,11 @@ fn due_backup(
         return Some(BackupKind::Full);
     }
     let today = now.date_naive().and_hms_opt(settings.at_hour, 0, 0)?.and_utc();
-    let hour = if today <= now { today } else { today - Duration::days(1) };
+    let hour = if today <= now {
+        today
+    } else {
+        today - Duration::days(1)
+    };
     if last.started_at >= hour {
         return None;
     }

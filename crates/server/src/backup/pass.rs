@@ -79,7 +79,11 @@ mod tests {
         let error = load_or_create(&path, &repository).unwrap_err().to_string();
         assert!(error.contains("put back the pass file"), "{error}");
         assert!(!path.exists());
-        for bad in ["short", "with spaces with spaces with spaces with spaces", &"x".repeat(2_000)] {
+        for bad in [
+            "short",
+            "with spaces with spaces with spaces with spaces",
+            &"x".repeat(2_000),
+        ] {
             files::write_private(&path, bad.as_bytes()).unwrap();
             assert!(load(&path).is_err(), "{bad}");
         }

@@ -81,10 +81,15 @@ pub async fn restore(
     let work = blocking(move || {
         let backups = stanza.list(&mut progress)?;
         let backup = recovery.choose(&backups)?.clone();
-        tracing::info!(label = backup.label, database_bytes = backup.database_bytes, "restoring");
+        tracing::info!(
+            label = backup.label,
+            database_bytes = backup.database_bytes,
+            "restoring"
+        );
         let copy = stanza.restore_files(&recovery, &backup, &mut progress)?;
-        let sealed = std::fs::read_to_string(recovery.target.join("postgres").join(bundle::NAME))
-            .context("the backup holds no keys; without the keys of the database's users nobody can sign in")?;
+        let sealed = std::fs::read_to_string(recovery.target.join("postgres").join(bundle::NAME)).context(
+            "the backup holds no keys; without the keys of the database's users nobody can sign in",
+        )?;
         let files = bundle::unpack(&sealed, &pass, &recovery.target)?;
         let pass_file = recovery.target.join("keys/backup.pass");
         if !pass_file.exists() {

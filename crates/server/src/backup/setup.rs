@@ -151,7 +151,10 @@ fn bucket(config: &Config) -> anyhow::Result<S3> {
     );
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let (Some(key), Some(secret), None) = (lines.next(), lines.next(), lines.next()) else {
-        bail!("{} has to hold two lines: access key and secret key", s3.key_file.display());
+        bail!(
+            "{} has to hold two lines: access key and secret key",
+            s3.key_file.display()
+        );
     };
     Ok(S3 {
         bucket: s3.bucket.clone(),

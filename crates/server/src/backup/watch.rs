@@ -142,9 +142,9 @@ async fn look(state: &AppState, figures: &ArchiverFigures, now: DateTime<Utc>) -
             });
         };
         let mut known = GAPS.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = known
-            .take()
-            .filter(|gaps| now - gaps.at < Duration::minutes(GAPS_EVERY_MINUTES) && gaps.newest == newest.label);
+        let fresh = known.take().filter(|gaps| {
+            now - gaps.at < Duration::minutes(GAPS_EVERY_MINUTES) && gaps.newest == newest.label
+        });
         let gaps = match fresh {
             Some(gaps) => gaps,
             None => Gaps {
@@ -236,18 +236,11 @@ fn judge(
     problems
 }
 
-fn judge_backups(
-    settings: &BackupConfig,
-    seen: &Seen,
-    runs: &Runs,
-    now: DateTime<Utc>,
-) -> Option<String> {
+fn judge_backups(settings: &BackupConfig, seen: &Seen, runs: &Runs, now: DateTime<Utc>) -> Option<String> {
     let newest = seen.backups.iter().rfind(|backup| !backup.has_page_errors);
-    if let Some(run) = runs
-        .backup
-        .as_ref()
-        .filter(|run| run.state == BackupRunState::Failed && newest.is_none_or(|b| b.finished_at < run.started_at))
-    {
+    if let Some(run) = runs.backup.as_ref().filter(|run| {
+        run.state == BackupRunState::Failed && newest.is_none_or(|b| b.finished_at < run.started_at)
+    }) {
         return Some(format!(
             "the last one, of {}, failed: {}",
             run.started_at.to_rfc3339(),

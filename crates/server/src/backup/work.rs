@@ -239,7 +239,12 @@ fn verify(stanza: &Stanza, segment_bytes: u64, mut progress: Progress) -> anyhow
             ));
         }
     }
-    problems.extend(stanza.find_gaps(segment_bytes, &mut progress)?.iter().map(describe_gap));
+    problems.extend(
+        stanza
+            .find_gaps(segment_bytes, &mut progress)?
+            .iter()
+            .map(describe_gap),
+    );
     Ok(BackupOutcome {
         problem: (!problems.is_empty()).then(|| problems.join("; ")),
         ..BackupOutcome::default()
@@ -278,7 +283,11 @@ pub(crate) async fn run_due(state: AppState) -> anyhow::Result<u64> {
     );
     let finished = work.run(kind, progress).await?;
     if let Some(problem) = &finished.outcome.problem {
-        tracing::error!(kind = finished.kind.recorded().as_str(), problem, "a backup or drill has failed");
+        tracing::error!(
+            kind = finished.kind.recorded().as_str(),
+            problem,
+            "a backup or drill has failed"
+        );
     }
     Ok(1)
 }

@@ -56,7 +56,8 @@ pub async fn init_backups(config: &Config, tell: fn(f64)) -> anyhow::Result<Vec<
             stanza.archive_command().replace('\'', "''")
         ));
     } else if !is_on {
-        lines.push("restart `secureguard up`, so that its PostgreSQL sends its log to the archive".to_owned());
+        lines
+            .push("restart `secureguard up`, so that its PostgreSQL sends its log to the archive".to_owned());
     }
     Ok(lines)
 }
@@ -97,10 +98,9 @@ pub async fn run_backup(config: &Config, kind: RunKind, tell: fn(f64)) -> anyhow
 /// In words for the person at the terminal.
 pub async fn list_backups(config: &Config) -> anyhow::Result<(Vec<BackupInfo>, Vec<BackupRunView>)> {
     let stanza = backup::open(config)?;
-    let backups = backup::blocking(move || {
-        Ok(stanza.list(&mut Progress::new(|_| {}, CancellationToken::new()))?)
-    })
-    .await?;
+    let backups =
+        backup::blocking(move || Ok(stanza.list(&mut Progress::new(|_| {}, CancellationToken::new()))?))
+            .await?;
     // The history is in the database, which may be what was lost.
     let runs = match Opened::open(config).await {
         Ok(opened) => {

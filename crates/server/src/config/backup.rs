@@ -157,7 +157,11 @@ impl BackupConfig {
         }
         if self.has_bucket() {
             let s3 = &self.s3;
-            let fields = [("bucket", &s3.bucket), ("endpoint", &s3.endpoint), ("region", &s3.region)];
+            let fields = [
+                ("bucket", &s3.bucket),
+                ("endpoint", &s3.endpoint),
+                ("region", &s3.region),
+            ];
             for (name, value) in fields {
                 let is_plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic());
                 if !is_plain {

@@ -53,7 +53,12 @@ pub fn spawn(state: &AppState) {
     keep(state, "upkeep", UPKEEP, upkeep::run);
     keep(state, "alert-rules", ALERTS, alerts::run);
     if state.config.backup.is_on() {
-        keep(state, "backup-watch", state.config.backup.watch_period(BACKUPS), backup::watch);
+        keep(
+            state,
+            "backup-watch",
+            state.config.backup.watch_period(BACKUPS),
+            backup::watch,
+        );
         keep(state, "backups", BACKUPS, backup::run_due);
     }
     if state.mailer.is_some() {

@@ -23,6 +23,10 @@ struct Site {
 
 impl Site {
     /// Starts it, with a watch that notices within seconds.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the tests' pgBackRest is, is no setting of the product"
+    )]
     fn start(more: &[(&'static str, &str)]) -> Self {
         let dir = folder();
         let pgbackrest = std::env::var("SECUREGUARD_TEST_PGBACKREST")
@@ -120,29 +124,42 @@ impl Site {
     /// Waits for the first backup, which the server makes by itself.
     async fn first_backup(&self) {
         let mut conn = self.connect().await;
-        wait_for("the first backup", || self.log(), async || {
-            count(&mut conn, "select count(*) from monitoring.backups where kind = 'full' and state = 'completed'").await > 0
-        })
+        wait_for(
+            "the first backup",
+            || self.log(),
+            async || {
+                count(
+                    &mut conn,
+                    "select count(*) from monitoring.backups where kind = 'full' and state = 'completed'",
+                )
+                .await
+                    > 0
+            },
+        )
         .await;
     }
 
     /// Waits until a problem with `words` is told about `subject`, and its alert fires.
     async fn alarm(&self, subject: &str, words: &str) {
         let mut conn = self.connect().await;
-        wait_for(words, || self.log(), async || {
-            let row = sqlx::query(
-                "select exists (select from monitoring.backup_state s, jsonb_array_elements(s.problems) p
+        wait_for(
+            words,
+            || self.log(),
+            async || {
+                let row = sqlx::query(
+                    "select exists (select from monitoring.backup_state s, jsonb_array_elements(s.problems) p
                     where p ->> 'subject' = $1 and strpos(p ->> 'words', $2) > 0)
                  and exists (select from monitoring.alerts a join monitoring.alert_rules r using (rule_id)
                     where r.kind = 'backup_failure' and a.subject = $1 and a.state = 'firing')",
-            )
-            .bind(subject)
-            .bind(words)
-            .fetch_one(&mut conn)
-            .await
-            .unwrap();
-            row.get(0)
-        })
+                )
+                .bind(subject)
+                .bind(words)
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+                row.get(0)
+            },
+        )
         .await;
     }
 
@@ -169,13 +186,18 @@ impl Site {
             .fetch_one(&mut conn)
             .await
             .unwrap();
-        wait_for("the archive", || self.log(), async || {
-            let archived: Option<String> = sqlx::query_scalar("select last_archived_wal from pg_stat_archiver")
-                .fetch_one(&mut conn)
-                .await
-                .unwrap();
-            archived.is_some_and(|archived| archived >= segment)
-        })
+        wait_for(
+            "the archive",
+            || self.log(),
+            async || {
+                let archived: Option<String> =
+                    sqlx::query_scalar("select last_archived_wal from pg_stat_archiver")
+                        .fetch_one(&mut conn)
+                        .await
+                        .unwrap();
+                archived.is_some_and(|archived| archived >= segment)
+            },
+        )
         .await;
     }
 

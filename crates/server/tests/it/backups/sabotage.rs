@@ -18,12 +18,22 @@ async fn a_repository_that_cannot_be_reached_loses_nothing() {
     let repository = site.path("repository");
     chmod(&repository, 0);
     let mut conn = site.connect().await;
-    run(&mut conn, "create table public.meanwhile as select generate_series(1, 1000) n").await;
-    site.alarm("repository", "the repository cannot be read or written").await;
-    site.alarm("archiving", "nothing is lost as long as this machine lives").await;
+    run(
+        &mut conn,
+        "create table public.meanwhile as select generate_series(1, 1000) n",
+    )
+    .await;
+    site.alarm("repository", "the repository cannot be read or written")
+        .await;
+    site.alarm("archiving", "nothing is lost as long as this machine lives")
+        .await;
     let (went_well, words) = site.verb(&["backup", "full"]);
     assert!(!went_well && words.contains("is its disk mounted"), "{words}");
-    let kept = count(&mut conn, "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'").await;
+    let kept = count(
+        &mut conn,
+        "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'",
+    )
+    .await;
     assert!(kept > 0, "PostgreSQL keeps what was not archived");
     chmod(&repository, 0o700);
     site.archive().await;
@@ -41,16 +51,23 @@ async fn a_wrong_pass_is_told_from_a_broken_repository() {
     let right = std::fs::read(&pass).unwrap();
     std::fs::write(&pass, "0123456789abcdef0123456789abcdef\n").unwrap();
     site.start_again();
-    site.alarm("repository", "the pass does not open the repository").await;
+    site.alarm("repository", "the pass does not open the repository")
+        .await;
     let target = site.path("new");
     let (went_well, words) = site.verb(&["restore", "--target", target.to_str().unwrap()]);
-    assert!(!went_well && words.contains("the pass does not open the repository"), "{words}");
+    assert!(
+        !went_well && words.contains("the pass does not open the repository"),
+        "{words}"
+    );
     assert!(!words.contains("0123456789abcdef"), "{words}");
     site.stop();
     std::fs::remove_file(&pass).unwrap();
     let refused = site.command(&["up", "--listen", "127.0.0.1:0"]).output().unwrap();
     let words = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && words.contains("put back the pass file"), "{words}");
+    assert!(
+        !refused.status.success() && words.contains("put back the pass file"),
+        "{words}"
+    );
     assert!(!pass.exists(), "none is made for a repository in use");
     std::fs::write(&pass, right).unwrap();
     chmod(&pass, 0o600);
@@ -73,7 +90,10 @@ async fn a_gap_in_the_archive_is_found_and_a_backup_closes_it() {
     let victim = &segments[segments.len() - 2];
     std::fs::remove_file(victim).unwrap();
     let (went_well, words) = site.verb(&["backup", "verify"]);
-    assert!(!went_well && words.contains("1 segments of the write-ahead log are missing"), "{words}");
+    assert!(
+        !went_well && words.contains("1 segments of the write-ahead log are missing"),
+        "{words}"
+    );
     site.alarm("verification", "make a backup now").await;
     let target = site.path("new");
     let (_, words) = site.verb(&["restore", "--target", target.to_str().unwrap()]);
@@ -89,7 +109,11 @@ async fn a_corrupt_page_makes_a_backup_fail_and_a_repaired_one_clears_it() {
     let site = Site::start(&[]);
     site.first_backup().await;
     let mut conn = site.connect().await;
-    run(&mut conn, "create table public.victim as select n, repeat('x', 500) as text from generate_series(1, 1000) n").await;
+    run(
+        &mut conn,
+        "create table public.victim as select n, repeat('x', 500) as text from generate_series(1, 1000) n",
+    )
+    .await;
     run(&mut conn, "checkpoint").await;
     let file: String = sqlx::query_scalar("select pg_relation_filepath('public.victim')")
         .fetch_one(&mut conn)
@@ -101,7 +125,10 @@ async fn a_corrupt_page_makes_a_backup_fail_and_a_repaired_one_clears_it() {
     damaged[8_192 * 3 + 4_000] ^= 0xff;
     std::fs::write(&file, &damaged).unwrap();
     let (went_well, words) = site.verb(&["backup", "full"]);
-    assert!(!went_well && words.contains("do not fit their checksums"), "{words}");
+    assert!(
+        !went_well && words.contains("do not fit their checksums"),
+        "{words}"
+    );
     site.alarm("backup", "do not fit their checksums").await;
     std::fs::write(&file, &whole).unwrap();
     site.must(&["backup", "full"]);
@@ -111,15 +138,26 @@ async fn a_corrupt_page_makes_a_backup_fail_and_a_repaired_one_clears_it() {
 #[tokio::test]
 async fn a_server_without_pgbackrest_serves_and_says_what_to_install() {
     let site = Site::start(&[("SECUREGUARD_BACKUP__PGBACKREST", "/nowhere/pgbackrest")]);
-    site.alarm("repository", "install it (on Debian: apt-get install pgbackrest)").await;
+    site.alarm("repository", "install it (on Debian: apt-get install pgbackrest)")
+        .await;
     let (went_well, words) = site.verb(&["backup", "full"]);
-    assert!(!went_well && words.contains("apt-get install pgbackrest"), "{words}");
+    assert!(
+        !went_well && words.contains("apt-get install pgbackrest"),
+        "{words}"
+    );
     let (_, words) = site.verb(&["doctor"]);
     assert!(words.contains("apt-get install pgbackrest"), "{words}");
     let mut conn = site.connect().await;
     run(&mut conn, "select pg_switch_wal()").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(count(&mut conn, "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'").await > 0);
+    assert!(
+        count(
+            &mut conn,
+            "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'"
+        )
+        .await
+            > 0
+    );
 }
 
 fn archived(dir: &Path) -> Vec<PathBuf> {
