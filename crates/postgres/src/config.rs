@@ -76,7 +76,10 @@ fn render(settings: &[(String, String)], durable: bool) -> String {
         let _ = writeln!(
             text,
             "{name} = '{}'",
-            value.replace('\'', "''").replace(['\n', '\r'], " ")
+            value
+                .replace('\\', r"\\")
+                .replace('\'', "''")
+                .replace(['\n', '\r'], " ")
         );
     };
     DEFAULTS.iter().for_each(|(name, value)| line(name, value));
@@ -123,10 +126,12 @@ mod tests {
             &[
                 ("work_mem".into(), "1MB".into()),
                 ("x.y".into(), "it's\nfsync = off".into()),
+                ("x.z".into(), r"a\'b".into()),
             ],
             true,
         );
         assert!(text.find("work_mem = '8MB'").unwrap() < text.find("work_mem = '1MB'").unwrap());
+        assert!(text.contains(r"x.z = 'a\\''b'"), "{text}");
         assert!(text.contains("x.y = 'it''s fsync = off'\n"), "{text}");
         assert!(
             !text.contains("\nfsync"),
