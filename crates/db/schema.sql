@@ -3780,6 +3780,60 @@ ALTER TABLE ONLY monitoring.alerts FORCE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.alerts OWNER TO sg_owner;
 
 --
+-- Name: backup_state; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.backup_state (
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    node text NOT NULL,
+    archived_at timestamp with time zone,
+    archived_segment text,
+    archive_age_seconds double precision NOT NULL,
+    archive_failures bigint NOT NULL,
+    problems jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT backup_state_problems_check CHECK ((jsonb_typeof(problems) = 'array'::text))
+);
+
+ALTER TABLE ONLY monitoring.backup_state FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.backup_state OWNER TO sg_owner;
+
+--
+-- Name: backups; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.backups (
+    run_id uuid NOT NULL,
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    node text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    label text,
+    repository smallint,
+    database_bytes bigint,
+    stored_bytes bigint,
+    recovered_to timestamp with time zone,
+    rpo_seconds double precision,
+    rto_seconds double precision,
+    problem text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT backups_finished_at_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT backups_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'incr'::text, 'verify'::text, 'drill'::text]))),
+    CONSTRAINT backups_node_check CHECK (((length(node) >= 1) AND (length(node) <= 255))),
+    CONSTRAINT backups_problem_check CHECK (((state <> 'failed'::text) OR (problem IS NOT NULL))),
+    CONSTRAINT backups_sizes_check CHECK (((database_bytes >= 0) AND (stored_bytes >= 0))),
+    CONSTRAINT backups_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'interrupted'::text]))),
+    CONSTRAINT backups_times_check CHECK (((rpo_seconds >= (0)::double precision) AND (rto_seconds >= (0)::double precision)))
+);
+
+ALTER TABLE ONLY monitoring.backups FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.backups OWNER TO sg_owner;
+
+--
 -- Name: channels; Type: TABLE; Schema: monitoring; Owner: sg_owner
 --
 
@@ -5406,6 +5460,20 @@ ALTER TABLE ONLY monitoring.alerts
     ADD CONSTRAINT alerts_tenant_id_alert_id_key UNIQUE (tenant_id, alert_id);
 
 --
+-- Name: backup_state backup_state_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.backup_state
+    ADD CONSTRAINT backup_state_pkey PRIMARY KEY (tenant_id);
+
+--
+-- Name: backups backups_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (run_id);
+
+--
 -- Name: channels channels_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
@@ -6354,6 +6422,24 @@ CREATE INDEX alerts_tenant_id_rule_id_idx ON monitoring.alerts USING btree (tena
 --
 
 CREATE INDEX alerts_tenant_id_since_idx ON monitoring.alerts USING btree (tenant_id, since DESC, alert_id DESC);
+
+--
+-- Name: backups_finished_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX backups_finished_at_idx ON monitoring.backups USING btree (finished_at);
+
+--
+-- Name: backups_kind_started_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX backups_kind_started_at_idx ON monitoring.backups USING btree (kind, started_at DESC);
+
+--
+-- Name: backups_tenant_id_started_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX backups_tenant_id_started_at_idx ON monitoring.backups USING btree (tenant_id, started_at DESC, run_id DESC);
 
 --
 -- Name: channels_tenant_id_created_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
@@ -8050,6 +8136,20 @@ ALTER TABLE ONLY monitoring.alerts
     ADD CONSTRAINT alerts_rule_id_fkey FOREIGN KEY (tenant_id, rule_id) REFERENCES monitoring.alert_rules(tenant_id, rule_id) ON DELETE CASCADE;
 
 --
+-- Name: backup_state backup_state_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.backup_state
+    ADD CONSTRAINT backup_state_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: backups backups_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.backups
+    ADD CONSTRAINT backups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
 -- Name: channels channels_created_by_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
@@ -9649,6 +9749,18 @@ CREATE POLICY admin_access ON monitoring.alert_rules TO sg_admin USING (true) WI
 CREATE POLICY admin_access ON monitoring.alerts TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: backup_state admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.backup_state TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: backups admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.backups TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: channels admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -9715,6 +9827,18 @@ CREATE POLICY backup_access ON monitoring.alert_rules FOR SELECT TO sg_backup US
 CREATE POLICY backup_access ON monitoring.alerts FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: backup_state backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.backup_state FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: backups backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.backups FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: channels backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -9749,6 +9873,18 @@ CREATE POLICY backup_access ON monitoring.security_events FOR SELECT TO sg_backu
 --
 
 CREATE POLICY backup_access ON monitoring.silences FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: backup_state; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.backup_state ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: backups; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.backups ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: channels; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
@@ -9853,6 +9989,18 @@ CREATE POLICY system_access ON monitoring.alert_rules TO sg_system USING (true) 
 CREATE POLICY system_access ON monitoring.alerts TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: backup_state system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.backup_state TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: backups system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.backups TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: channels system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -9899,6 +10047,18 @@ CREATE POLICY tenant_isolation ON monitoring.alert_rules TO sg_app USING ((tenan
 --
 
 CREATE POLICY tenant_isolation ON monitoring.alerts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: backup_state tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.backup_state TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: backups tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.backups TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: channels tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -11777,6 +11937,30 @@ GRANT ALL ON FUNCTION monitoring.severity_rank(p_severity text) TO sg_system;
 GRANT ALL ON FUNCTION monitoring.severity_rank(p_severity text) TO sg_admin;
 
 --
+-- Name: FUNCTION pg_backup_start(label text, fast boolean); Type: ACL; Schema: pg_catalog; Owner: postgres
+--
+
+GRANT ALL ON FUNCTION pg_catalog.pg_backup_start(label text, fast boolean) TO sg_backup;
+
+--
+-- Name: FUNCTION pg_backup_stop(wait_for_archive boolean, OUT lsn pg_lsn, OUT labelfile text, OUT spcmapfile text); Type: ACL; Schema: pg_catalog; Owner: postgres
+--
+
+GRANT ALL ON FUNCTION pg_catalog.pg_backup_stop(wait_for_archive boolean, OUT lsn pg_lsn, OUT labelfile text, OUT spcmapfile text) TO sg_backup;
+
+--
+-- Name: FUNCTION pg_create_restore_point(text); Type: ACL; Schema: pg_catalog; Owner: postgres
+--
+
+GRANT ALL ON FUNCTION pg_catalog.pg_create_restore_point(text) TO sg_backup;
+
+--
+-- Name: FUNCTION pg_switch_wal(); Type: ACL; Schema: pg_catalog; Owner: postgres
+--
+
+GRANT ALL ON FUNCTION pg_catalog.pg_switch_wal() TO sg_backup;
+
+--
 -- Name: FUNCTION excepts(p_conditions jsonb, p_subject jsonb); Type: ACL; Schema: threats; Owner: sg_owner
 --
 
@@ -13112,6 +13296,22 @@ GRANT SELECT ON TABLE monitoring.alerts TO sg_app;
 GRANT SELECT ON TABLE monitoring.alerts TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_admin;
+
+--
+-- Name: TABLE backup_state; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.backup_state TO sg_backup;
+GRANT SELECT ON TABLE monitoring.backup_state TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.backup_state TO sg_system;
+
+--
+-- Name: TABLE backups; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.backups TO sg_backup;
+GRANT SELECT ON TABLE monitoring.backups TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.backups TO sg_system;
 
 --
 -- Name: TABLE channels; Type: ACL; Schema: monitoring; Owner: sg_owner

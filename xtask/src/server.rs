@@ -39,6 +39,17 @@ impl Server {
         data_dir: &Path,
         listen: &str,
     ) -> Result<Self> {
+        Self::start_with(profile, postgres, data_dir, listen, &[])
+    }
+
+    /// As [`Self::start`], with settings of the environment.
+    pub(crate) fn start_with(
+        profile: Profile,
+        postgres: &Postgres,
+        data_dir: &Path,
+        listen: &str,
+        settings: &[(&str, String)],
+    ) -> Result<Self> {
         let ready_file = data_dir.join("ready.json");
         let _ = fs::remove_file(&ready_file);
         let log = fresh_log(data_dir, "server.log");
@@ -51,7 +62,8 @@ impl Server {
         command
             .arg("--ready-file")
             .arg(&ready_file)
-            .env("PG_BIN", &postgres.bin_dir);
+            .env("PG_BIN", &postgres.bin_dir)
+            .envs(settings.iter().map(|(name, value)| (name, value)));
         let child = spawn(&mut command, &log)?;
         Ok(Self {
             child,

@@ -49,10 +49,12 @@ pub(crate) fn test(arguments: &[String]) -> Result {
         npm::install(&node, "e2e")?;
         let slapd = tools::slapd::ensure()?;
         let scim = tools::scim_tester::ensure()?;
+        let pgbackrest = tools::pgbackrest::ensure()?;
         let environment = [
             ("SECUREGUARD_TEST_NODE", node.program.as_path()),
             ("SECUREGUARD_TEST_SLAPD_ROOT", slapd.root.as_path()),
             ("SECUREGUARD_TEST_SCIM_PYTHON", scim.as_path()),
+            ("SECUREGUARD_TEST_PGBACKREST", pgbackrest.program.as_path()),
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
     }

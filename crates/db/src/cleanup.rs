@@ -77,6 +77,11 @@ pub const CLEANUPS: &[Cleanup] = &[
             where e.keep_until < $1::timestamptz limit $2)",
     },
     Cleanup {
+        name: "backups",
+        statement: "delete from monitoring.backups where run_id in (
+            select b.run_id from monitoring.backups b where b.finished_at < $1::timestamptz - interval '400 days' limit $2)",
+    },
+    Cleanup {
         name: "outgoing_mail",
         statement: "delete from users.outgoing_mail where mail_id in (
             select m.mail_id from users.outgoing_mail m

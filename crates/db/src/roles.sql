@@ -82,3 +82,18 @@ exception
         raise notice 'not a superuser: tenant contexts are sealed, which costs more; sg_monitor does not get pg_monitor; the logging of parameters stays as the server has it';
 end
 $$;
+
+-- The same for physical backups: pgBackRest signs in as sg_backup.
+do $$
+begin
+    grant execute on function pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean), pg_catalog.pg_switch_wal(),
+        pg_catalog.pg_create_restore_point(text) to sg_backup;
+    if not pg_has_role('sg_backup', 'pg_read_all_settings', 'usage') then
+        alter role sg_backup inherit;
+        grant pg_read_all_settings to sg_backup;
+    end if;
+exception
+    when insufficient_privilege then
+        raise notice 'not a superuser: sg_backup cannot make physical backups';
+end
+$$;

@@ -15,12 +15,12 @@ use crate::error::{Context, Error};
 use crate::layout::{self, Layout};
 use crate::process::{self, Handed, Supervised};
 use crate::user::{self, RunAs};
-use crate::{Binaries, config, initdb, leftovers};
+use crate::{ArchiveAccess, Binaries, config, initdb, leftovers};
 
 /// The superuser's name, also the name of the database it connects to.
 pub(crate) const SUPERUSER: &str = "postgres";
 /// Part of the socket's file name; nothing listens on a network port.
-const PORT: u16 = 5432;
+pub(crate) const PORT: u16 = 5432;
 /// Longest path of a socket folder. The system allows 107 bytes including `/.s.PGSQL.5432`.
 const SOCKET_DIR_MAX: usize = 90;
 /// How long a fast shutdown may take: it writes everything that is in memory to disk.
@@ -43,6 +43,8 @@ pub struct ClusterOptions {
     /// (90 bytes) or has characters other than letters, digits and `/._-+`, a
     /// private folder below /run or /tmp takes its place for as long as the cluster runs.
     pub socket_dir: Option<PathBuf>,
+    /// Sends the write-ahead log to a repository of backups, or fetches it from there.
+    pub archive: Option<ArchiveAccess>,
     /// How long PostgreSQL may take until it answers. After a crash it replays its log first, which can take minutes.
     pub start_timeout: Duration,
 }
@@ -55,6 +57,7 @@ impl ClusterOptions {
             settings: Vec::new(),
             durable: true,
             socket_dir: None,
+            archive: None,
             start_timeout: Duration::from_secs(300),
         }
     }
@@ -92,10 +95,17 @@ impl Cluster {
             initdb::create(&layout, bin, &run_as, &password, options.durable)?;
             password
         };
-        config::write(&cluster_dir, &options.settings, options.durable, &run_as)?;
+        let mut settings = options.settings.clone();
+        settings.extend(
+            options
+                .archive
+                .iter()
+                .flat_map(|archive| archive.settings.iter().cloned()),
+        );
+        config::write(&cluster_dir, &settings, options.durable, &run_as)?;
         let (socket_dir, temporary_socket_dir) =
             make_socket_dir(&layout, options.socket_dir.as_deref(), &run_as)?;
-        let (process, log) = spawn_postmaster(bin, &layout, &socket_dir, &run_as)?;
+        let (process, log) = spawn_postmaster(bin, &layout, &socket_dir, options.archive.as_ref(), &run_as)?;
         let cluster = Self {
             process,
             socket_dir,
@@ -218,6 +228,7 @@ fn spawn_postmaster(
     bin: &Binaries,
     layout: &Layout,
     socket_dir: &Path,
+    archive: Option<&ArchiveAccess>,
     run_as: &RunAs,
 ) -> Result<(Supervised, u64), Error> {
     let log_path = layout.log_path();
@@ -230,9 +241,10 @@ fn spawn_postmaster(
         .context("open", &log_path)?;
     let log_start = log.metadata().context("read", &log_path)?.len();
     let (data, socket) = (
-        Handed::new(&layout.cluster_dir(), run_as)?,
+        Handed::fixed(&layout.cluster_dir(), run_as, process::CLUSTER_NUMBER)?,
         Handed::new(socket_dir, run_as)?,
     );
+    let mut handed = archive.map_or_else(|| Ok(Vec::new()), |archive| archive.hand_over(run_as))?;
     let mut command = bin.command("postgres");
     command.arg("-D").arg(data.path());
     command.arg("-c").arg(format!(
@@ -244,8 +256,14 @@ fn spawn_postmaster(
         command.arg("-c").arg(setting);
     });
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    process::prepare(&mut command, run_as, &[&data, &socket], Signal::INT);
-    let process = Supervised::spawn(command, run_as, vec![data, socket], log_path)?;
+    handed.extend([data, socket]);
+    process::prepare(
+        &mut command,
+        run_as,
+        &handed.iter().collect::<Vec<_>>(),
+        Signal::INT,
+    );
+    let process = Supervised::spawn(command, run_as, handed, log_path)?;
     Ok((process, log_start))
 }
 

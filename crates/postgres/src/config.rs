@@ -76,7 +76,10 @@ fn render(settings: &[(String, String)], durable: bool) -> String {
         let _ = writeln!(
             text,
             "{name} = '{}'",
-            value.replace('\'', "''").replace(['\n', '\r'], " ")
+            value
+                .replace('\\', r"\\")
+                .replace('\'', "''")
+                .replace(['\n', '\r'], " ")
         );
     };
     DEFAULTS.iter().for_each(|(name, value)| line(name, value));
@@ -91,7 +94,7 @@ fn render(settings: &[(String, String)], durable: bool) -> String {
 }
 
 /// Replaces a file by renaming, never through a link that somebody else could have put there.
-fn replace(dir: &Path, name: &str, text: &str, run_as: &RunAs) -> Result<(), Error> {
+pub(crate) fn replace(dir: &Path, name: &str, text: &str, run_as: &RunAs) -> Result<(), Error> {
     let path = dir.join(name);
     let part = dir.join(format!("{name}.new"));
     match fs::remove_file(&part) {
@@ -123,10 +126,12 @@ mod tests {
             &[
                 ("work_mem".into(), "1MB".into()),
                 ("x.y".into(), "it's\nfsync = off".into()),
+                ("x.z".into(), r"a\'b".into()),
             ],
             true,
         );
         assert!(text.find("work_mem = '8MB'").unwrap() < text.find("work_mem = '1MB'").unwrap());
+        assert!(text.contains(r"x.z = 'a\\''b'"), "{text}");
         assert!(text.contains("x.y = 'it''s fsync = off'\n"), "{text}");
         assert!(
             !text.contains("\nfsync"),

@@ -149,6 +149,37 @@ pub enum Error {
         /// The cluster's directory.
         dir: PathBuf,
     },
+    /// No pgBackRest anywhere that was searched.
+    #[error(
+        "pgBackRest was not found (looked for {searched}), and it makes the backups; install it (on Debian: apt-get install pgbackrest) or set \
+         backup.pgbackrest to the program"
+    )]
+    PgBackRestMissing {
+        /// The files that were looked for, comma-separated.
+        searched: String,
+    },
+    /// pgBackRest says no.
+    #[error("{what} failed: {advice}; pgBackRest said: {output}")]
+    PgBackRest {
+        /// What was tried: `the backup`, `the restore`.
+        what: &'static str,
+        /// What is wrong and what to do.
+        advice: String,
+        /// Its own words.
+        output: String,
+    },
+    /// It was stopped from outside.
+    #[error("{what} was stopped before its end; the next one goes on with what is there")]
+    Interrupted {
+        /// What was stopped.
+        what: &'static str,
+    },
+    /// Nothing in the repository can be restored as asked.
+    #[error("{reason}")]
+    NothingToRestore {
+        /// What is there, and what to ask for.
+        reason: String,
+    },
     /// A file operation failed.
     #[error("cannot {what} {path}: {source}")]
     Io {

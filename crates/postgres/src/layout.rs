@@ -112,6 +112,14 @@ impl Layout {
     }
 }
 
+/// Makes the product's directory and marks it as ours, for whoever puts something into it before the cluster is there.
+///
+/// # Errors
+/// [`Error::InUse`], [`Error::Foreign`], or what the file system says.
+pub fn claim_dir(dir: &Path) -> Result<(), Error> {
+    Layout::open(dir).map(drop)
+}
+
 /// Makes a folder that only its owner may enter; one that exists is tightened.
 pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Error> {
     DirBuilder::new()

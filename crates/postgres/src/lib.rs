@@ -16,6 +16,7 @@
 //!
 //! The library is synchronous and reads no environment variable.
 
+mod backup;
 mod cluster;
 mod config;
 mod error;
@@ -27,7 +28,12 @@ mod process;
 mod scram;
 mod user;
 
+pub use backup::{
+    ArchiveAccess, BackupInfo, BackupKind, BackupOptions, Gap, Login, PgBackRest, Place, Recovered, Recovery,
+    RepositoryPlace, S3, Stanza, Until, Watch,
+};
 pub use cluster::{Cluster, ClusterOptions};
 pub use error::Error;
 pub use find::{Binaries, PgVersion, Search, find};
+pub use layout::claim_dir;
 pub use scram::scram_verifier;

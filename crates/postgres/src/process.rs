@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::FdFlags;
@@ -22,6 +24,16 @@ const LOG_CHECK: Duration = Duration::from_secs(10);
 /// The log is cut when it grows beyond this many bytes; what it held moves to `postgresql.log.1`.
 const LOG_CAP: u64 = 16 * 1024 * 1024;
 
+/// Numbers of descriptors that name the same folder in every process that gets it: PostgreSQL, its archive command, and pgBackRest, which insists
+/// on the path that PostgreSQL tells for its directory. Below the 1,024 that a process may have open by default.
+const FIXED_NUMBERS: Range<RawFd> = 960..968;
+/// The cluster's directory.
+pub(crate) const CLUSTER_NUMBER: RawFd = 960;
+/// pgBackRest's configuration and locks.
+pub(crate) const WORK_NUMBER: RawFd = 961;
+/// The first repository's folder; the second one's follows.
+pub(crate) const REPOSITORY_NUMBER: RawFd = 962;
+
 /// A folder as PostgreSQL's programs reach it.
 ///
 /// Root hands over an open descriptor, named `/proc/self/fd/N`: the unprivileged user then needs no right to
@@ -29,6 +41,7 @@ const LOG_CAP: u64 = 16 * 1024 * 1024;
 pub(crate) struct Handed {
     file: File,
     path: PathBuf,
+    number: Option<RawFd>,
 }
 
 impl Handed {
@@ -39,13 +52,58 @@ impl Handed {
         } else {
             dir.to_owned()
         };
-        Ok(Self { file, path })
+        Ok(Self {
+            file,
+            path,
+            number: None,
+        })
+    }
+
+    /// The same under one of the fixed numbers.
+    pub(crate) fn fixed(dir: &Path, run_as: &RunAs, number: RawFd) -> Result<Self, Error> {
+        if !run_as.switch {
+            return Self::new(dir, run_as);
+        }
+        reserve_numbers()?;
+        let file = File::open(dir).context("open", dir)?;
+        let file = if FIXED_NUMBERS.contains(&file.as_raw_fd()) {
+            File::from(rustix::io::fcntl_dupfd_cloexec(&file, FIXED_NUMBERS.end).context("open", dir)?)
+        } else {
+            file
+        };
+        Ok(Self {
+            file,
+            path: fd_path(number),
+            number: Some(number),
+        })
+    }
+
+    /// The folder under its own path, for whoever may enter what is above it.
+    pub(crate) fn plain(dir: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            file: File::open(dir).context("open", dir)?,
+            path: dir.to_owned(),
+            number: None,
+        })
+    }
+
+    /// The path that [`Self::fixed`] gives.
+    pub(crate) fn fixed_path(dir: &Path, run_as: &RunAs, number: RawFd) -> PathBuf {
+        if run_as.switch {
+            fd_path(number)
+        } else {
+            dir.to_owned()
+        }
     }
 
     /// The same, for a file that is reached by its descriptor only.
     pub(crate) fn from_file(file: File) -> Self {
         let path = fd_path(file.as_raw_fd());
-        Self { file, path }
+        Self {
+            file,
+            path,
+            number: None,
+        }
     }
 
     /// The path to put on the program's command line.
@@ -61,15 +119,23 @@ pub(crate) fn prepare(command: &mut Command, run_as: &RunAs, handed: &[&Handed],
     if run_as.switch {
         command.uid(run_as.uid).gid(run_as.gid);
     }
-    let keep: Vec<RawFd> = handed.iter().map(|h| h.file.as_raw_fd()).collect();
+    let keep: Vec<(RawFd, Option<RawFd>)> = handed.iter().map(|h| (h.file.as_raw_fd(), h.number)).collect();
     let parent = rustix::process::getpid();
     let before_exec = move || -> io::Result<()> {
-        for fd in &keep {
+        for (fd, number) in &keep {
             #[expect(unsafe_code, reason = "the descriptor number was captured before fork")]
             // SAFETY: the caller keeps the `Handed` values alive until spawn returns, so the forked child holds an open
             // descriptor of this number until it calls exec.
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
-            rustix::io::fcntl_setfd(fd, FdFlags::empty())?;
+            match number {
+                None => rustix::io::fcntl_setfd(fd, FdFlags::empty())?,
+                Some(number) => {
+                    #[expect(unsafe_code, reason = "the number is ours: see `reserve_numbers`")]
+                    // SAFETY: whatever has the number in the forked child is the placeholder, which nothing there uses; it is not closed here.
+                    let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(*number) });
+                    rustix::io::dup2(fd, &mut target)?;
+                }
+            }
         }
         // Changing the user clears this, and it has been changed by now.
         rustix::process::set_parent_process_death_signal(Some(death_signal))?;
@@ -213,6 +279,22 @@ pub(crate) fn cut_log(log: &Path, cap: u64) -> io::Result<()> {
         std::fs::copy(log, &older)?;
         file.set_len(0)?;
     }
+    Ok(())
+}
+
+/// Fills the fixed numbers with placeholders, so that nothing else of this process gets them, least of all the pipe by which a child tells that it
+/// cannot start.
+fn reserve_numbers() -> Result<(), Error> {
+    static PLACEHOLDERS: OnceLock<Vec<OwnedFd>> = OnceLock::new();
+    if PLACEHOLDERS.get().is_some() {
+        return Ok(());
+    }
+    let null = Path::new("/dev/null");
+    let file = File::open(null).context("open", null)?;
+    let placeholders: Result<Vec<OwnedFd>, Error> = FIXED_NUMBERS
+        .map(|number| rustix::io::fcntl_dupfd_cloexec(&file, number).context("open", null))
+        .collect();
+    let _ = PLACEHOLDERS.set(placeholders?);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `secureguard`: the server.
 
+mod backup_verbs;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +69,13 @@ enum Command {
         #[command(subcommand)]
         command: Approver,
     },
+    /// Make backups, look at them, and try them out.
+    Backup {
+        #[command(subcommand)]
+        command: backup_verbs::Backup,
+    },
+    /// Restore a backup into a new data directory.
+    Restore(backup_verbs::RestoreArguments),
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
@@ -300,6 +309,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Approver { command } => run_approver(file, command)?,
         Command::Audit { command } => return run_audit(file, command),
+        Command::Backup { command } => return backup_verbs::run(file, command),
+        Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
         Command::Admin {
             command: Admin::ExportTenant { slug, file, data_dir },
         } => {

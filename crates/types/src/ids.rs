@@ -65,6 +65,8 @@ define_ids! {
     HoldId;
     /// A rule over a figure (`monitoring.alert_rules.rule_id`).
     AlertRuleId;
+    /// A backup, verification or drill (`monitoring.backups.run_id`).
+    BackupRunId;
     /// An alert (`monitoring.alerts.alert_id`).
     AlertId;
     /// Where people are told of incidents and alerts (`monitoring.channels.channel_id`).

@@ -17,9 +17,9 @@ mod values;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::CommandState;
 pub use ids::{
-    AgentId, AlertId, AlertRuleId, ChannelId, CommandId, EventId, ExceptionId, FactorId, FindingId, HoldId,
-    Ids, KeyId, NotificationId, ProviderId, RecordId, RouteId, SessionId, SilenceId, TenantId, ThreatId,
-    TimeOrderedIds, UserId,
+    AgentId, AlertId, AlertRuleId, BackupRunId, ChannelId, CommandId, EventId, ExceptionId, FactorId,
+    FindingId, HoldId, Ids, KeyId, NotificationId, ProviderId, RecordId, RouteId, SessionId, SilenceId,
+    TenantId, ThreatId, TimeOrderedIds, UserId,
 };
 pub use incident::{IncidentStatus, InvalidTransition};
 pub use permission::{Permission, Role, RoleName, Scope};

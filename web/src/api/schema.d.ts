@@ -499,6 +499,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitoring/backup-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How backups and the archive of the installation stand. Needs `tenants_manage` too. */
+        get: operations["get_backup_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists backups, verifications and drills of the installation. Needs `tenants_manage` too. */
+        get: operations["list_backups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitoring/channels": {
         parameters: {
             query?: never;
@@ -2170,6 +2204,114 @@ export interface components {
         BackupCodes: {
             /** @description Ten codes of 120 bits, each good once; shown this once. */
             codes: string[];
+        };
+        /** @description Something that is wrong with backups. */
+        BackupProblem: {
+            /** @description What it is about, as in the alert: `archiving`, `backup`, `drill`, `repository`, `watch`. */
+            subject: string;
+            /** @description What is wrong, and what to do. */
+            words: string;
+        };
+        /**
+         * Format: uuid
+         * @description A backup, verification or drill (`monitoring.backups.run_id`).
+         */
+        BackupRunId: string;
+        /**
+         * @description What was done.
+         * @enum {string}
+         */
+        BackupRunKind: "full" | "incr" | "verify" | "drill";
+        /**
+         * @description How it ended.
+         * @enum {string}
+         */
+        BackupRunState: "running" | "completed" | "failed" | "interrupted";
+        /** @description A backup, verification or drill. */
+        BackupRunView: {
+            /**
+             * Format: int64
+             * @description Bytes of the database.
+             */
+            database_bytes?: number | null;
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            finished_at?: string | null;
+            /** @description What was done. */
+            kind: components["schemas"]["BackupRunKind"];
+            /** @description pgBackRest's name of the backup. */
+            label?: string | null;
+            /** @description The machine that did it. */
+            node: string;
+            /** @description What was wrong, and what to do. */
+            problem?: string | null;
+            /**
+             * Format: date-time
+             * @description Of a drill: the moment of the last transaction that came back.
+             */
+            recovered_to?: string | null;
+            /**
+             * Format: int32
+             * @description The repository, 1 or 2.
+             */
+            repository?: number | null;
+            /**
+             * Format: double
+             * @description Of a drill to the latest moment: seconds before its begin that would have been lost.
+             */
+            rpo_seconds?: number | null;
+            /**
+             * Format: double
+             * @description Of a drill: seconds until the restored database accepted writes.
+             */
+            rto_seconds?: number | null;
+            /** @description Its id. */
+            run_id: components["schemas"]["BackupRunId"];
+            /**
+             * Format: date-time
+             * @description Begin.
+             */
+            started_at: string;
+            /** @description How it ended. */
+            state: components["schemas"]["BackupRunState"];
+            /**
+             * Format: int64
+             * @description Bytes that were added to the repository.
+             */
+            stored_bytes?: number | null;
+        };
+        /** @description How backups and the archive stand. */
+        BackupStateView: {
+            /**
+             * Format: double
+             * @description Seconds that the archive was behind when it was last looked at.
+             */
+            archive_age_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Attempts to archive that have failed since PostgreSQL counts.
+             */
+            archive_failures?: number | null;
+            /**
+             * Format: date-time
+             * @description When a segment of the write-ahead log last reached the archive.
+             */
+            archived_at?: string | null;
+            /** @description Whether a node has ever watched backups here: false where none is configured. */
+            configured: boolean;
+            last_backup?: components["schemas"]["BackupRunView"] | null;
+            last_drill?: components["schemas"]["BackupRunView"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last looked at.
+             */
+            looked_at?: string | null;
+            /** @description The machine that watches. */
+            node?: string | null;
+            /** @description What is wrong; empty when all is well. */
+            problems: components["schemas"]["BackupProblem"][];
         };
         /** @description `POST /api/v1/users/me/factors/totp`. */
         BeginTotp: {
@@ -3857,6 +3999,66 @@ export interface components {
                 reason?: string | null;
                 /** @description The request's id. */
                 request_id?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_BackupRunView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Bytes of the database.
+                 */
+                database_bytes?: number | null;
+                /**
+                 * Format: date-time
+                 * @description End.
+                 */
+                finished_at?: string | null;
+                /** @description What was done. */
+                kind: components["schemas"]["BackupRunKind"];
+                /** @description pgBackRest's name of the backup. */
+                label?: string | null;
+                /** @description The machine that did it. */
+                node: string;
+                /** @description What was wrong, and what to do. */
+                problem?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Of a drill: the moment of the last transaction that came back.
+                 */
+                recovered_to?: string | null;
+                /**
+                 * Format: int32
+                 * @description The repository, 1 or 2.
+                 */
+                repository?: number | null;
+                /**
+                 * Format: double
+                 * @description Of a drill to the latest moment: seconds before its begin that would have been lost.
+                 */
+                rpo_seconds?: number | null;
+                /**
+                 * Format: double
+                 * @description Of a drill: seconds until the restored database accepted writes.
+                 */
+                rto_seconds?: number | null;
+                /** @description Its id. */
+                run_id: components["schemas"]["BackupRunId"];
+                /**
+                 * Format: date-time
+                 * @description Begin.
+                 */
+                started_at: string;
+                /** @description How it ended. */
+                state: components["schemas"]["BackupRunState"];
+                /**
+                 * Format: int64
+                 * @description Bytes that were added to the repository.
+                 */
+                stored_bytes?: number | null;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -7714,6 +7916,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AlertView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backup_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How they stand, and what is wrong with them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupStateView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_backups: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Runs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BackupRunView"];
                 };
             };
             /** @description Refused. */

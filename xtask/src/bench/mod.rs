@@ -2,6 +2,7 @@
 
 mod agent_idle;
 mod audit;
+mod backup;
 mod console_size;
 mod database;
 mod ready;
@@ -9,7 +10,7 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "ready",
     "console-size",
     "login",
@@ -22,6 +23,7 @@ const NAMES: [&str; 12] = [
     "audit-search",
     "rls",
     "series",
+    "backup",
 ];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
@@ -46,6 +48,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "audit-search" => audit::measure_search(arguments),
         "rls" => database::measure("rls", 10_000_000, arguments),
         "series" => database::measure("series", 100_000_000, arguments),
+        "backup" => backup::measure(arguments),
         _ => Err(usage()),
     }
 }
@@ -67,7 +70,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N] [plain|tls]",
+        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N|--gigabytes N] [plain|tls]",
         NAMES.join("|")
     )
 }

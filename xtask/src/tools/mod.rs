@@ -4,6 +4,7 @@ pub(crate) mod apt;
 pub(crate) mod chromium;
 pub(crate) mod compiler;
 pub(crate) mod node;
+pub(crate) mod pgbackrest;
 pub(crate) mod postgres;
 pub(crate) mod postgres_18;
 pub(crate) mod python;
@@ -38,6 +39,12 @@ pub(crate) fn install_all() -> Result {
     ui::say(&format!("{}: {}", chromium.version, chromium.program.display()));
     let slapd = slapd::ensure()?;
     ui::say(&format!("slapd {}: {}", slapd.version, slapd.root.display()));
+    let pgbackrest = pgbackrest::ensure()?;
+    ui::say(&format!(
+        "pgBackRest {}: {}",
+        pgbackrest.version,
+        pgbackrest.program.display()
+    ));
     ui::say(&format!("SCIM client: {}", scim_tester::ensure()?.display()));
     Ok(())
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{DbError, Reads, SystemTx, Writes, tx::Connection, users::After};
 
 /// Kinds of rules whose figure the database (`monitoring.measure`) or the server computes.
-pub const EVALUATED: [&str; 9] = [
+pub const EVALUATED: [&str; 10] = [
     "failed_sign_ins",
     "account_lockouts",
     "password_policy_violations",
@@ -21,6 +21,7 @@ pub const EVALUATED: [&str; 9] = [
     "slow_queries",
     "storage_usage",
     "unauthorized_database_access",
+    "backup_failure",
 ];
 
 /// Alerts of one tenant, newest first; of the given states where there are some. The caller of a request sees their own tenant's only,

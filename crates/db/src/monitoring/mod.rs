@@ -1,6 +1,7 @@
 //! The state of a tenant at one glance, the notices that something in it has changed, the alerts over figures, and who is told of them.
 
 mod alerts;
+mod backups;
 mod channels;
 mod live;
 mod notifications;
@@ -10,6 +11,11 @@ mod silences;
 pub use alerts::{
     EVALUATED, SecurityEvent, clear_alert, evaluate_alert_rules, judge_figure, list_alert_rules, list_alerts,
     raise_alert, record_security_event, update_alert_rule,
+};
+pub use backups::{
+    ArchiverFigures, BackupOutcome, count_audit_events, find_last_backup_run, finish_backup_run,
+    insert_backup_run, interrupt_backup_runs, list_backup_runs, read_archiver, read_backup_state,
+    save_backup_state,
 };
 pub use channels::{
     Channel, ChannelToSave, NOTIFICATION_FAILURE, count_channels, count_routes, delete_channel, delete_route,

@@ -116,6 +116,10 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             select gen_random_uuid(), '{a}', 'aaaaaaaa-0000-4000-8000-000000000091', 'test', 'low', 'old:' || n, now(), now(), now(), now() - d, o
             from (values (1, interval '91 days', 'sent'), (2, '91 days', 'merged'), (3, '89 days', 'sent'), (4, null, null)) v (n, d, o)"), 2,
             "select count(*) - 2 from monitoring.notifications where dedup_key like 'old:%'".to_owned()),
+        ("backups", format!("insert into monitoring.backups (run_id, tenant_id, kind, state, node, started_at, finished_at)
+            select gen_random_uuid(), '{a}', 'drill', 'completed', 'old', now() - d, now() - d
+            from (values (interval '401 days'), ('399 days')) v (d)"), 1,
+            "select count(*) - 1 from monitoring.backups where node = 'old'".to_owned()),
         ("silences", format!("insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at, ended_at)
             select gen_random_uuid(), '{a}', 'old', now() - interval '500 days', now() - e, now() - d
             from (values (interval '401 days', null::interval), ('399 days', '401 days'), ('399 days', null)) v (e, d)"), 2,

@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod leftovers;

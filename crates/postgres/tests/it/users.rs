@@ -48,7 +48,11 @@ fn the_whole_suite_also_passes_as_a_plain_user() {
         .args(["--test-threads", "2"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .envs(std::env::var_os("PG_BIN").map(|bin| ("PG_BIN", bin)))
+        .envs(
+            ["PG_BIN", "SECUREGUARD_TEST_PGBACKREST"]
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
         .env("TMPDIR", &home)
         .uid(NOBODY)
         .gid(NOBODY)

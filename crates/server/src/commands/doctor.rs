@@ -5,6 +5,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 use sg_db::Db;
 use sg_db::audit::list_unexported;
+use sg_db::monitoring::read_backup_state;
 use sg_db::users::count_secrets_by_key;
 use sg_postgres::Search;
 use sg_types::{Clock, SystemClock};
@@ -57,6 +58,10 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
         Finding {
             about: "audit sinks",
             result: check_audit_sinks(config),
+        },
+        Finding {
+            about: "backups",
+            result: crate::backup::check_setup(config).map_err(|error| format!("{error:#}")),
         },
         Finding {
             about: "console",
@@ -173,6 +178,30 @@ async fn check_audit_exports(config: &Config, db: &Db) -> Result<String, String>
     Ok("every sink has been told everything".to_owned())
 }
 
+/// What the watch over backups last saw.
+async fn check_backup_state(config: &Config, db: &Db) -> Result<String, String> {
+    let read = async {
+        let mut tx = db.system("doctor").await?;
+        read_backup_state(&mut tx).await
+    };
+    let seen = read.await.map_err(|error| format!("cannot be read: {error}"))?;
+    if !config.backup.is_on() {
+        return Ok("nothing is to be said without a repository".to_owned());
+    }
+    if !seen.problems.is_empty() {
+        let words: Vec<String> = seen
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.subject, problem.words))
+            .collect();
+        return Err(words.join("\n"));
+    }
+    match seen.last_backup {
+        Some(run) => Ok(format!("the last one is of {}", run.started_at.to_rfc3339())),
+        None => Err("none was made yet; run `secureguard backup full`".to_owned()),
+    }
+}
+
 fn check_console() -> Result<String, String> {
     if console::is_built() {
         return Ok("is part of this program".to_owned());
@@ -204,6 +233,10 @@ async fn check_database(config: &Config) -> Vec<Finding> {
                     result: check_sealed_secrets(config, &db).await,
                 });
             }
+            findings.push(Finding {
+                about: "state of backups",
+                result: check_backup_state(config, &db).await,
+            });
             findings.push(Finding {
                 about: "audit exports",
                 result: check_audit_exports(config, &db).await,

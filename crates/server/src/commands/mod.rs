@@ -3,6 +3,7 @@
 mod admin;
 mod approver;
 mod audit;
+mod backup;
 mod database;
 mod doctor;
 mod migrate;
@@ -13,6 +14,7 @@ mod tenant_export;
 pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
 pub use approver::{CertifyRequest, certify_approver, make_approver_root, run_signer, sign_trust};
 pub use audit::{export_file, public_key, verify_database, verify_files};
+pub use backup::{init_backups, list_backups, restore_backup, run_backup};
 pub use doctor::{Finding, doctor};
 pub use migrate::migrate;
 pub use reset_factors::reset_factors;

@@ -48,13 +48,15 @@ pub fn load(file: Option<&Path>, verb: Verb) -> Result<Config, ConfigError> {
     if verb == Verb::Up {
         layers = layers.merge(Serialized::default("ingest.check_in_seconds", 30));
     }
-    if let Some(path) = file_to_read(file)? {
+    let file = file_to_read(file)?;
+    if let Some(path) = &file {
         layers = layers.merge(Toml::file_exact(path));
     }
     let layers = layers.merge(plain_environment()).merge(prefixed_environment());
     let mut config: Config = layers
         .extract()
         .map_err(|error| ConfigError(error.into_iter().map(|e| describe(&e)).collect()))?;
+    config.file = file;
     let mut wrong = config.mail.load_files(config.http.public_url.is_some());
     wrong.extend(config.passwords.load_files());
     if let Err(ConfigError(more)) = check(&config) {
@@ -145,6 +147,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         wrong.push(reason);
     }
     wrong.extend(config.audit.problems());
+    wrong.extend(config.backup.problems());
     if wrong.is_empty() {
         Ok(())
     } else {

@@ -1,6 +1,7 @@
 //! Settings: the documented defaults, below a file, below the environment. Unknown names are errors.
 
 mod audit;
+mod backup;
 mod database;
 mod http;
 mod ingest;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
+pub use backup::{BackupClusterConfig, BackupConfig, BackupS3Config};
 pub use database::DatabaseConfig;
 pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;
@@ -41,6 +43,9 @@ pub use tls::{TlsConfig, TlsMode};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The file that was read; none when there was none.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// Where keys, certificates and `up`'s database live.
     pub data_dir: PathBuf,
     /// The listener and what it accepts.
@@ -69,6 +74,8 @@ pub struct Config {
     pub secrets: SecretsConfig,
     /// The signature under the audit log, its retention and where it is told.
     pub audit: AuditConfig,
+    /// Backups of the database.
+    pub backup: BackupConfig,
     /// Who may read `/metrics`.
     pub metrics: MetricsConfig,
     /// The log.

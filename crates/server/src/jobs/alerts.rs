@@ -5,7 +5,7 @@ use sg_db::agents::try_job_lock;
 use sg_db::monitoring::{evaluate_alert_rules, judge_figure, list_alert_rules};
 use sg_types::TenantId;
 
-use crate::{AppState, monitoring::measure_host};
+use crate::{AppState, backup::note_missing_watch, monitoring::measure_host};
 
 /// Raises and clears alerts.
 ///
@@ -35,6 +35,7 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
         .await?;
         raised += i32::from(beyond);
     }
+    raised += i32::from(note_missing_watch(&mut tx, now).await?);
     tx.commit_upkeep().await?;
     metrics::gauge!("sg_monitoring_alerts_count").set(f64::from(raised));
     Ok(u64::try_from(raised).unwrap_or(0))

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::users::providers::ldap;
-use crate::{AppState, ingest, mail, monitoring, threats};
+use crate::{AppState, backup, ingest, mail, monitoring, threats};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
@@ -33,6 +33,8 @@ const UPKEEP: Duration = Duration::from_secs(600);
 const ALERTS: Duration = Duration::from_secs(30);
 /// Time between looks at what correlation rules count.
 const CORRELATIONS: Duration = Duration::from_secs(1);
+/// Time between looks at the archive and the repositories, and at what is due of backups.
+const BACKUPS: Duration = Duration::from_secs(60);
 /// Time between looks into the outbox.
 const MAIL: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,15 @@ pub fn spawn(state: &AppState) {
     keep(state, "upkeep", UPKEEP, upkeep::run);
     keep(state, "correlations", CORRELATIONS, threats::judge_correlations);
     keep(state, "alert-rules", ALERTS, alerts::run);
+    if state.config.backup.is_on() {
+        keep(
+            state,
+            "backup-watch",
+            state.config.backup.watch_period(BACKUPS),
+            backup::watch,
+        );
+        keep(state, "backups", BACKUPS, backup::run_due);
+    }
     if state.mailer.is_some() {
         keep(state, "outgoing-mail", MAIL, mail::run);
     }

@@ -55,8 +55,13 @@ impl OwnCluster {
             "max_connections".to_owned(),
             (config.database.max_connections * 2 + 20).to_string(),
         ));
+        let backups = config.clone();
         let shared = tokio::task::spawn_blocking(move || {
             let binaries = search.run()?;
+            if backups.backup.is_of_up() {
+                sg_postgres::claim_dir(&backups.data_dir)?;
+                options.archive = Some(crate::backup::archiving(&backups)?);
+            }
             tracing::info!(postgres.version = %binaries.version, postgres.dir = %binaries.bin_dir.display(), "starting the database");
             let cluster = Cluster::start(&binaries, &options)?;
             let address = Address {
@@ -67,7 +72,7 @@ impl OwnCluster {
             };
             // After a crash it has to come back at the same place.
             options.socket_dir = Some(address.socket_dir.clone());
-            Ok::<_, sg_postgres::Error>(Shared {
+            anyhow::Ok(Shared {
                 running: Mutex::new(Some(cluster)),
                 binaries,
                 options,

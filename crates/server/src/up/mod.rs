@@ -16,6 +16,7 @@ use sg_types::{Clock, SystemClock, TimeOrderedIds};
 pub use cluster::OwnCluster;
 pub use ready_file::{Admin, ReadyFile};
 pub use secrets::{RolePasswords, Urls, read_urls};
+pub(crate) use secrets::{read_password, restored_urls, socket_dir};
 pub use signer::connect_signer;
 
 use crate::audit::AuditKeeper;

@@ -11,7 +11,7 @@ use super::cluster::Address;
 use crate::files;
 
 /// Roles that sign in with a password of their own.
-const ROLES: [&str; 3] = ["sg_app", "sg_system", "sg_admin"];
+const ROLES: [&str; 4] = ["sg_app", "sg_system", "sg_admin", "sg_backup"];
 /// Where the socket of the running cluster is told to other commands on this machine.
 const SOCKET_FILE: &str = "socket";
 
@@ -126,6 +126,42 @@ pub fn read_urls(data_dir: &Path) -> anyhow::Result<(SecretString, SecretString)
         anyhow::Ok(url(&socket_dir, port, role, password.expose_secret(), DATABASE))
     };
     Ok((role("sg_app")?, role("sg_system")?))
+}
+
+/// The folder of the socket of the cluster in `data_dir`: where it last listened, else where it will.
+pub(crate) fn socket_dir(data_dir: &Path) -> PathBuf {
+    std::fs::read_to_string(data_dir.join("secrets").join(SOCKET_FILE))
+        .ok()
+        .and_then(|text| text.lines().next().map(PathBuf::from))
+        .unwrap_or_else(|| data_dir.join("run"))
+}
+
+/// The password of a role of the cluster in `data_dir`; none where it has none yet.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read_password(data_dir: &Path, role: &str) -> anyhow::Result<Option<SecretString>> {
+    read(&data_dir.join("secrets").join(role))
+}
+
+/// URLs as `sg_app`, `sg_system` and superuser of a cluster that was restored into `data_dir`.
+///
+/// # Errors
+/// When a password cannot be read.
+pub(crate) fn restored_urls(
+    data_dir: &Path,
+    socket_dir: &Path,
+) -> anyhow::Result<(SecretString, SecretString, SecretString)> {
+    let role = |file: &str, role: &str| {
+        let password = read_password(data_dir, file)?
+            .with_context(|| format!("the password of {role} is not in the backup"))?;
+        anyhow::Ok(url(socket_dir, 5432, role, password.expose_secret(), DATABASE))
+    };
+    Ok((
+        role("sg_app", "sg_app")?,
+        role("sg_system", "sg_system")?,
+        role("postgres-superuser", "postgres")?,
+    ))
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<SecretString>> {

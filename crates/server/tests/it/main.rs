@@ -19,6 +19,8 @@ mod audit_chain;
 #[cfg(test)]
 mod authz;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod edge;

@@ -56,7 +56,7 @@ impl Up {
         format!("{}{path}", self.ready["url"].as_str().unwrap())
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
@@ -75,7 +75,7 @@ impl Drop for Up {
     }
 }
 
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_secureguard"));
     for name in ["DATABASE_URL", "DATABASE_SYSTEM_URL", "DATABASE_MIGRATE_URL"] {
         command.env_remove(name);
@@ -106,7 +106,7 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-async fn sign_in(up: &Up, username: &str, password: &str) -> (u16, Value) {
+pub(crate) async fn sign_in(up: &Up, username: &str, password: &str) -> (u16, Value) {
     let body = json!({"username": username, "password": password});
     let answer = client()
         .post(up.url("/api/v1/sessions"))

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod backups;
 pub mod commands;
 pub mod exceptions;
 pub mod factors;

@@ -1,6 +1,7 @@
 //! One row at least in every table for each of two tenants: what the isolation tests look for. Each area of the schema has its file.
 
 mod audit_chain;
+mod backups;
 mod correlations;
 mod exceptions;
 mod factors;
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     exceptions::seed,
     rules::seed,
     notifications::seed,
+    backups::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.
@@ -42,7 +44,7 @@ impl Seed {
     /// The tenant's `number`th id as an SQL literal; 0 is the tenant itself, 1 its administrator, 2 its plain user, 11 that user's
     /// endpoint, 12 an endpoint of nobody, 21 and 22 the incidents on them, 31 the finding of the first, 51 the administrator's API key,
     /// 61 and 62 the secrets of the tenant and of its plain user, 71 to 75 that user's second factors, 81 an
-    /// exception, 91 to 94 a channel, a route, a silence and a notification.
+    /// exception, 91 to 94 a channel, a route, a silence and a notification, 95 a backup.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("'{}-0000-4000-8000-{number:012}'::uuid", self.0.repeat(8))
     }

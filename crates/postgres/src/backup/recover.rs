@@ -1,0 +1,177 @@
+//! The way back: files from a backup, then the log from the archive, up to a moment.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::info::BackupInfo;
+use super::run::Watch;
+use super::stanza::Stanza;
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::error::{Context, Error};
+use crate::layout::{self, Layout};
+use crate::{Binaries, config, leftovers};
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// The end of the archive.
+    Latest,
+    /// The last transaction that was committed at this moment or before.
+    Time(DateTime<Utc>),
+}
+
+/// What to restore, and whereto.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The product's directory to be; empty or not there.
+    pub target: PathBuf,
+    /// How far.
+    pub until: Until,
+    /// Whether the log that is written from then on is kept for the archive: yes for a cluster that goes on living, no for a trial.
+    pub keep_log: bool,
+    /// How long replaying the log may take.
+    pub patience: Duration,
+}
+
+/// A cluster that has come back and accepts writes.
+#[derive(Debug)]
+pub struct Recovered {
+    /// It runs; dropping it stops it.
+    pub cluster: Cluster,
+    /// How long replaying the log took, until writes were accepted.
+    pub replay: Duration,
+}
+
+impl Recovery {
+    /// Which backup to begin with: the newest that was complete by then, and whose pages are sound.
+    ///
+    /// # Errors
+    /// [`Error::NothingToRestore`].
+    pub fn choose<'a>(&self, backups: &'a [BackupInfo]) -> Result<&'a BackupInfo, Error> {
+        let nothing = |reason: String| Err(Error::NothingToRestore { reason });
+        let sound = || backups.iter().filter(|backup| !backup.has_page_errors);
+        let chosen = match self.until {
+            Until::Latest => sound().next_back(),
+            Until::Time(time) => sound().rfind(|backup| backup.finished_at <= time),
+        };
+        match (chosen, sound().next(), backups.first()) {
+            (Some(backup), ..) => Ok(backup),
+            (None, Some(oldest), _) => nothing(format!(
+                "no backup is that old: the first moment that can be restored is {}",
+                oldest.finished_at.to_rfc3339()
+            )),
+            (None, None, Some(_)) => nothing(
+                "every backup in the repository holds pages that do not fit their checksums".to_owned(),
+            ),
+            (None, None, None) => nothing(
+                "the repository holds no backup: is this the right repository, and was one ever made?"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Stanza {
+    /// Copies the files of a backup to `<target>/postgres`, beside their place first, so that half of it never looks like a cluster. Returns how long
+    /// it took.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when the target holds a cluster, [`Error::DiskFull`], [`Error::PgBackRest`].
+    pub fn restore_files(
+        &self,
+        recovery: &Recovery,
+        backup: &BackupInfo,
+        watch: &mut dyn Watch,
+    ) -> Result<Duration, Error> {
+        let began = Instant::now();
+        let layout = Layout::open(&recovery.target)?;
+        let (finished, unfinished) = (layout.cluster_dir(), layout.unfinished_dir());
+        if finished.exists() {
+            return Err(Error::Foreign {
+                dir: recovery.target.clone(),
+                reason: "it holds a database already, and a restore never writes over one".to_owned(),
+            });
+        }
+        leftovers::end_all(&unfinished)?;
+        remove(&unfinished)?;
+        layout::require_space(&layout.dir, backup.database_bytes + backup.database_bytes / 10)?;
+        layout::make_dir_for(&unfinished, &self.run_as)?;
+        let (set, repository) = (
+            format!("--set={}", backup.label),
+            format!("--repo={}", backup.repository),
+        );
+        let arguments = [
+            "--log-level-console=detail",
+            set.as_str(),
+            repository.as_str(),
+            "--type=preserve",
+            "restore",
+        ];
+        self.run("the restore", &arguments, Some(&unfinished), watch)?;
+        config::replace(&unfinished, "recovery.signal", "", &self.run_as)?;
+        // The moment was chosen for this restore; what an administrator had set lives on in local.conf.
+        config::replace(&unfinished, "postgresql.auto.conf", "", &self.run_as)?;
+        std::fs::rename(&unfinished, &finished).context("create", &finished)?;
+        File::open(&layout.dir)
+            .and_then(|dir| dir.sync_all())
+            .context("flush", &layout.dir)?;
+        Ok(began.elapsed())
+    }
+
+    /// Starts the restored cluster, which replays the log up to the moment and then accepts writes. The superuser's password has to be in
+    /// `<target>/secrets/postgres-superuser`.
+    ///
+    /// # Errors
+    /// [`Error::Start`], [`Error::NothingToRestore`] when the archive ends before the moment.
+    pub fn recover(&self, bin: &Binaries, recovery: &Recovery) -> Result<Recovered, Error> {
+        let mut options = ClusterOptions::new(&recovery.target);
+        options.start_timeout = recovery.patience;
+        options.archive = Some(self.fetching(&recovery.target.join("postgres")));
+        let mut set = |name: &str, value: String| options.settings.push((name.to_owned(), value));
+        // Nobody is let in before the log is replayed, so that "ready" means that writes are accepted.
+        set("hot_standby", "off".to_owned());
+        if recovery.keep_log {
+            // Segments wait until the archive command is set again.
+            set("archive_mode", "on".to_owned());
+        }
+        if let Until::Time(time) = recovery.until {
+            set(
+                "recovery_target_time",
+                time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string(),
+            );
+            set("recovery_target_action", "promote".to_owned());
+        }
+        let began = Instant::now();
+        let cluster = Cluster::start(bin, &options).map_err(|error| match error {
+            Error::Start { tail, .. } if tail.contains("before configured recovery target was reached") => {
+                Error::NothingToRestore {
+                    reason: format!(
+                        "the archive ends before that moment (its last transaction: {}); ask for an earlier one, or for --to-latest",
+                        last_transaction(&tail).unwrap_or("none")
+                    ),
+                }
+            }
+            error => error,
+        })?;
+        Ok(Recovered {
+            cluster,
+            replay: began.elapsed(),
+        })
+    }
+}
+
+/// Reads `last completed transaction was at log time 2026-01-31 12:00:00.1+00`.
+fn last_transaction(log: &str) -> Option<&str> {
+    let (_, rest) = log.split_once("last completed transaction was at log time ")?;
+    rest.lines().next()
+}
+
+fn remove(dir: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context("remove", dir),
+        _ => Ok(()),
+    }
+}

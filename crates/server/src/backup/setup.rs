@@ -1,0 +1,169 @@
+//! pgBackRest, set up from the configuration.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use secrecy::SecretString;
+use sg_postgres::{
+    ArchiveAccess, BackupOptions, Binaries, Login, PgBackRest, Place, RepositoryPlace, S3, Search, Stanza,
+};
+
+use super::pass;
+use crate::config::Config;
+use crate::files;
+use crate::up::{DATABASE, read_password, socket_dir};
+
+/// Seconds that a backup waits for its last segment to reach the archive.
+const ARCHIVE_PATIENCE: u32 = 120;
+
+/// How the PostgreSQL of `up` reaches the archive. Where something is missing it is told by the watch: PostgreSQL keeps its log until it can be sent.
+///
+/// # Errors
+/// In words: the pass is missing, or a folder cannot be made.
+pub(crate) fn archiving(config: &Config) -> anyhow::Result<ArchiveAccess> {
+    let settings = &config.backup;
+    let (pass, made) = pass::load_or_create(&settings.pass_file(&config.data_dir), &settings.repository)?;
+    if made {
+        tracing::warn!(
+            path = %settings.pass_file(&config.data_dir).display(),
+            "made the pass of the backups; keep a copy of it away from this machine and from the repository"
+        );
+    }
+    let program =
+        PgBackRest::find(settings.program()).unwrap_or_else(|_| PgBackRest::expected(settings.program()));
+    let stanza = Stanza::prepare(options(config, program, pass)?)?;
+    Ok(stanza.archiving(settings.archive_timeout_seconds))
+}
+
+/// Sets pgBackRest up.
+///
+/// # Errors
+/// In words: backups are off, pgBackRest or the pass is missing, a folder cannot be made.
+pub(crate) fn open(config: &Config) -> anyhow::Result<Stanza> {
+    let settings = &config.backup;
+    ensure!(
+        settings.is_on(),
+        "no repository is set: backup.repository names the folder for backups, on another disk than the database"
+    );
+    let program = PgBackRest::find(settings.program())?;
+    let pass = pass::load(&settings.pass_file(&config.data_dir))?;
+    Ok(Stanza::prepare(options(config, program, pass)?)?)
+}
+
+/// As [`open`], making the pass where there is none yet. True when it was made.
+pub(crate) fn open_first(config: &Config) -> anyhow::Result<(Stanza, bool)> {
+    let settings = &config.backup;
+    ensure!(
+        settings.is_on(),
+        "no repository is set: backup.repository names the folder for backups, on another disk than the database"
+    );
+    PgBackRest::find(settings.program())?;
+    let (_, made) = pass::load_or_create(&settings.pass_file(&config.data_dir), &settings.repository)?;
+    Ok((open(config)?, made))
+}
+
+/// What the doctor says.
+///
+/// # Errors
+/// In words: what is wrong and what to do.
+pub(crate) fn check_setup(config: &Config) -> anyhow::Result<String> {
+    let settings = &config.backup;
+    if !settings.is_on() {
+        bail!("no backups are made; set backup.repository to a folder on another disk");
+    }
+    let program = PgBackRest::find(settings.program())?;
+    let path = settings.pass_file(&config.data_dir);
+    if path.exists() {
+        pass::load(&path)?;
+    }
+    let second = if settings.second_repository.as_os_str().is_empty() {
+        "; there is no second repository, a fire takes both".to_owned()
+    } else {
+        format!(" and {}", settings.second_repository.display())
+    };
+    Ok(format!(
+        "pgBackRest {} keeps them in {}{second}",
+        program.version,
+        settings.repository.display()
+    ))
+}
+
+/// PostgreSQL's programs.
+pub(super) fn binaries(config: &Config) -> anyhow::Result<Binaries> {
+    let search = Search {
+        explicit: config.database.pg_bin().map(Path::to_owned),
+        data_dir: Some(config.data_dir.clone()),
+        ..Search::default()
+    };
+    Ok(search.run()?)
+}
+
+pub(super) fn options(
+    config: &Config,
+    program: PgBackRest,
+    pass: SecretString,
+) -> anyhow::Result<BackupOptions> {
+    let settings = &config.backup;
+    let place = match settings.other_cluster() {
+        Some(other) => Place::Other {
+            cluster_dir: other.data_dir.clone(),
+            socket_dir: other.socket_dir.clone(),
+            port: other.port,
+            user: other.user.clone(),
+        },
+        None => Place::Own {
+            data_dir: config.data_dir.clone(),
+            socket_dir: socket_dir(&config.data_dir),
+            login: read_password(&config.data_dir, "sg_backup")?.map(|password| Login {
+                user: "sg_backup".to_owned(),
+                password,
+                database: DATABASE.to_owned(),
+            }),
+        },
+    };
+    let mut repositories = vec![RepositoryPlace::Folder(settings.repository.clone())];
+    if settings.has_bucket() {
+        repositories.push(RepositoryPlace::S3(bucket(config)?));
+    } else if !settings.second_repository.as_os_str().is_empty() {
+        repositories.push(RepositoryPlace::Folder(settings.second_repository.clone()));
+    }
+    Ok(BackupOptions {
+        program,
+        place,
+        work_dir: settings.work_dir(&config.data_dir),
+        repositories,
+        pass,
+        keep_full: settings.keep_full,
+        processes: settings.processes,
+        archive_timeout_seconds: ARCHIVE_PATIENCE,
+    })
+}
+
+fn bucket(config: &Config) -> anyhow::Result<S3> {
+    let s3 = &config.backup.s3;
+    let text = std::fs::read_to_string(&s3.key_file)
+        .with_context(|| format!("cannot read backup.s3.key_file {}", s3.key_file.display()))?;
+    ensure!(
+        !files::is_readable_by_others(&s3.key_file)?,
+        "others may read {}; run: chmod 0600 {}",
+        s3.key_file.display(),
+        s3.key_file.display()
+    );
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (Some(key), Some(secret), None) = (lines.next(), lines.next(), lines.next()) else {
+        bail!(
+            "{} has to hold two lines: access key and secret key",
+            s3.key_file.display()
+        );
+    };
+    Ok(S3 {
+        bucket: s3.bucket.clone(),
+        endpoint: s3.endpoint.clone(),
+        region: s3.region.clone(),
+        path: s3.path.clone(),
+        key: key.into(),
+        key_secret: secret.into(),
+        path_style: s3.path_style,
+        ca_file: Some(s3.ca_file.clone()).filter(|path| path != &PathBuf::new()),
+    })
+}

@@ -1,0 +1,174 @@
+//! What backups of a database of some size take, and the way back: pgBackRest's and PostgreSQL's time, which the build's profile changes nothing about.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::ready::scratch;
+use super::report;
+use crate::build::{self, Profile};
+use crate::server::Server;
+use crate::tools::postgres::Postgres;
+use crate::{Result, shell, tools, ui};
+
+/// Rows of a gigabyte, index included.
+const ROWS_PER_GIGABYTE: u64 = 3_900_000;
+/// How long the server may take until its first backup is complete.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Site<'a> {
+    postgres: &'a Postgres,
+    data_dir: &'a Path,
+    settings: Vec<(&'static str, String)>,
+}
+
+pub(super) fn measure(arguments: &[String]) -> Result {
+    let gigabytes = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--gigabytes")
+        .nth(1)
+        .map_or(Ok(1), |text| text.parse())
+        .map_err(|error| format!("--gigabytes: {error}"))?;
+    let postgres = tools::postgres::ensure()?;
+    let pgbackrest = tools::pgbackrest::ensure()?;
+    build::console(&tools::node::ensure()?)?;
+    build::binaries(Profile::Dev, build::TO_RUN)?;
+    let dir = scratch(1)?;
+    let site = Site {
+        postgres: &postgres,
+        data_dir: &dir.join("data"),
+        settings: vec![
+            (
+                "SECUREGUARD_BACKUP__PGBACKREST",
+                pgbackrest.program.display().to_string(),
+            ),
+            (
+                "SECUREGUARD_BACKUP__REPOSITORY",
+                dir.join("repository").display().to_string(),
+            ),
+            ("SECUREGUARD_BACKUP__DRILL_EVERY_DAYS", "0".to_owned()),
+        ],
+    };
+    let measured = site.measure(gigabytes, &dir);
+    let _ = fs::remove_dir_all(&dir);
+    measured
+}
+
+impl Site<'_> {
+    fn measure(&self, gigabytes: u64, dir: &Path) -> Result {
+        fs::create_dir_all(self.data_dir).map_err(|e| e.to_string())?;
+        let mut server = Server::start_with(
+            Profile::Dev,
+            self.postgres,
+            self.data_dir,
+            "127.0.0.1:0",
+            &self.settings,
+        )?;
+        server.wait(|| false)?;
+        let measured = self.measure_running(gigabytes, dir);
+        server.stop()?;
+        measured
+    }
+
+    fn measure_running(&self, gigabytes: u64, dir: &Path) -> Result {
+        self.wait_for_first_backup()?;
+        let rows = gigabytes * ROWS_PER_GIGABYTE;
+        ui::step(&format!("storing {gigabytes} GB"), || {
+            self.sql(&format!(
+                "create table public.bulk as select n, gen_random_uuid() as id, now() - n * interval '1 s' as at, md5(n::text) || md5((-n)::text) as text,
+                    random() as a, random() as b, random() as c, random() as d from generate_series(1, {rows}) n;
+                 create index on public.bulk (id); checkpoint"
+            ))
+        })?;
+        let bytes: f64 = self
+            .sql("select sum(pg_database_size(oid)) from pg_database")?
+            .trim()
+            .parse()
+            .map_err(|error| format!("the size of the database: {error}"))?;
+        let megabytes = bytes / 1e6;
+        report("backup-database", megabytes, None, "MB");
+        let (full, words) = self.timed("full backup", &["backup", "full"], None)?;
+        report("backup-full", megabytes / full, None, "MB/s");
+        if let Some(stored) = figure(&words, "stored ") {
+            report("backup-stored", stored, None, "MB");
+        }
+        let (incremental, _) = self.timed("incremental backup", &["backup", "incr"], None)?;
+        report("backup-incr", incremental, None, "s");
+        let (_, words) = self.timed("drill", &["backup", "drill"], None)?;
+        for name in ["RPO", "RTO"] {
+            let seconds = figure(&words, &format!("{name} "))
+                .ok_or_else(|| format!("the drill told no {name}:\n{words}"))?;
+            report(&format!("backup-{}", name.to_lowercase()), seconds, None, "s");
+        }
+        let (restore, _) = self.timed("restore", &["restore"], Some(&dir.join("restored")))?;
+        report("backup-restore", megabytes / restore, None, "MB/s");
+        Ok(())
+    }
+
+    fn wait_for_first_backup(&self) -> Result {
+        let began = Instant::now();
+        while self
+            .sql("select count(*) from monitoring.backups where state = 'completed'")?
+            .trim()
+            == "0"
+        {
+            if began.elapsed() > PATIENCE {
+                return Err("the server made no first backup".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        // A verification may follow it at once.
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(())
+    }
+
+    fn timed(&self, title: &str, verb: &[&str], target: Option<&Path>) -> Result<(f64, String)> {
+        ui::step(title, || {
+            let mut command = Command::new(Profile::Dev.dir().join("secureguard"));
+            command
+                .args(verb)
+                .arg("--data-dir")
+                .arg(self.data_dir)
+                .env("PG_BIN", &self.postgres.bin_dir)
+                .envs(self.settings.iter().map(|(name, value)| (name, value)));
+            if let Some(target) = target {
+                command.arg("--target").arg(target);
+            }
+            let began = Instant::now();
+            let words = shell::output(&mut command)?;
+            Ok((began.elapsed().as_secs_f64(), words))
+        })
+    }
+
+    fn sql(&self, statement: &str) -> Result<String> {
+        let read = |name: &str| {
+            let path = self.data_dir.join("secrets").join(name);
+            fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+        };
+        let (socket, password) = (read("socket")?, read("postgres-superuser")?);
+        shell::output(
+            self.postgres
+                .command("psql")?
+                .args([
+                    "-qAtX",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "-U",
+                    "postgres",
+                    "-d",
+                    "secureguard",
+                    "-h",
+                ])
+                .arg(socket.lines().next().unwrap_or_default())
+                .args(["-c", statement])
+                .env("PGPASSWORD", password.trim()),
+        )
+    }
+}
+
+/// The number behind a word at the beginning of a line.
+fn figure(words: &str, word: &str) -> Option<f64> {
+    let rest = words.lines().find_map(|line| line.strip_prefix(word))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
