@@ -9,7 +9,7 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "ready",
     "console-size",
     "login",
@@ -22,6 +22,7 @@ const NAMES: [&str; 12] = [
     "audit-search",
     "rls",
     "series",
+    "liveness",
 ];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
@@ -46,6 +47,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "audit-search" => audit::measure_search(arguments),
         "rls" => database::measure("rls", 10_000_000, arguments),
         "series" => database::measure("series", 100_000_000, arguments),
+        "liveness" => database::measure("liveness", 1_000_000, arguments),
         _ => Err(usage()),
     }
 }

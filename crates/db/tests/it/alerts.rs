@@ -19,6 +19,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
     };
     let own = [
         "account_lockouts above 5 3600 0 high",
+        "endpoint_offline above 2 900 0 medium",
         "failed_sign_ins above 10 60 0 medium",
         "password_policy_violations above 0 0 0 low",
     ];
@@ -176,7 +177,7 @@ async fn figures_of_the_database_raise_and_clear_the_alerts_of_their_tenant() ->
     );
     // An administrator of the tenant sees theirs, a plain user none.
     let mut app = test.connect("sg_app").await?;
-    for (token, alerts, rules) in [(ADMIN_A, 1, 3), (USER_A, 0, 0), (ADMIN_B, 2, 3)] {
+    for (token, alerts, rules) in [(ADMIN_A, 1, 4), (USER_A, 0, 0), (ADMIN_B, 2, 4)] {
         run(&mut app, "begin").await?;
         run(&mut app, open_context(token)).await?;
         assert_eq!(

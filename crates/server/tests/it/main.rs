@@ -21,6 +21,8 @@ mod authz;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod errors;

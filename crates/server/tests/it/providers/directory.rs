@@ -192,8 +192,9 @@ fn person(uid: &str) -> String {
 fn free_ports() -> (u16, u16) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1_000).unwrap() * 20;
-    let mut free = std::iter::repeat_with(|| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
-        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    let mut free =
+        std::iter::repeat_with(|| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
+            .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     (free.next().unwrap(), free.next().unwrap())
 }
 
