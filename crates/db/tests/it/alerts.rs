@@ -36,6 +36,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
             "backup_failure above 0 0 0 critical",
             "database_connections above 80 0 60 high",
             "default_partition_rows above 0 0 0 medium",
+            "endpoint_offline above 2 900 0 medium",
             "failed_sign_ins above 10 60 0 medium",
             "partitions_ahead below 3 0 0 high",
             "password_policy_violations above 0 0 0 low",

@@ -59,7 +59,7 @@ async fn another_interval_is_another_deadline() -> anyhow::Result<()> {
     assert_eq!(test.count(due).await?, 0);
     run(
         &mut root,
-        "update agents.endpoints set heartbeat_interval = 10 where hostname like 'own-%'",
+        "update agents.endpoints set heartbeat_interval = 10 where agent_id::text like '%000000000011'",
     )
     .await?;
     assert_eq!(test.count(due).await?, 2, "one of each tenant");

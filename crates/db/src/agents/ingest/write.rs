@@ -229,7 +229,7 @@ const INSERT_GAPS: &str = "
     )
     insert into agents.gaps as g (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail, recorded_at, area,
         gap_count)
-    select users.time_ordered_uuid(), t.agent_id, t.tenant_id, 'server', 'more_gaps', least(sum(t.lost_records), 9e18)::bigint, min(t.from_at),
+    select users.time_ordered_uuid(), t.agent_id, t.tenant_id, 'server', 'more_gaps', least(coalesce(sum(t.lost_records), 0), 9e18)::bigint, min(t.from_at),
         max(coalesce(t.to_at, t.from_at)), 'more gaps than are kept one by one in a day', $10, to_char($10 at time zone 'UTC', 'YYYY-MM-DD'),
         count(*)
     from told t join stored s on s.agent_id = t.agent_id and s.noticed_by = t.noticed_by
