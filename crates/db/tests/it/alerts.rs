@@ -50,7 +50,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(
             &mut root,
             "select distinct kind from monitoring.measure(now())
-             union values ('slow_queries'), ('storage_usage'), ('unauthorized_database_access') order by 1"
+             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access') order by 1"
         )
         .await?,
         {
