@@ -33,7 +33,6 @@ const FLEET: &str = "
 pub(super) async fn measure(bench: &Bench, rows: i64) -> Result<()> {
     say(&format!("making {rows} endpoints"));
     let mut root = bench.connect("postgres").await?;
-    run(&mut root, super::TENANTS).await?;
     run(&mut root, FLEET.replace("ROWS", &rows.to_string())).await?;
     run(&mut root, "checkpoint").await?;
     let db = bench.open()?;
