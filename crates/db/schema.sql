@@ -511,6 +511,22 @@ $$;
 ALTER FUNCTION agents.list_partitions_ahead(p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: look_again(); Type: FUNCTION; Schema: agents; Owner: sg_owner
+--
+
+CREATE FUNCTION agents.look_again() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update agents.deadlines d set look_at = '-infinity' where d.agent_id = new.agent_id;
+    return null;
+end
+$$;
+
+ALTER FUNCTION agents.look_again() OWNER TO sg_owner;
+
+--
 -- Name: move_held_rows(timestamp with time zone); Type: FUNCTION; Schema: agents; Owner: sg_owner
 --
 
@@ -778,6 +794,24 @@ end
 $$;
 
 ALTER FUNCTION agents.server_endpoint(p_tenant_id uuid, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
+-- Name: watch_for_endpoints(); Type: FUNCTION; Schema: agents; Owner: sg_owner
+--
+
+CREATE FUNCTION agents.watch_for_endpoints() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into agents.deadlines (agent_id, tenant_id, look_at)
+    select n.agent_id, n.tenant_id, n.last_seen_at from added n where n.online
+    on conflict (agent_id) do nothing;
+    return null;
+end
+$$;
+
+ALTER FUNCTION agents.watch_for_endpoints() OWNER TO sg_owner;
 
 --
 -- Name: drop_partition(text, timestamp with time zone); Type: FUNCTION; Schema: audit; Owner: sg_owner
@@ -1084,6 +1118,8 @@ CREATE FUNCTION monitoring.create_default_rules(p_tenant uuid) RETURNS void
         ('failed_sign_ins', 'medium', 'above', 10, 60, 0, false),
         ('account_lockouts', 'high', 'above', 5, 3600, 0, false),
         ('password_policy_violations', 'low', 'above', 0, 0, 0, false),
+        -- Missed intervals; the window is that within which many at once are one outage.
+        ('endpoint_offline', 'medium', 'above', 2, 900, 0, false),
         ('unauthorized_database_access', 'critical', 'above', 0, 3600, 0, true),
         ('slow_queries', 'medium', 'above', 1, 60, 300, true),
         ('database_connections', 'high', 'above', 80, 0, 60, true),
@@ -1263,8 +1299,8 @@ declare
 begin
     select r.kind, r.severity into rule from monitoring.alert_rules r where r.tenant_id = new.tenant_id and r.rule_id = new.rule_id;
     if new.state = 'firing' then
-        perform monitoring.enqueue_notification(new.tenant_id, 'alert_firing', null, new.alert_id, null, rule.severity, array[rule.kind], '{}',
-            new.subject, 'alert:' || new.alert_id || ':firing', new.fired_at);
+        perform monitoring.enqueue_notification(new.tenant_id, 'alert_firing', null, new.alert_id, new.agent_id, rule.severity, array[rule.kind],
+            '{}', new.subject, 'alert:' || new.alert_id || ':firing', new.fired_at);
         return null;
     end if;
     -- Whoever heard of the beginning hears of the end.
@@ -2796,6 +2832,20 @@ ALTER TABLE ONLY agents.commands FORCE ROW LEVEL SECURITY;
 ALTER TABLE agents.commands OWNER TO sg_owner;
 
 --
+-- Name: deadlines; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.deadlines (
+    agent_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    look_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY agents.deadlines FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.deadlines OWNER TO sg_owner;
+
+--
 -- Name: endpoints; Type: TABLE; Schema: agents; Owner: sg_owner
 --
 
@@ -2896,9 +2946,16 @@ CREATE TABLE agents.gaps (
     reason text NOT NULL,
     lost_records bigint,
     from_at timestamp with time zone NOT NULL,
-    to_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone,
     detail text,
     recorded_at timestamp with time zone NOT NULL,
+    cause text,
+    area text DEFAULT ''::text NOT NULL,
+    gap_count integer DEFAULT 1 NOT NULL,
+    alert_at timestamp with time zone,
+    in_outage boolean DEFAULT false NOT NULL,
+    CONSTRAINT gaps_cause_check CHECK ((cause = ANY (ARRAY['host'::text, 'agent'::text, 'network'::text, 'unknown'::text]))),
+    CONSTRAINT gaps_gap_count_check CHECK ((gap_count > 0)),
     CONSTRAINT gaps_noticed_by_check CHECK ((noticed_by = ANY (ARRAY['agent'::text, 'server'::text])))
 );
 
@@ -2919,7 +2976,11 @@ CREATE TABLE agents.heartbeats (
     backlog_records bigint DEFAULT 0 NOT NULL,
     clock_offset_ms bigint DEFAULT 0 NOT NULL,
     hardware_fingerprint text,
-    sources jsonb DEFAULT '[]'::jsonb NOT NULL
+    sources jsonb DEFAULT '[]'::jsonb NOT NULL,
+    weak_spots smallint DEFAULT 0 NOT NULL,
+    said_goodbye boolean DEFAULT false NOT NULL,
+    run_id uuid,
+    boot_id uuid
 )
 WITH (fillfactor='50');
 
@@ -2951,6 +3012,19 @@ CREATE TABLE agents.legal_holds (
 ALTER TABLE ONLY agents.legal_holds FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE agents.legal_holds OWNER TO sg_owner;
+
+--
+-- Name: liveness_watch; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.liveness_watch (
+    only_one boolean DEFAULT true NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    watching_since timestamp with time zone NOT NULL,
+    CONSTRAINT liveness_watch_only_one_check CHECK (only_one)
+);
+
+ALTER TABLE agents.liveness_watch OWNER TO sg_owner;
 
 --
 -- Name: partition_schemes; Type: TABLE; Schema: agents; Owner: sg_owner
@@ -3769,10 +3843,13 @@ CREATE TABLE monitoring.alerts (
     resolved_at timestamp with time zone,
     last_value numeric NOT NULL,
     occurrence_count bigint DEFAULT 1 NOT NULL,
+    agent_id uuid,
+    summary text,
     CONSTRAINT alerts_fired_at_check CHECK (((state = 'pending'::text) = (fired_at IS NULL))),
     CONSTRAINT alerts_occurrence_count_check CHECK ((occurrence_count >= 1)),
     CONSTRAINT alerts_resolved_at_check CHECK (((state = 'resolved'::text) = (resolved_at IS NOT NULL))),
-    CONSTRAINT alerts_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text])))
+    CONSTRAINT alerts_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text]))),
+    CONSTRAINT alerts_summary_check CHECK (((length(summary) >= 1) AND (length(summary) <= 500)))
 );
 
 ALTER TABLE ONLY monitoring.alerts FORCE ROW LEVEL SECURITY;
@@ -5173,6 +5250,13 @@ ALTER TABLE ONLY agents.commands
     ADD CONSTRAINT commands_tenant_id_idempotency_key_key UNIQUE (tenant_id, idempotency_key);
 
 --
+-- Name: deadlines deadlines_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.deadlines
+    ADD CONSTRAINT deadlines_pkey PRIMARY KEY (agent_id);
+
+--
 -- Name: endpoints endpoints_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
@@ -5227,6 +5311,13 @@ ALTER TABLE ONLY agents.heartbeats
 
 ALTER TABLE ONLY agents.legal_holds
     ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (hold_id);
+
+--
+-- Name: liveness_watch liveness_watch_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.liveness_watch
+    ADD CONSTRAINT liveness_watch_pkey PRIMARY KEY (only_one);
 
 --
 -- Name: partition_schemes partition_schemes_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
@@ -6040,6 +6131,24 @@ CREATE INDEX commands_tenant_id_closed_by_idx ON agents.commands USING btree (te
 CREATE INDEX commands_tenant_id_requested_by_idx ON agents.commands USING btree (tenant_id, requested_by);
 
 --
+-- Name: deadlines_look_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX deadlines_look_at_idx ON agents.deadlines USING btree (look_at);
+
+--
+-- Name: deadlines_tenant_id_agent_id_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX deadlines_tenant_id_agent_id_idx ON agents.deadlines USING btree (tenant_id, agent_id);
+
+--
+-- Name: endpoints_decommissioned_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX endpoints_decommissioned_at_idx ON agents.endpoints USING btree (decommissioned_at) WHERE ((status)::text = 'decommissioned'::text);
+
+--
 -- Name: endpoints_tenant_id_hardware_fingerprint_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
@@ -6068,6 +6177,42 @@ CREATE INDEX events_default_tenant_id_agent_id_occurred_at_idx ON agents.events_
 --
 
 CREATE INDEX events_held_tenant_id_agent_id_occurred_at_idx ON agents.events_held USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: gaps_alert_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX gaps_alert_at_idx ON agents.gaps USING btree (alert_at) WHERE (alert_at IS NOT NULL);
+
+--
+-- Name: gaps_in_outage_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX gaps_in_outage_idx ON agents.gaps USING btree (tenant_id) WHERE (in_outage AND (to_at IS NULL));
+
+--
+-- Name: gaps_more_key; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX gaps_more_key ON agents.gaps USING btree (tenant_id, agent_id, area) WHERE (reason = 'more_gaps'::text);
+
+--
+-- Name: gaps_offline_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX gaps_offline_idx ON agents.gaps USING btree (recorded_at) WHERE ((reason = 'offline'::text) AND (to_at IS NULL));
+
+--
+-- Name: gaps_open_key; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX gaps_open_key ON agents.gaps USING btree (tenant_id, agent_id, reason, area) WHERE (to_at IS NULL);
+
+--
+-- Name: gaps_tenant_id_agent_id_from_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX gaps_tenant_id_agent_id_from_at_idx ON agents.gaps USING btree (tenant_id, agent_id, from_at DESC, gap_id DESC);
 
 --
 -- Name: gaps_tenant_id_agent_id_recorded_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
@@ -6410,6 +6555,12 @@ CREATE UNIQUE INDEX alerts_open_key ON monitoring.alerts USING btree (tenant_id,
 --
 
 CREATE INDEX alerts_resolved_at_idx ON monitoring.alerts USING btree (resolved_at) WHERE (state = 'resolved'::text);
+
+--
+-- Name: alerts_tenant_id_agent_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX alerts_tenant_id_agent_id_idx ON monitoring.alerts USING btree (tenant_id, agent_id);
 
 --
 -- Name: alerts_tenant_id_rule_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
@@ -7366,6 +7517,12 @@ CREATE TRIGGER guard_command_result BEFORE DELETE OR UPDATE ON agents.command_re
 CREATE TRIGGER guard_legal_hold BEFORE UPDATE ON agents.legal_holds FOR EACH ROW EXECUTE FUNCTION agents.guard_legal_hold();
 
 --
+-- Name: endpoints look_again; Type: TRIGGER; Schema: agents; Owner: sg_owner
+--
+
+CREATE TRIGGER look_again AFTER UPDATE OF heartbeat_interval ON agents.endpoints FOR EACH ROW WHEN ((old.heartbeat_interval <> new.heartbeat_interval)) EXECUTE FUNCTION agents.look_again();
+
+--
 -- Name: system_info note_hours_to_roll_up; Type: TRIGGER; Schema: agents; Owner: sg_owner
 --
 
@@ -7406,6 +7563,12 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON agents.command_results FOR EAC
 --
 
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON agents.endpoints FOR EACH ROW EXECUTE FUNCTION users.touch_updated_at();
+
+--
+-- Name: heartbeats watch_for_endpoints; Type: TRIGGER; Schema: agents; Owner: sg_owner
+--
+
+CREATE TRIGGER watch_for_endpoints AFTER INSERT ON agents.heartbeats REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION agents.watch_for_endpoints();
 
 --
 -- Name: chain refuse_change; Type: TRIGGER; Schema: audit; Owner: sg_owner
@@ -7961,6 +8124,13 @@ ALTER TABLE ONLY agents.commands
     ADD CONSTRAINT commands_requested_by_fkey FOREIGN KEY (tenant_id, requested_by) REFERENCES users.memberships(tenant_id, user_id);
 
 --
+-- Name: deadlines deadlines_agent_id_fkey; Type: FK CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.deadlines
+    ADD CONSTRAINT deadlines_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
+
+--
 -- Name: endpoints endpoints_registered_via_key_id_fkey; Type: FK CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
@@ -8127,6 +8297,13 @@ ALTER TABLE audit.row_changes
 
 ALTER TABLE ONLY monitoring.alert_rules
     ADD CONSTRAINT alert_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: alerts alerts_agent_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.alerts
+    ADD CONSTRAINT alerts_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
 
 --
 -- Name: alerts alerts_rule_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
@@ -8755,6 +8932,12 @@ CREATE POLICY admin_access ON agents.command_results TO sg_admin USING (true) WI
 CREATE POLICY admin_access ON agents.commands TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: deadlines admin_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON agents.deadlines TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: endpoints admin_access; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
@@ -8857,6 +9040,12 @@ CREATE POLICY backup_access ON agents.command_results FOR SELECT TO sg_backup US
 CREATE POLICY backup_access ON agents.commands FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: deadlines backup_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON agents.deadlines FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: endpoints backup_access; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
@@ -8939,6 +9128,12 @@ ALTER TABLE agents.command_results ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE agents.commands ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: deadlines; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.deadlines ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: endpoints; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
@@ -9025,6 +9220,12 @@ CREATE POLICY own_scope ON agents.command_results AS RESTRICTIVE TO sg_app USING
 --
 
 CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+
+--
+-- Name: deadlines own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY own_scope ON agents.deadlines AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
 -- Name: endpoints own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -9133,6 +9334,12 @@ CREATE POLICY system_access ON agents.command_results TO sg_system USING (true) 
 --
 
 CREATE POLICY system_access ON agents.commands TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: deadlines system_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON agents.deadlines TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: endpoints system_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -9295,6 +9502,12 @@ CREATE POLICY tenant_isolation ON agents.command_results TO sg_app USING ((tenan
 --
 
 CREATE POLICY tenant_isolation ON agents.commands TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: deadlines tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON agents.deadlines TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: endpoints tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -11751,6 +11964,14 @@ GRANT ALL ON FUNCTION agents.list_partitions_ahead(p_at timestamp with time zone
 GRANT ALL ON FUNCTION agents.list_partitions_ahead(p_at timestamp with time zone) TO sg_admin;
 
 --
+-- Name: FUNCTION look_again(); Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION agents.look_again() FROM PUBLIC;
+GRANT ALL ON FUNCTION agents.look_again() TO sg_system;
+GRANT ALL ON FUNCTION agents.look_again() TO sg_admin;
+
+--
 -- Name: FUNCTION move_held_rows(p_at timestamp with time zone); Type: ACL; Schema: agents; Owner: sg_owner
 --
 
@@ -11808,6 +12029,14 @@ GRANT ALL ON FUNCTION agents.roll_up(p_at timestamp with time zone, p_limit inte
 REVOKE ALL ON FUNCTION agents.server_endpoint(p_tenant_id uuid, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agents.server_endpoint(p_tenant_id uuid, p_at timestamp with time zone) TO sg_system;
 GRANT ALL ON FUNCTION agents.server_endpoint(p_tenant_id uuid, p_at timestamp with time zone) TO sg_admin;
+
+--
+-- Name: FUNCTION watch_for_endpoints(); Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION agents.watch_for_endpoints() FROM PUBLIC;
+GRANT ALL ON FUNCTION agents.watch_for_endpoints() TO sg_system;
+GRANT ALL ON FUNCTION agents.watch_for_endpoints() TO sg_admin;
 
 --
 -- Name: FUNCTION drop_partition(p_partition text, p_at timestamp with time zone); Type: ACL; Schema: audit; Owner: sg_owner
@@ -12611,6 +12840,14 @@ GRANT SELECT(order_text),INSERT(order_text) ON TABLE agents.commands TO sg_app;
 GRANT SELECT(approval),UPDATE(approval) ON TABLE agents.commands TO sg_app;
 
 --
+-- Name: TABLE deadlines; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE agents.deadlines TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.deadlines TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.deadlines TO sg_admin;
+
+--
 -- Name: TABLE endpoints; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
@@ -12748,6 +12985,14 @@ GRANT UPDATE(released_by) ON TABLE agents.legal_holds TO sg_app;
 --
 
 GRANT UPDATE(released_at) ON TABLE agents.legal_holds TO sg_app;
+
+--
+-- Name: TABLE liveness_watch; Type: ACL; Schema: agents; Owner: sg_owner
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE agents.liveness_watch TO sg_system;
+GRANT SELECT ON TABLE agents.liveness_watch TO sg_admin;
+GRANT SELECT ON TABLE agents.liveness_watch TO sg_backup;
 
 --
 -- Name: TABLE partition_schemes; Type: ACL; Schema: agents; Owner: sg_owner

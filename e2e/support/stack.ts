@@ -40,6 +40,7 @@ export class Stack {
   enrolmentKey = "";
   #server: Program | undefined;
   #agent: Program | undefined;
+  #startAgent: (() => Program) | undefined;
 
   private constructor() {
     this.dir = mkdtempSync(join(tmpdir(), "secureguard-e2e-"));
@@ -82,7 +83,18 @@ export class Stack {
   async runAgent(name: string, key: string): Promise<void> {
     await this.#agent?.stop();
     const args = ["run", "--state-dir", await this.enrol(name, key), "--watch", this.watched];
-    this.#agent = new Program("secureguard-agent", args, join(this.dir, `${name}.log`));
+    this.#startAgent = () => new Program("secureguard-agent", args, join(this.dir, `${name}.log`));
+    this.#agent = this.#startAgent();
+  }
+
+  /** Kills the agent without warning and starts it again on the same state. */
+  async killAgent(): Promise<{ restart: () => void }> {
+    await this.#agent?.kill();
+    return {
+      restart: () => {
+        this.#agent = this.#startAgent?.();
+      },
+    };
   }
 
   /** The API as the first administrator, whose one-time password is changed on the way if that has not happened yet. */

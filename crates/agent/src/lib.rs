@@ -9,6 +9,7 @@ pub mod detect;
 pub mod health;
 pub mod identity;
 pub mod platform;
+pub mod presence;
 mod respond;
 mod run;
 pub mod spool;

@@ -20,6 +20,7 @@ use crate::detect::{Engine, FileScanner, ProcessEvaluator, RulesInForce, SEEN_FI
 use crate::health::{Health, STATUS_FILE, Snapshot};
 use crate::identity::{CA_FILE, Identity, PinnedTrust, StateDir};
 use crate::platform::{StopReceiver, StopSender, stop_pipe};
+use crate::presence::Presence;
 use crate::respond::{End, Responder, Tools, restore_isolation};
 use crate::spool::{Spool, SpoolWriter, WriterHandle};
 use crate::uplink::{RULES_FILE, RulesKeeper, ServerClient, Stream, Uplink};
@@ -111,6 +112,9 @@ pub async fn run(config: RunConfig) -> Result<End> {
     parts.end();
     if outcome.is_ok() {
         uplink.say_goodbye(GOODBYE_PATIENCE).await;
+        if let Err(error) = uplink.presence.end(shared.clock.now()) {
+            tracing::warn!(error = %error, "cannot note that the agent ends in order");
+        }
     }
     store_status(&dir, &shared.health.snapshot());
     outcome
@@ -193,7 +197,8 @@ fn start(
     shared: &Shared,
 ) -> Result<(Parts, Uplink, Option<Responder>)> {
     let client = new_client(dir, &identity, config.request_timeout)?;
-    let (stream, spool) = open_stream(config, dir, &identity, shared)?;
+    let (stream, mut spool) = open_stream(config, dir, &identity, shared)?;
+    let presence = begin_presence(dir, &identity, &mut spool, shared)?;
     let keeper = RulesKeeper::start(
         dir.clone(),
         &identity.trust,
@@ -210,7 +215,8 @@ fn start(
     let (stop, stopped) = stop_pipe()?;
     let (report, broken) = mpsc::unbounded_channel();
     let writer_thread = spawn("spool", &report, move || writer_loop.run())?;
-    let collectors = start_collectors(config, dir, shared, &writer, &stopped, &report)?;
+    let mut collectors = start_collectors(config, dir, shared, &writer, &stopped, &report)?;
+    collectors.push(watch_presence(&presence, shared, &writer, &stopped, &report)?);
     let fingerprint = identity.fingerprint.read_again(Path::new("/"));
     let trust = Arc::new(PinnedTrust::new(identity.trust.clone()));
     let hurry = Arc::new(Notify::new());
@@ -249,6 +255,7 @@ fn start(
         hurry,
         reached,
         trust_refused: 0,
+        presence,
     };
     Ok((
         Parts {
@@ -261,6 +268,43 @@ fn start(
         uplink,
         responder,
     ))
+}
+
+/// Begins this process's life; what was missed since the one before goes into the spool ahead of everything else.
+fn begin_presence(
+    dir: &StateDir,
+    identity: &Identity,
+    spool: &mut Spool,
+    shared: &Shared,
+) -> Result<Arc<Presence>> {
+    let (clock, ids) = (shared.clock.as_ref(), shared.ids.as_ref());
+    let (presence, missed) = Presence::begin(dir.clone(), identity.agent_id, clock, ids)
+        .context("cannot note in the state folder that the agent runs")?;
+    if let Some(gap) = missed {
+        tracing::info!(reason = gap.reason, from = %gap.from, "nothing was seen since then");
+        if let Err(error) = spool.append_gap(gap) {
+            tracing::error!(error = %error, "the gap before the agent's start cannot be recorded");
+        }
+    }
+    Ok(Arc::new(presence))
+}
+
+fn watch_presence(
+    presence: &Arc<Presence>,
+    shared: &Shared,
+    writer: &WriterHandle,
+    stopped: &StopReceiver,
+    report: &mpsc::UnboundedSender<&'static str>,
+) -> Result<JoinHandle<()>> {
+    let (presence, clock, writer, stop) = (
+        presence.clone(),
+        shared.clock.clone(),
+        writer.clone(),
+        stopped.try_clone()?,
+    );
+    spawn("presence", report, move || {
+        presence.run(clock.as_ref(), &writer, &stop)
+    })
 }
 
 /// Opens the spool behind everything that the stream knows of. Records of another identity are not this server's business.

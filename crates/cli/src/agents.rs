@@ -1,9 +1,10 @@
 //! Endpoints.
 
 use anyhow::Result;
+use chrono::Duration;
 use clap::Subcommand;
 use sg_client::Client;
-use sg_types::{AgentId, api::agents::EndpointView};
+use sg_types::{AgentId, Clock, Liveness, SystemClock, api::agents::EndpointView};
 
 use crate::output::{self, Format, optional, printable, time};
 
@@ -11,9 +12,12 @@ use crate::output::{self, Format, optional, printable, time};
 pub(crate) enum Endpoints {
     /// List endpoints.
     List {
-        /// Only those that are online.
-        #[arg(long, conflicts_with = "offline")]
+        /// Only those that are online, late ones too.
+        #[arg(long)]
         online: bool,
+        /// Only those whose check-in is late.
+        #[arg(long)]
+        stale: bool,
         /// Only those that are offline.
         #[arg(long)]
         offline: bool,
@@ -23,6 +27,16 @@ pub(crate) enum Endpoints {
     },
     /// Show one endpoint.
     Show { id: AgentId },
+    /// List what an endpoint was not watched for.
+    Coverage {
+        id: AgentId,
+        /// Of so many days up to now.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=400))]
+        days: u16,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
     /// Take an endpoint out of service; its token stops working at once, its history stays.
     Decommission { id: AgentId },
 }
@@ -32,11 +46,19 @@ impl Endpoints {
         match self {
             Self::List {
                 online,
+                stale,
                 offline,
                 limit,
             } => {
-                let wanted = (online || offline).then_some(online);
-                let endpoints = client.list_endpoints(wanted, limit as usize).await?;
+                let wanted: Vec<Liveness> = [
+                    (online, Liveness::Online),
+                    (online || stale, Liveness::Stale),
+                    (offline, Liveness::Offline),
+                ]
+                .into_iter()
+                .filter_map(|(wanted, liveness)| wanted.then_some(liveness))
+                .collect();
+                let endpoints = client.list_endpoints(&wanted, limit as usize).await?;
                 let headers = [
                     "ID",
                     "HOST",
@@ -55,6 +77,22 @@ impl Endpoints {
                         percent(endpoint.cpu_usage),
                         percent(endpoint.memory_usage),
                         endpoint.open_incidents.to_string(),
+                    ]
+                })
+            }
+            Self::Coverage { id, days, limit } => {
+                let from = SystemClock.now() - Duration::days(days.into());
+                let gaps = client.list_coverage(id, from, limit as usize).await?;
+                let headers = ["FROM", "TO", "REASON", "CAUSE", "LOST", "MEANING", "WHAT TO DO"];
+                output::list(format, &gaps, &headers, |gap| {
+                    vec![
+                        time(gap.from_at),
+                        gap.to_at.map_or_else(|| "goes on".to_owned(), time),
+                        printable(&with_area(&gap.reason, &gap.area)),
+                        optional(gap.cause.as_deref()),
+                        gap.lost_records.map(|lost| lost.to_string()).unwrap_or_default(),
+                        gap.meaning.clone(),
+                        gap.advice.clone(),
                     ]
                 })
             }
@@ -96,10 +134,17 @@ fn show(format: Format, endpoint: &EndpointView) -> Result<()> {
 }
 
 fn state(endpoint: &EndpointView) -> &'static str {
-    match (endpoint.status, endpoint.online) {
-        (sg_types::EndpointStatus::Decommissioned, _) => "decommissioned",
-        (_, true) => "online",
-        (_, false) => "offline",
+    match endpoint.status {
+        sg_types::EndpointStatus::Decommissioned => "decommissioned",
+        _ => endpoint.liveness.as_str(),
+    }
+}
+
+fn with_area(reason: &str, area: &str) -> String {
+    if area.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason} ({area})")
     }
 }
 

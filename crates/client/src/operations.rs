@@ -1,11 +1,12 @@
 //! One method for each operation.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
 use sg_types::{
-    AgentId, IncidentStatus, KeyId, Severity, ThreatId, UserId,
+    AgentId, IncidentStatus, KeyId, Liveness, Severity, ThreatId, UserId,
     api::{
         Page,
-        agents::EndpointView,
+        agents::{CoverageGapView, EndpointView},
         audit::AuditEventView,
         monitoring::Overview,
         threats::{AddNote, IncidentDetail, IncidentView, TimelineEntry, UpdateIncident},
@@ -132,18 +133,38 @@ impl Client {
         .await
     }
 
-    /// Up to `limit` endpoints; with `online` only those that are, or are not.
+    /// Up to `limit` endpoints; only those of these where some are named.
     ///
     /// # Errors
     /// [`ClientError`]
     pub async fn list_endpoints(
         &self,
-        online: Option<bool>,
+        liveness: &[Liveness],
         limit: usize,
     ) -> Result<Vec<EndpointView>, ClientError> {
+        let words: Vec<&str> = liveness.iter().map(|one| one.as_str()).collect();
+        let query = if words.is_empty() {
+            Vec::new()
+        } else {
+            vec![("liveness", words.join(","))]
+        };
+        self.list("agents/endpoints", query, limit).await
+    }
+
+    /// Up to `limit` gaps of an endpoint that reach beyond `from`, those that began last first.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn list_coverage(
+        &self,
+        id: AgentId,
+        from: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<CoverageGapView>, ClientError> {
+        let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
         self.list(
-            "agents/endpoints",
-            online.map(|is| ("online", is.to_string())).into_iter().collect(),
+            &format!("agents/endpoints/{id}/coverage"),
+            vec![("from", from)],
             limit,
         )
         .await

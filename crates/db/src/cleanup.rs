@@ -197,7 +197,7 @@ pub const CLEANUPS: &[Cleanup] = &[
         name: "gaps",
         statement: concat!(
             "delete from agents.gaps where gap_id in (
-            select g.gap_id from agents.gaps g where g.recorded_at < $1::timestamptz - interval '400 days'",
+            select g.gap_id from agents.gaps g where g.recorded_at < $1::timestamptz - interval '400 days' and g.to_at is not null",
             unless_held!("g", "from_at"),
             " limit $2)"
         ),

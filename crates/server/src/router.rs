@@ -49,6 +49,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(users::routes())
         .merge(agents::routes())
         .merge(agents::hold_routes())
+        .merge(agents::coverage_routes())
         .merge(response::routes())
         .merge(threats::routes())
         .merge(audit::routes())

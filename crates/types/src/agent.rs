@@ -122,6 +122,32 @@ pub struct AgentState {
     /// Records waiting in the spool after these.
     #[serde(default)]
     pub backlog_records: u64,
+    /// Which process of the agent this is, and what became of the time since the last acknowledged check-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<AgentRun>,
+}
+
+/// A process of the agent, from its start to its end. By this the server tells, after a silence, whether the machine, the agent or the network
+/// was down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentRun {
+    /// Made at the agent's start.
+    pub run_id: Uuid,
+    /// The kernel's id of the machine's start; none where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<Uuid>,
+    /// The agent is about to end in order.
+    #[serde(default)]
+    pub stopping: bool,
+    /// Check-ins that failed since the last acknowledged one.
+    #[serde(default)]
+    pub failed_check_ins: u32,
+    /// Seconds since then for which the machine was suspended.
+    #[serde(default)]
+    pub asleep_seconds: u64,
+    /// Seconds since then in which the agent got no processor time though the machine ran.
+    #[serde(default)]
+    pub halted_seconds: u64,
 }
 
 /// One active source of events.
@@ -307,7 +333,8 @@ pub enum Event {
 /// A hole in the stream that the agent itself knows of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
-    /// Why: `spool_full`, `spool_damaged`, `channel_full`, `source_overflow`, `source_unavailable`, `record_refused` (by the server).
+    /// Why: `spool_full`, `spool_damaged`, `channel_full`, `source_overflow`, `source_unavailable`, `record_refused` (by the server),
+    /// `agent_stopped`, `agent_killed`, `host_down`, `agent_halted`, `host_asleep`.
     pub reason: String,
     /// How many records were lost, where it can be told.
     #[serde(default)]

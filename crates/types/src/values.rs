@@ -116,6 +116,19 @@ pub enum EndpointStatus {
 }
 text_enum!(EndpointStatus { Active => "active", Inactive => "inactive", Decommissioned => "decommissioned" });
 
+/// Whether an endpoint checks in as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// It does.
+    Online,
+    /// Its check-in is late by more than a quarter of its interval.
+    Stale,
+    /// It has missed two check-ins while somebody was listening, or is out of service.
+    Offline,
+}
+text_enum!(Liveness { Online => "online", Stale => "stale", Offline => "offline" });
+
 #[cfg(test)]
 mod tests {
     use super::*;

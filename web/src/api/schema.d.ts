@@ -328,6 +328,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/endpoints/{agent_id}/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what an endpoint was not watched for. */
+        get: operations["list_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/endpoints/{agent_id}/decommission": {
         parameters: {
             query?: never;
@@ -1948,6 +1965,39 @@ export interface components {
          * @description A monitored endpoint and the agent on it (`agents.endpoints.agent_id`).
          */
         AgentId: string;
+        /**
+         * @description A process of the agent, from its start to its end. By this the server tells, after a silence, whether the machine, the agent or the network
+         *     was down.
+         */
+        AgentRun: {
+            /**
+             * Format: int64
+             * @description Seconds since then for which the machine was suspended.
+             */
+            asleep_seconds?: number;
+            /**
+             * Format: uuid
+             * @description The kernel's id of the machine's start; none where it cannot be read.
+             */
+            boot_id?: string | null;
+            /**
+             * Format: int32
+             * @description Check-ins that failed since the last acknowledged one.
+             */
+            failed_check_ins?: number;
+            /**
+             * Format: int64
+             * @description Seconds since then in which the agent got no processor time though the machine ran.
+             */
+            halted_seconds?: number;
+            /**
+             * Format: uuid
+             * @description Made at the agent's start.
+             */
+            run_id: string;
+            /** @description The agent is about to end in order. */
+            stopping?: boolean;
+        };
         /** @description How the agent itself is doing. */
         AgentState: {
             /**
@@ -1962,6 +2012,7 @@ export interface components {
              * @description Version of the rule set in force, 0 when none.
              */
             rules_version: number;
+            run?: components["schemas"]["AgentRun"] | null;
             /** @description The telemetry sources that are active, and the reason why better ones are not. */
             sources?: components["schemas"]["TelemetrySource"][];
             /** @description The agent's version. */
@@ -2014,6 +2065,7 @@ export interface components {
         AlertState: "pending" | "firing" | "resolved";
         /** @description Something that a rule found; one open alert for each rule and subject. */
         AlertView: {
+            agent_id?: components["schemas"]["AgentId"] | null;
             /** @description The alert's id. */
             alert_id: components["schemas"]["AlertId"];
             /**
@@ -2056,6 +2108,8 @@ export interface components {
             state: components["schemas"]["AlertState"];
             /** @description What it is about; empty for the tenant or the installation as a whole. */
             subject: string;
+            /** @description What is the matter, in one line, where the subject and the figure do not say it. */
+            summary?: string | null;
             /**
              * Format: double
              * @description The rule's threshold.
@@ -2630,6 +2684,48 @@ export interface components {
             /** @description The factor. */
             factor_id: components["schemas"]["FactorId"];
         };
+        /** @description A time for which an endpoint was not watched, or not as well as it could be. */
+        CoverageGapView: {
+            /** @description What to do. */
+            advice: string;
+            /** @description What was not watched, such as `process` or `file`; empty for the endpoint as a whole. */
+            area: string;
+            /** @description For one that was offline: `host`, `agent`, `network` or `unknown`; null until the endpoint is back. */
+            cause?: string | null;
+            /** @description More in words; what an agent says of itself is its own claim. */
+            detail?: string | null;
+            /**
+             * Format: date-time
+             * @description Begin.
+             */
+            from_at: string;
+            /**
+             * Format: int32
+             * @description How many gaps this one stands for.
+             */
+            gap_count: number;
+            /**
+             * Format: uuid
+             * @description The gap's id.
+             */
+            gap_id: string;
+            /**
+             * Format: int64
+             * @description Records that were lost, where that is known.
+             */
+            lost_records?: number | null;
+            /** @description What it means. */
+            meaning: string;
+            /** @description `agent` or `server`. */
+            noticed_by: string;
+            /** @description Why: `offline`, `agent_killed`, `spool_full`, `weaker_source`, …; `docs/coverage.md` lists them. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description End; null for a gap that goes on.
+             */
+            to_at?: string | null;
+        };
         /** @description `POST /api/v1/users/api-keys`. */
         CreateApiKey: {
             /**
@@ -2798,7 +2894,7 @@ export interface components {
         EndpointCounts: {
             /**
              * Format: int64
-             * @description Missed it.
+             * @description Missed two check-ins.
              */
             offline: number;
             /**
@@ -2806,6 +2902,11 @@ export interface components {
              * @description Checked in within twice their interval.
              */
             online: number;
+            /**
+             * Format: int64
+             * @description Those of them whose check-in is late.
+             */
+            stale: number;
         };
         /** @description A process execution or file change that an endpoint observed. */
         EndpointEventView: {
@@ -2864,6 +2965,8 @@ export interface components {
              * @description The last check-in.
              */
             last_seen?: string | null;
+            /** @description The same, with those that are late told apart. */
+            liveness: components["schemas"]["Liveness"];
             /** @description Hardware address of that interface. */
             mac_address?: string | null;
             /**
@@ -2871,7 +2974,7 @@ export interface components {
              * @description Latest memory use in %.
              */
             memory_usage?: number | null;
-            /** @description Whether the endpoint has checked in within twice its interval. */
+            /** @description Whether the endpoint has checked in within twice its interval, not counting time in which nobody was listening. */
             online: boolean;
             /**
              * Format: int64
@@ -3307,7 +3410,10 @@ export interface components {
              * @description How many records were lost, where it can be told.
              */
             lost_records?: number | null;
-            /** @description Why: `spool_full`, `spool_damaged`, `channel_full`, `source_overflow`, `source_unavailable`, `record_refused` (by the server). */
+            /**
+             * @description Why: `spool_full`, `spool_damaged`, `channel_full`, `source_overflow`, `source_unavailable`, `record_refused` (by the server),
+             *     `agent_stopped`, `agent_killed`, `host_down`, `agent_halted`, `host_asleep`.
+             */
             reason: string;
             /**
              * Format: date-time
@@ -3583,6 +3689,11 @@ export interface components {
             /** @description `incident`, `endpoint` or `metrics`. */
             kind: string;
         };
+        /**
+         * @description Whether an endpoint checks in as it should.
+         * @enum {string}
+         */
+        Liveness: "online" | "stale" | "offline";
         /** @description Access to this tenant for somebody whose home is another. */
         MembershipView: {
             /**
@@ -3862,6 +3973,7 @@ export interface components {
         Page_AlertView: {
             /** @description The rows. */
             items: {
+                agent_id?: components["schemas"]["AgentId"] | null;
                 /** @description The alert's id. */
                 alert_id: components["schemas"]["AlertId"];
                 /**
@@ -3904,6 +4016,8 @@ export interface components {
                 state: components["schemas"]["AlertState"];
                 /** @description What it is about; empty for the tenant or the installation as a whole. */
                 subject: string;
+                /** @description What is the matter, in one line, where the subject and the figure do not say it. */
+                summary?: string | null;
                 /**
                  * Format: double
                  * @description The rule's threshold.
@@ -4173,6 +4287,53 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_CoverageGapView: {
+            /** @description The rows. */
+            items: {
+                /** @description What to do. */
+                advice: string;
+                /** @description What was not watched, such as `process` or `file`; empty for the endpoint as a whole. */
+                area: string;
+                /** @description For one that was offline: `host`, `agent`, `network` or `unknown`; null until the endpoint is back. */
+                cause?: string | null;
+                /** @description More in words; what an agent says of itself is its own claim. */
+                detail?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Begin.
+                 */
+                from_at: string;
+                /**
+                 * Format: int32
+                 * @description How many gaps this one stands for.
+                 */
+                gap_count: number;
+                /**
+                 * Format: uuid
+                 * @description The gap's id.
+                 */
+                gap_id: string;
+                /**
+                 * Format: int64
+                 * @description Records that were lost, where that is known.
+                 */
+                lost_records?: number | null;
+                /** @description What it means. */
+                meaning: string;
+                /** @description `agent` or `server`. */
+                noticed_by: string;
+                /** @description Why: `offline`, `agent_killed`, `spool_full`, `weaker_source`, …; `docs/coverage.md` lists them. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description End; null for a gap that goes on.
+                 */
+                to_at?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_EndpointEventView: {
             /** @description The rows. */
             items: {
@@ -4231,6 +4392,8 @@ export interface components {
                  * @description The last check-in.
                  */
                 last_seen?: string | null;
+                /** @description The same, with those that are late told apart. */
+                liveness: components["schemas"]["Liveness"];
                 /** @description Hardware address of that interface. */
                 mac_address?: string | null;
                 /**
@@ -4238,7 +4401,7 @@ export interface components {
                  * @description Latest memory use in %.
                  */
                 memory_usage?: number | null;
-                /** @description Whether the endpoint has checked in within twice its interval. */
+                /** @description Whether the endpoint has checked in within twice its interval, not counting time in which nobody was listening. */
                 online: boolean;
                 /**
                  * Format: int64
@@ -7378,6 +7541,8 @@ export interface operations {
                 status?: string;
                 /** @description `true` or `false`: whether it checks in. */
                 online?: string;
+                /** @description How it checks in, separated by commas: `online`, `stale`, `offline`. */
+                liveness?: string;
                 /** @description Text in host name, given name, address or operating system. */
                 search?: string;
                 /** @description Rows at most, 1–500; 50 when absent. */
@@ -7533,6 +7698,46 @@ export interface operations {
             };
             /** @description A field was refused. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_coverage: {
+        parameters: {
+            query?: {
+                /** @description Begin; thirty days before `to` when absent. */
+                from?: string;
+                /** @description End; now when absent. */
+                to?: string;
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                agent_id: components["schemas"]["AgentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gaps that reach into the range, those that began last first; what stands in none of them was watched. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CoverageGapView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -16,6 +16,7 @@ export type CommandDetail = Schemas["CommandDetail"];
 export type CommandKind = Schemas["CommandKind"];
 export type CommandState = Schemas["CommandState"];
 export type CommandView = Schemas["CommandView"];
+export type CoverageGapView = Schemas["CoverageGapView"];
 export type CurrentSession = Schemas["CurrentSession"];
 export type DeliveryAttempt = Schemas["DeliveryAttempt"];
 export type DetectionEngine = Schemas["DetectionEngine"];

@@ -10,7 +10,7 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "ready",
     "console-size",
     "login",
@@ -24,6 +24,7 @@ const NAMES: [&str; 13] = [
     "rls",
     "series",
     "backup",
+    "liveness",
 ];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
@@ -49,6 +50,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "rls" => database::measure("rls", 10_000_000, arguments),
         "series" => database::measure("series", 100_000_000, arguments),
         "backup" => backup::measure(arguments),
+        "liveness" => database::measure("liveness", 1_000_000, arguments),
         _ => Err(usage()),
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::health::Health;
 use crate::identity::{Identity, PinnedTrust, StateDir};
+use crate::presence::Presence;
 use crate::spool::{Batch, Spool, SpoolSignal};
 pub(crate) use pace::Pace;
 
@@ -68,6 +69,8 @@ pub struct Uplink {
     pub reached: Arc<Notify>,
     /// The version of a trust set that was not believed, 0 when there was none.
     pub trust_refused: u32,
+    /// The agent's own life.
+    pub presence: Arc<Presence>,
 }
 
 /// What the conversation remembers between check-ins.
@@ -86,6 +89,8 @@ struct Conversation {
     probe: bool,
     /// Whether the server took such a check-in since the last one with records.
     probe_passed: bool,
+    /// The agent is about to end.
+    stopping: bool,
 }
 
 impl Uplink {
@@ -115,13 +120,13 @@ impl Uplink {
         Ok(())
     }
 
-    /// One last check-in within `patience`, when there is something to tell.
+    /// One last check-in within `patience`: what waits, and that the agent stops.
     pub async fn say_goodbye(&mut self, patience: Duration) {
-        let waiting = lock(&self.spool).stats().durable_through > self.stream.state().acked;
-        if !waiting || self.health.snapshot().token_refused {
+        if self.health.snapshot().token_refused {
             return;
         }
         let mut talk = Conversation::new(Duration::from_secs(60));
+        talk.stopping = true;
         let _ = tokio::time::timeout(patience, self.check_in(&mut talk)).await;
     }
 
@@ -167,6 +172,12 @@ impl Uplink {
 
     /// Reads the batch and makes durable that it may be sent.
     fn prepare(&mut self, talk: &Conversation) -> io::Result<(Batch, CheckIn)> {
+        let (run, pause) = self.presence.tell(talk.stopping, self.clock.now());
+        if let Some(gap) = pause
+            && let Err(error) = lock(&self.spool).append_gap(gap)
+        {
+            tracing::error!(error = %error, "a pause of the agent cannot be recorded");
+        }
         let (batch, stats) = {
             let mut spool = lock(&self.spool);
             let limit = if talk.probe { 0 } else { talk.limit };
@@ -194,6 +205,7 @@ impl Uplink {
                 hardware_fingerprint: self.fingerprint.clone(),
                 sources: self.health.tell_sources(),
                 backlog_records: stats.backlog_records.saturating_sub(batch.records.len() as u64),
+                run: Some(run),
             },
         };
         Ok((batch, check_in))
@@ -205,6 +217,11 @@ impl Uplink {
         batch: &Batch,
         answer: Result<CheckInReply, CallError>,
     ) -> io::Result<()> {
+        match &answer {
+            Ok(_) => self.presence.note_success(),
+            Err(CallError::StreamConflict) => {}
+            Err(_) => self.presence.note_failure(),
+        }
         if !matches!(answer, Err(CallError::StreamConflict)) {
             talk.conflicts = 0;
         }
@@ -404,6 +421,7 @@ impl Conversation {
             conflicts: 0,
             probe: false,
             probe_passed: false,
+            stopping: false,
         }
     }
 

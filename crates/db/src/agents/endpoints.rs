@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use sg_types::{
-    AgentId, EndpointStatus, TenantId, UserId, agent::TelemetrySource, api::agents::EndpointView,
+    AgentId, EndpointStatus, Liveness, TenantId, UserId, agent::TelemetrySource, api::agents::EndpointView,
 };
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -19,6 +19,8 @@ pub struct EndpointFilter {
     pub statuses: Vec<EndpointStatus>,
     /// Only those that are, or are not, online.
     pub online: Option<bool>,
+    /// Only those of these; all when empty.
+    pub liveness: Vec<Liveness>,
     /// Only those with this text in host name, given name, address or operating system, in any case.
     pub search: Option<String>,
 }
@@ -48,6 +50,8 @@ const COLUMNS: &str = "e.agent_id, e.hostname, e.device_name, host(e.ip_address)
     (select count(*) from threats.incidents i
         where i.tenant_id = e.tenant_id and i.agent_id = e.agent_id and i.status in ('new', 'investigating')) as open_incidents,
     s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage, ";
+/// An endpoint is offline from the moment at which it has missed two check-ins while somebody was listening.
+const ONLINE: &str = "e.status <> 'decommissioned' and coalesce(h.online, false)";
 const ENDPOINT_TABLE: &str = " from agents.endpoints e";
 const JOINS: &str = "
     left join agents.heartbeats h on h.agent_id = e.agent_id
@@ -218,7 +222,7 @@ fn push_page(
     at: DateTime<Utc>,
 ) {
     query.push("select ").push(STORED_COLUMNS).push(ENDPOINT_TABLE);
-    if filter.online.is_some() {
+    if filter.online.is_some() || !filter.liveness.is_empty() {
         query.push(" left join agents.heartbeats h on h.agent_id = e.agent_id");
     }
     query.push(" where true");
@@ -227,9 +231,13 @@ fn push_page(
         query.push(" and e.status = any(").push_bind(words).push(")");
     }
     if let Some(online) = filter.online {
-        query.push(" and (");
-        push_online(query, at);
-        query.push(") = ").push_bind(online);
+        query.push(" and (").push(ONLINE).push(") = ").push_bind(online);
+    }
+    if !filter.liveness.is_empty() {
+        let words: Vec<&str> = filter.liveness.iter().map(|one| one.as_str()).collect();
+        query.push(" and ");
+        push_liveness(query, at);
+        query.push(" = any(").push_bind(words).push(")");
     }
     if let Some(text) = &filter.search {
         query
@@ -255,10 +263,14 @@ fn push_endpoints(
     retention_class: Option<i16>,
     at: DateTime<Utc>,
 ) {
-    query.push("select ").push(COLUMNS);
-    push_online(query, at);
+    query
+        .push("select ")
+        .push(COLUMNS)
+        .push(ONLINE)
+        .push(" as online, ");
+    push_liveness(query, at);
     // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
-    query.push(" as online").push(from).push(JOINS).push(
+    query.push(" as liveness").push(from).push(JOINS).push(
         "left join lateral (
             select s.cpu_usage, s.memory_usage, s.disk_usage
             from agents.system_info s
@@ -273,12 +285,15 @@ fn push_endpoints(
     query.push(" order by s.collected_at desc limit 1) s on true");
 }
 
-/// An endpoint is online when it has checked in within twice its interval.
-fn push_online(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
-    query.push("e.status <> 'decommissioned' and coalesce(h.last_seen_at, e.last_seen, '-infinity') >= ");
+/// Whether an endpoint is late, and offline once the look for those that are has found it so.
+fn push_liveness(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
+    query.push("case when not (").push(ONLINE);
     query
-        .push_bind(at)
-        .push("::timestamptz - make_interval(secs => 2 * e.heartbeat_interval)");
+        .push(") then 'offline' when h.last_seen_at < ")
+        .push_bind(at);
+    query.push(
+        "::timestamptz - make_interval(secs => 1.25 * e.heartbeat_interval) then 'stale' else 'online' end",
+    );
 }
 
 fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
@@ -293,6 +308,7 @@ fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
         version: row.try_get("version")?,
         status: row.try_get::<String, _>("status")?.parse()?,
         online: row.try_get("online")?,
+        liveness: row.try_get::<String, _>("liveness")?.parse()?,
         last_seen: row.try_get("last_seen")?,
         heartbeat_interval: row.try_get("heartbeat_interval")?,
         user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),

@@ -6,6 +6,7 @@ use sg_types::{AgentId, Scope, TenantId, UserId, agent::HostFacts};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::ingest::{Return, take_back};
 use crate::{Caller, DbError, SystemTx, TokenHash, tx::Connection};
 
 /// A host that asks to become an endpoint.
@@ -279,7 +280,16 @@ async fn replace_token(
     .bind(Uuid::from(enrolment.caller.tenant_id))
     .bind(enrolment.at)
     .bind(&enrolment.host.hardware_fingerprint)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    // One that was out of service is looked for again; one that was away is back.
+    let back = Return {
+        tenant_id: enrolment.caller.tenant_id.into(),
+        agent_id: agent_id.into(),
+        check_in_seconds: enrolment.check_in_seconds,
+        cause: "unknown",
+        detail: "The machine was enrolled again.",
+    };
+    take_back(conn, &[back], enrolment.at).await?;
     Ok(())
 }

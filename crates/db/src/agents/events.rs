@@ -40,7 +40,7 @@ pub async fn list_events(
             (select g.gap_id, g.to_at, 'gap', jsonb_strip_nulls(jsonb_build_object('reason', g.reason, 'lost_records', g.lost_records,
                 'from', g.from_at, 'to', g.to_at, 'detail', g.detail, 'noticed_by', g.noticed_by))
              from agents.gaps g
-             where g.tenant_id = (select users.current_tenant()) and g.agent_id = ",
+             where g.tenant_id = (select users.current_tenant()) and g.to_at is not null and g.agent_id = ",
     );
     query.push_bind(Uuid::from(agent_id));
     push_page(&mut query, ["g.to_at", "g.gap_id"], after, limit);

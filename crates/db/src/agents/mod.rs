@@ -2,12 +2,15 @@
 
 mod command_views;
 mod commands;
+mod coverage;
 mod endpoints;
 mod enrol;
 mod events;
 mod holds;
 pub mod ingest;
+mod liveness;
 mod metrics;
+mod outages;
 mod series;
 mod upkeep;
 
@@ -17,6 +20,7 @@ pub use commands::{
     claim_commands, close_command, insert_command, keep_result_key, mark_sent, record_result, refuse_command,
     reject_sent, result_key, start_command,
 };
+pub use coverage::{CoverageRange, list_gaps};
 pub use endpoints::{
     EndpointFilter, LockedEndpoint, decommission_endpoint, find_endpoint, is_live_endpoint, is_live_member,
     list_endpoints, lock_endpoint, update_endpoint,
@@ -24,9 +28,11 @@ pub use endpoints::{
 pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, is_of_suspended_tenant, unenrol};
 pub use events::list_events;
 pub use holds::{NewHold, list_holds, place_hold, release_hold};
+pub use liveness::{Look, mark_offline, note_watch};
 pub use metrics::{Range, read_metrics};
+pub use outages::{OfflineAlerts, alert_of_offline};
 pub use series::{
     StrayRows, backfill_rollups, drop_expired_partition, ensure_partition, ensure_partition_of,
     list_stray_rows, move_held_rows, roll_up,
 };
-pub use upkeep::{mark_offline, try_job_lock, try_long_job_lock};
+pub use upkeep::{try_job_lock, try_long_job_lock};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sg_types::{
-    AlertId, AlertRuleId, Severity, TenantId,
+    AgentId, AlertId, AlertRuleId, Severity, TenantId,
     api::monitoring::{AlertRuleView, AlertState, AlertView, UpdateAlertRule},
 };
 use sqlx::{Row, postgres::PgRow};
@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::{DbError, Reads, SystemTx, Writes, tx::Connection, users::After};
 
 /// Kinds of rules whose figure the database (`monitoring.measure`) or the server computes.
-pub const EVALUATED: [&str; 10] = [
+pub const EVALUATED: [&str; 11] = [
+    "endpoint_offline",
     "failed_sign_ins",
     "account_lockouts",
     "password_policy_violations",
@@ -38,7 +39,7 @@ pub async fn list_alerts(
 ) -> Result<Vec<AlertView>, DbError> {
     let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
     sqlx::query(
-        "select a.alert_id, a.rule_id, r.kind, r.severity, a.subject, a.state, a.since, a.fired_at, a.last_seen_at, a.resolved_at,
+        "select a.alert_id, a.rule_id, r.kind, r.severity, a.subject, a.agent_id, a.summary, a.state, a.since, a.fired_at, a.last_seen_at, a.resolved_at,
             a.last_value::float8 as last_value, r.threshold::float8 as threshold, a.occurrence_count
          from monitoring.alerts a
          join monitoring.alert_rules r on r.tenant_id = a.tenant_id and r.rule_id = a.rule_id
@@ -243,6 +244,8 @@ fn alert(row: &PgRow) -> Result<AlertView, DbError> {
         kind: row.try_get("kind")?,
         severity: row.try_get::<String, _>("severity")?.parse()?,
         subject: row.try_get("subject")?,
+        agent_id: row.try_get::<Option<Uuid>, _>("agent_id")?.map(AgentId),
+        summary: row.try_get("summary")?,
         state: row.try_get::<String, _>("state")?.parse()?,
         since: row.try_get("since")?,
         fired_at: row.try_get("fired_at")?,

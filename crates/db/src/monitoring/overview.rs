@@ -42,9 +42,10 @@ pub async fn read_overview(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<Ove
 
 async fn count_endpoints(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<EndpointCounts, DbError> {
     let row = sqlx::query(
-        "select count(*) filter (where c.online) as online, count(*) filter (where not c.online) as offline
+        "select count(*) filter (where c.online) as online, count(*) filter (where c.online and c.late) as stale,
+            count(*) filter (where not c.online) as offline
          from (
-            select coalesce(h.last_seen_at, e.last_seen, '-infinity') >= $1 - make_interval(secs => 2 * e.heartbeat_interval) as online
+            select coalesce(h.online, false) as online, h.last_seen_at < $1 - make_interval(secs => 1.25 * e.heartbeat_interval) as late
             from agents.endpoints e
             left join agents.heartbeats h on h.agent_id = e.agent_id
             where e.status <> 'decommissioned'
@@ -55,6 +56,7 @@ async fn count_endpoints(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<Endpo
     .await?;
     Ok(EndpointCounts {
         online: row.try_get("online")?,
+        stale: row.try_get("stale")?,
         offline: row.try_get("offline")?,
     })
 }

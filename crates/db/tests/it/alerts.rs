@@ -19,6 +19,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
     };
     let own = [
         "account_lockouts above 5 3600 0 high",
+        "endpoint_offline above 2 900 0 medium",
         "failed_sign_ins above 10 60 0 medium",
         "password_policy_violations above 0 0 0 low",
     ];
@@ -35,6 +36,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
             "backup_failure above 0 0 0 critical",
             "database_connections above 80 0 60 high",
             "default_partition_rows above 0 0 0 medium",
+            "endpoint_offline above 2 900 0 medium",
             "failed_sign_ins above 10 60 0 medium",
             "partitions_ahead below 3 0 0 high",
             "password_policy_violations above 0 0 0 low",
@@ -48,7 +50,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(
             &mut root,
             "select distinct kind from monitoring.measure(now())
-             union values ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure') order by 1"
+             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure') order by 1"
         )
         .await?,
         {
@@ -176,7 +178,7 @@ async fn figures_of_the_database_raise_and_clear_the_alerts_of_their_tenant() ->
     );
     // An administrator of the tenant sees theirs, a plain user none.
     let mut app = test.connect("sg_app").await?;
-    for (token, alerts, rules) in [(ADMIN_A, 1, 3), (USER_A, 0, 0), (ADMIN_B, 2, 3)] {
+    for (token, alerts, rules) in [(ADMIN_A, 1, 4), (USER_A, 0, 0), (ADMIN_B, 2, 4)] {
         run(&mut app, "begin").await?;
         run(&mut app, open_context(token)).await?;
         assert_eq!(

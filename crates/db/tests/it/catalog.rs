@@ -6,6 +6,7 @@ use crate::{rules, support::*};
 
 /// Tables of the product without a tenant: what belongs to the installation. No request reads them.
 const WITHOUT_TENANT: &[&str] = &[
+    "agents.liveness_watch",
     "agents.partition_schemes",
     "agents.rollup_backfill",
     "audit.adoption_report",

@@ -17,6 +17,7 @@ mod faults;
 mod holds;
 mod isolation;
 mod live_migration;
+mod liveness;
 mod lockout;
 mod matrix;
 mod memberships;

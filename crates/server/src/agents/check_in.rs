@@ -18,13 +18,13 @@ pub(super) async fn take(
     body: Body,
     caller_id: &CallerId,
 ) -> ApiResult<CheckInReply> {
-    state.ingest.admit(&state.db, token).await?;
+    let tenant_id = state.ingest.admit(&state.db, token).await?;
     let (text, _memory) = read_body(&state.ingest, &state.config.ingest, headers, body).await?;
     let check_in = parse_check_in(&text, token, state.ids.as_ref())?;
     drop(text);
     // Before anything is stored: what cannot be answered is not taken.
     state.rules.current(state).await?;
-    match state.ingest.submit(check_in).await? {
+    match state.ingest.submit(tenant_id, check_in).await? {
         Outcome::Stored {
             agent_id,
             acknowledged_through,

@@ -1,6 +1,7 @@
 //! Endpoints: the API over them, and the protocol of the agents on them.
 
 mod check_in;
+mod coverage_routes;
 mod decommission;
 mod enrol;
 mod hold_routes;
@@ -10,6 +11,7 @@ mod protocol;
 mod routes;
 mod update_endpoint;
 
+pub use coverage_routes::routes as coverage_routes;
 pub use hold_routes::routes as hold_routes;
 pub(crate) use protocol::CallingAgent;
 pub use protocol::routes as protocol_routes;

@@ -41,6 +41,8 @@ struct EndpointParams {
     status: Option<String>,
     /// `true` or `false`: whether it checks in.
     online: Option<String>,
+    /// How it checks in, separated by commas: `online`, `stale`, `offline`.
+    liveness: Option<String>,
     /// Text in host name, given name, address or operating system.
     search: Option<String>,
     /// Rows at most, 1–500; 50 when absent.
@@ -87,6 +89,7 @@ async fn list_endpoints(
     let filter = EndpointFilter {
         statuses: word_list("status", params.status.as_deref())?,
         online,
+        liveness: word_list("liveness", params.liveness.as_deref())?,
         search: search_text(params.search)?,
     };
     let now = state.now();

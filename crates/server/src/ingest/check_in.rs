@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sg_db::TokenHash;
-use sg_db::agents::ingest::NewCheckIn;
-use sg_types::agent::{AgentState, MAX_RECORDS_PER_CHECK_IN};
+use sg_db::agents::ingest::{AreaState, NewCheckIn, Watched};
+use sg_types::agent::{AgentState, MAX_RECORDS_PER_CHECK_IN, TelemetrySource};
 use sg_types::{FieldError, Ids};
 use uuid::Uuid;
 
@@ -72,9 +72,27 @@ pub fn parse_check_in(text: &str, token: TokenHash, ids: &dyn Ids) -> Result<New
         version: clean_text(agent.version, MAX_VERSION_CHARS),
         rules_version: i64::try_from(agent.rules_version).unwrap_or(i64::MAX),
         hardware_fingerprint: clean_text(agent.hardware_fingerprint, MAX_FINGERPRINT_CHARS),
+        watched: watched(&agent.sources),
+        run: agent.run,
         sources: bounded(clean_value(
             serde_json::to_value(agent.sources).map_err(ApiError::internal)?,
         )),
         backlog_records: i64::try_from(agent.backlog_records).unwrap_or(i64::MAX),
     })
+}
+
+/// How each area is watched, by the sources that the agent names.
+fn watched(sources: &[TelemetrySource]) -> Watched {
+    let state = |area: &str| {
+        let of_area = sources.iter().find(|source| source.area == area);
+        of_area.map_or(AreaState::Untold, |source| match source.source.as_str() {
+            "none" => AreaState::Off,
+            "proc_polling" => AreaState::Weaker,
+            _ => AreaState::Whole,
+        })
+    };
+    Watched {
+        process: state("process"),
+        file: state("file"),
+    }
 }

@@ -5,6 +5,7 @@ mod check_in;
 mod clean;
 mod known_tokens;
 mod news;
+mod queue;
 mod record;
 mod window;
 mod worker;
@@ -15,10 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sg_db::agents::ingest::{NewCheckIn, Outcome};
 use sg_db::agents::{find_agent, is_of_suspended_tenant};
 use sg_db::{Db, DbError, SystemTx, TokenHash};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use sg_types::TenantId;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::known_tokens::KnownTokens;
 use self::news::News;
+use self::queue::{FairQueue, Full};
 use self::window::Running;
 use crate::config::IngestConfig;
 use crate::error::ApiError;
@@ -37,8 +40,9 @@ const RETRY_SECONDS: u64 = 5;
 /// The queue in front of the group commit.
 #[derive(Debug)]
 pub struct Ingest {
-    sender: mpsc::Sender<Job>,
-    receiver: Mutex<mpsc::Receiver<Job>>,
+    queue: FairQueue<Job>,
+    /// One worker gathers a group at a time.
+    gathering: Mutex<()>,
     memory: Arc<Semaphore>,
     known_tokens: KnownTokens,
     running: Running,
@@ -65,13 +69,12 @@ enum Failure {
 impl Ingest {
     /// An empty queue of the configured size.
     pub fn new(config: &IngestConfig) -> Self {
-        let (sender, receiver) = mpsc::channel(config.concurrency.max(1));
         let blocks = (config.max_decompressed_bytes / BLOCK_BYTES + 1)
             .saturating_mul(LARGEST_BODIES)
             .min(Semaphore::MAX_PERMITS);
         Self {
-            sender,
-            receiver: Mutex::new(receiver),
+            queue: FairQueue::new(config.concurrency),
+            gathering: Mutex::default(),
             memory: Arc::new(Semaphore::new(blocks)),
             known_tokens: KnownTokens::default(),
             running: Running::default(),
@@ -92,21 +95,21 @@ impl Ingest {
             .map_err(|_| refuse("memory"))
     }
 
-    /// Refuses a token that stands for nobody before anything is read. A token that was good before passes; the transaction that stores its
+    /// The tenant of a token; refuses one that stands for nobody before anything is read. A token that was good before passes; the transaction that stores its
     /// check-in looks again.
     ///
     /// # Errors
     /// 401; 403 `tenant_suspended`.
-    pub async fn admit(&self, db: &Db, token: TokenHash) -> Result<(), ApiError> {
-        if self.known_tokens.contains(token) {
-            return Ok(());
+    pub async fn admit(&self, db: &Db, token: TokenHash) -> Result<TenantId, ApiError> {
+        if let Some(tenant_id) = self.known_tokens.tenant_of(token) {
+            return Ok(tenant_id);
         }
         let mut tx = db.system("agent's token").await?;
-        if find_agent(&mut tx, token).await?.is_none() {
+        let Some(agent) = find_agent(&mut tx, token).await? else {
             return Err(refuse_agent(&mut tx, token).await?);
-        }
-        self.known_tokens.add(token);
-        Ok(())
+        };
+        self.known_tokens.add(token, agent.tenant_id);
+        Ok(agent.tenant_id)
     }
 
     /// Check-ins that wait for the answer to whether they are stored.
@@ -122,13 +125,16 @@ impl Ingest {
     /// Stores a check-in together with others that arrive at the same time; returns after the commit.
     ///
     /// # Errors
-    /// 503 when the queue is full or the database not available; 422 when the database refuses the data.
-    pub async fn submit(&self, check_in: NewCheckIn) -> Result<Outcome, ApiError> {
+    /// 429 when the tenant has its share of the queue waiting; 503 when the queue is full or the database not available; 422 when the database refuses the data.
+    pub async fn submit(&self, tenant_id: TenantId, check_in: NewCheckIn) -> Result<Outcome, ApiError> {
         let token = check_in.token;
         let (reply, answer) = oneshot::channel();
-        self.sender
-            .try_send(Job { check_in, reply })
-            .map_err(|_| refuse("queue"))?;
+        self.queue
+            .push(tenant_id, Job { check_in, reply })
+            .map_err(|full| match full {
+                Full::Queue => refuse("queue"),
+                Full::Share => refuse_share(),
+            })?;
         let _waits = Waits::begin(&self.waiting);
         match answer.await {
             Ok(Ok(outcome)) => {
@@ -167,6 +173,12 @@ impl Drop for Waits<'_> {
 fn refuse(reason: &'static str) -> ApiError {
     metrics::counter!("sg_ingest_refused_total", "reason" => reason).increment(1);
     ApiError::unavailable(RETRY_SECONDS)
+}
+
+/// Only this tenant is asked to wait.
+fn refuse_share() -> ApiError {
+    metrics::counter!("sg_ingest_refused_total", "reason" => "tenant").increment(1);
+    ApiError::too_many_requests(RETRY_SECONDS)
 }
 
 /// Why a token is refused. An agent whose tenant is suspended keeps what it notices, and comes again; one that nobody knows has to enrol.

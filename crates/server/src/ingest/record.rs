@@ -90,7 +90,8 @@ pub(super) fn refused(at: DateTime<Utc>, why: &str) -> NewBody {
         reason: "record_refused".to_owned(),
         lost_records: Some(1),
         from_at: at,
-        to_at: at,
+        to_at: Some(at),
+        area: "",
         detail: Some(clean_text(why.to_owned(), MAX_RULE_NAME_CHARS)),
     })
 }
@@ -185,13 +186,28 @@ fn clean_finding(finding: Finding) -> Result<Finding, String> {
     Ok(finding)
 }
 
+/// What the server alone may say of an endpoint.
+const OWN_REASONS: [&str; 6] = [
+    "offline",
+    "weaker_source",
+    "collector_off",
+    "clock_skew",
+    "records_missing",
+    "more_gaps",
+];
+
 fn clean_gap(gap: Gap) -> NewGap {
     NewGap {
         noticed_by: "agent",
-        reason: clean_text(gap.reason, MAX_REASON_CHARS),
+        reason: if OWN_REASONS.contains(&gap.reason.as_str()) {
+            "other".to_owned()
+        } else {
+            clean_text(gap.reason, MAX_REASON_CHARS)
+        },
         lost_records: gap.lost_records.and_then(|lost| i64::try_from(lost).ok()),
         from_at: gap.from,
-        to_at: gap.to,
+        to_at: Some(gap.to),
+        area: "",
         detail: gap.detail.map(|detail| clean_text(detail, MAX_TEXT_CHARS)),
     }
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Job;
+use super::queue::FairQueue;
 
 /// Check-ins of one group at most.
 const MAX_GROUP: usize = 256;
@@ -55,29 +55,29 @@ impl Drop for Storing<'_> {
 ///
 /// Once everything stops nobody can queue any more, and what is queued is stored; empty when that is done.
 pub(super) async fn next_group(
-    receiver: &mut Receiver<Job>,
+    queue: &FairQueue<Job>,
     running: &Running,
     patience: Duration,
     stop: &CancellationToken,
 ) -> Vec<Job> {
     let first = tokio::select! {
         biased;
-        job = receiver.recv() => job,
+        job = queue.next() => job,
         () = stop.cancelled() => {
-            receiver.close();
-            receiver.recv().await
+            queue.close();
+            queue.next().await
         }
     };
     let Some(first) = first else { return Vec::new() };
     let deadline = Instant::now() + patience;
     let mut group = Group::of(first);
     loop {
-        group.take_queued(receiver);
+        group.take_queued(queue);
         if group.is_full() || running.count() == 0 || group.jobs.len() >= WORTH_BESIDE {
             return group.jobs;
         }
         tokio::select! {
-            job = receiver.recv() => match job {
+            job = queue.next() => match job {
                 Some(job) => group.push(job),
                 None => return group.jobs,
             },
@@ -106,9 +106,9 @@ impl Group {
         self.jobs.push(job);
     }
 
-    fn take_queued(&mut self, receiver: &mut Receiver<Job>) {
+    fn take_queued(&mut self, queue: &FairQueue<Job>) {
         while !self.is_full()
-            && let Ok(job) = receiver.try_recv()
+            && let Some(job) = queue.pop()
         {
             self.push(job);
         }
@@ -124,9 +124,9 @@ mod tests {
     use futures_util::FutureExt;
     use serde_json::Value;
     use sg_db::TokenHash;
-    use sg_db::agents::ingest::NewCheckIn;
-    use sg_types::{Clock, SystemClock};
-    use tokio::sync::{mpsc, oneshot};
+    use sg_db::agents::ingest::{NewCheckIn, Watched};
+    use sg_types::{Clock, SystemClock, TenantId};
+    use tokio::sync::oneshot;
     use uuid::Uuid;
 
     use super::*;
@@ -147,6 +147,8 @@ mod tests {
             hardware_fingerprint: String::new(),
             sources: Value::Null,
             backlog_records: 0,
+            run: None,
+            watched: Watched::default(),
         };
         Job {
             check_in,
@@ -154,13 +156,17 @@ mod tests {
         }
     }
 
+    fn put(queue: &FairQueue<Job>) -> bool {
+        queue.push(TenantId::DEFAULT, job()).is_ok()
+    }
+
     /// A queue with this many check-ins in it.
-    fn queue(waiting: usize) -> (mpsc::Sender<Job>, Receiver<Job>) {
-        let (sender, receiver) = mpsc::channel(1_000);
+    fn filled(waiting: usize) -> FairQueue<Job> {
+        let queue = FairQueue::new(1_000);
         for _ in 0..waiting {
-            sender.try_send(job()).unwrap();
+            assert!(put(&queue));
         }
-        (sender, receiver)
+        queue
     }
 
     #[tokio::test(start_paused = true)]
@@ -168,11 +174,8 @@ mod tests {
         let (running, stop) = (Running::default(), CancellationToken::new());
         let began = Instant::now();
         for waiting in [1, 7, 1] {
-            let (_sender, mut receiver) = queue(waiting);
-            assert_eq!(
-                next_group(&mut receiver, &running, PATIENCE, &stop).await.len(),
-                waiting
-            );
+            let queue = filled(waiting);
+            assert_eq!(next_group(&queue, &running, PATIENCE, &stop).await.len(), waiting);
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
@@ -180,12 +183,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_while_a_group_is_stored_makes_the_next_one() {
         let (running, stop) = (Running::default(), CancellationToken::new());
-        let (sender, mut receiver) = queue(2);
+        let queue = filled(2);
         let storing = running.begin();
-        let mut next = Box::pin(next_group(&mut receiver, &running, PATIENCE, &stop));
+        let mut next = Box::pin(next_group(&queue, &running, PATIENCE, &stop));
         for _ in 0..3 {
             assert!((&mut next).now_or_never().is_none());
-            sender.try_send(job()).unwrap();
+            assert!(put(&queue));
         }
         drop(storing);
         assert_eq!(next.await.len(), 5);
@@ -195,36 +198,26 @@ mod tests {
     async fn a_group_that_hangs_holds_up_nobody() {
         let (running, stop) = (Running::default(), CancellationToken::new());
         let _hanging = running.begin();
-        let (_sender, mut receiver) = queue(3);
-        assert_eq!(
-            next_group(&mut receiver, &running, PATIENCE, &stop).await.len(),
-            3
-        );
+        let queue = filled(3);
+        assert_eq!(next_group(&queue, &running, PATIENCE, &stop).await.len(), 3);
         // Enough of them do not even wait that long.
         let began = Instant::now();
-        let (_sender, mut receiver) = queue(WORTH_BESIDE);
-        let group = next_group(&mut receiver, &running, PATIENCE, &stop).await;
+        let queue = filled(WORTH_BESIDE);
+        let group = next_group(&queue, &running, PATIENCE, &stop).await;
         assert_eq!((group.len(), began.elapsed()), (WORTH_BESIDE, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn groups_are_bounded_and_nothing_is_left_at_the_end() {
         let (running, stop) = (Running::default(), CancellationToken::new());
-        let (sender, mut receiver) = queue(MAX_GROUP + 3);
+        let queue = filled(MAX_GROUP + 3);
         assert_eq!(
-            next_group(&mut receiver, &running, PATIENCE, &stop).await.len(),
+            next_group(&queue, &running, PATIENCE, &stop).await.len(),
             MAX_GROUP
         );
         stop.cancel();
-        assert_eq!(
-            next_group(&mut receiver, &running, PATIENCE, &stop).await.len(),
-            3
-        );
-        assert!(
-            next_group(&mut receiver, &running, PATIENCE, &stop)
-                .await
-                .is_empty()
-        );
-        assert!(sender.try_send(job()).is_err());
+        assert_eq!(next_group(&queue, &running, PATIENCE, &stop).await.len(), 3);
+        assert!(next_group(&queue, &running, PATIENCE, &stop).await.is_empty());
+        assert!(!put(&queue));
     }
 }

@@ -33,11 +33,11 @@ async fn work(state: AppState) -> anyhow::Result<()> {
     let stop = state.supervisor.stop_token();
     let patience = state.config.ingest.group_commit();
     loop {
-        let mut receiver = state.ingest.receiver.lock().await;
-        let group = next_group(&mut receiver, &state.ingest.running, patience, &stop).await;
+        let gathering = state.ingest.gathering.lock().await;
+        let group = next_group(&state.ingest.queue, &state.ingest.running, patience, &stop).await;
         // Before the next worker gathers, so that it knows of this group.
         let storing = state.ingest.running.begin();
-        drop(receiver);
+        drop(gathering);
         if group.is_empty() {
             return Ok(());
         }

@@ -1,24 +1,51 @@
-//! Endpoints that have missed two check-ins are offline.
+//! Endpoints that have missed two check-ins are offline, and somebody is told.
 
-use sg_db::agents::{mark_offline, try_job_lock};
+use sg_db::agents::{alert_of_offline, mark_offline, note_watch, try_job_lock};
 use sg_db::monitoring::announce;
 
 use crate::AppState;
 
-/// Notes them and tells the open views.
+/// Endpoints that one transaction looks at.
+const BATCH: i64 = 5_000;
+/// Batches of one run; what is left waits for the next.
+const MAX_BATCHES: usize = 40;
+
+/// Notes who is offline, tells the open views, and raises and ends the alerts.
 ///
 /// # Errors
 /// What the database says; the next run finds the same.
 pub async fn run(state: AppState) -> anyhow::Result<u64> {
-    let mut tx = state.db.system("endpoint liveness").await?;
+    let mut offline = 0;
+    for _ in 0..MAX_BATCHES {
+        let mut tx = state.db.system("endpoint liveness").await?;
+        if !try_job_lock(&mut tx, "endpoint-liveness").await? {
+            return Ok(0);
+        }
+        let now = state.now();
+        let watching_since = note_watch(&mut tx, now).await?;
+        let look = mark_offline(&mut tx, now, watching_since, BATCH).await?;
+        announce(&mut tx, &look.offline).await?;
+        tx.commit_upkeep().await?;
+        offline += look.offline.len();
+        if look.looked_at < BATCH {
+            break;
+        }
+    }
+    let mut tx = state.db.system("endpoint alerts").await?;
     if !try_job_lock(&mut tx, "endpoint-liveness").await? {
         return Ok(0);
     }
-    let changes = mark_offline(&mut tx, state.now()).await?;
-    announce(&mut tx, &changes).await?;
+    let now = state.now();
+    let watching_since = note_watch(&mut tx, now).await?;
+    let told = alert_of_offline(&mut tx, now, watching_since).await?;
     tx.commit_upkeep().await?;
-    if !changes.is_empty() {
-        tracing::info!(endpoints = changes.len(), "endpoints went offline");
+    if offline > 0 || told != Default::default() {
+        tracing::info!(
+            endpoints = offline,
+            alerts = told.endpoints,
+            outages = told.outages,
+            "endpoints are offline"
+        );
     }
-    Ok(u64::try_from(changes.len()).unwrap_or(u64::MAX))
+    Ok(u64::try_from(offline).unwrap_or(u64::MAX))
 }

@@ -23,6 +23,8 @@ mod backups;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod errors;

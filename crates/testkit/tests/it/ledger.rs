@@ -61,7 +61,7 @@ impl Ledger {
         self.verify_incidents(conn, agent_id).await;
         let gaps: i64 = count(
             conn,
-            "select count(*) from agents.gaps g where g.agent_id = $1",
+            "select count(*) from agents.gaps g where g.agent_id = $1 and g.reason <> 'offline'",
             agent_id,
         )
         .await;

@@ -72,6 +72,21 @@ impl Machine {
         agent.wait().unwrap();
     }
 
+    /// Takes the processor from the agent.
+    pub(crate) fn halt(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Gives it back.
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let agent = self.agent.as_ref().expect("the agent runs");
+        kill_process(Pid::from_child(agent), signal).unwrap();
+    }
+
     /// Asks the agent to end, and waits.
     pub(crate) async fn stop(&mut self) {
         let mut agent = self.agent.take().expect("the agent runs");
@@ -121,7 +136,7 @@ impl Machine {
         for (table, query) in [
             ("samples", "select array[count(*), count(distinct s.info_id)] from agents.system_info s where s.agent_id = $1"),
             ("events", "select array[count(*), count(distinct v.event_id)] from agents.events v where v.agent_id = $1"),
-            ("gaps", "select array[count(*), count(distinct g.gap_id)] from agents.gaps g where g.agent_id = $1"),
+            ("gaps", "select array[count(*), count(distinct g.gap_id)] from agents.gaps g where g.agent_id = $1 and g.noticed_by = 'agent'"),
             (
                 "matches",
                 "select array[count(*), count(distinct o.occurrence_id)]
@@ -137,7 +152,7 @@ impl Machine {
         assert_eq!(rows, acknowledged, "rows (left) and acknowledged records (right)");
         let noticed = count(
             conn,
-            "select count(*) from agents.gaps g where g.agent_id = $1 and g.noticed_by = 'server'",
+            "select count(*) from agents.gaps g where g.agent_id = $1 and g.reason in ('records_missing', 'record_refused')",
             self.agent_id,
         )
         .await;

@@ -15,3 +15,5 @@ mod ledger;
 mod machine;
 #[cfg(test)]
 mod server_kills;
+#[cfg(test)]
+mod silence;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{AgentId, EndpointStatus, HoldId, UserId, agent::TelemetrySource};
+use crate::{AgentId, EndpointStatus, HoldId, Liveness, UserId, agent::TelemetrySource};
 
 /// A monitored endpoint.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -26,8 +26,10 @@ pub struct EndpointView {
     pub version: Option<String>,
     /// What an administrator decided.
     pub status: EndpointStatus,
-    /// Whether the endpoint has checked in within twice its interval.
+    /// Whether the endpoint has checked in within twice its interval, not counting time in which nobody was listening.
     pub online: bool,
+    /// The same, with those that are late told apart.
+    pub liveness: Liveness,
     /// The last check-in.
     pub last_seen: Option<DateTime<Utc>>,
     /// Seconds between check-ins.
@@ -116,6 +118,35 @@ pub struct EndpointEventView {
     /// Everything that was observed.
     #[schema(value_type = Object)]
     pub detail: serde_json::Value,
+}
+
+/// A time for which an endpoint was not watched, or not as well as it could be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct CoverageGapView {
+    /// The gap's id.
+    pub gap_id: Uuid,
+    /// Why: `offline`, `agent_killed`, `spool_full`, `weaker_source`, …; `docs/coverage.md` lists them.
+    pub reason: String,
+    /// For one that was offline: `host`, `agent`, `network` or `unknown`; null until the endpoint is back.
+    pub cause: Option<String>,
+    /// What was not watched, such as `process` or `file`; empty for the endpoint as a whole.
+    pub area: String,
+    /// `agent` or `server`.
+    pub noticed_by: String,
+    /// Begin.
+    pub from_at: DateTime<Utc>,
+    /// End; null for a gap that goes on.
+    pub to_at: Option<DateTime<Utc>>,
+    /// Records that were lost, where that is known.
+    pub lost_records: Option<i64>,
+    /// How many gaps this one stands for.
+    pub gap_count: i32,
+    /// More in words; what an agent says of itself is its own claim.
+    pub detail: Option<String>,
+    /// What it means.
+    pub meaning: String,
+    /// What to do.
+    pub advice: String,
 }
 
 /// A legal hold: telemetry of a range of time that does not expire.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::threats::IncidentView;
-use crate::{AlertId, AlertRuleId, Severity, values::text_enum};
+use crate::{AgentId, AlertId, AlertRuleId, Severity, values::text_enum};
 
 /// `GET /api/v1/monitoring/overview`: the state of the tenant at one glance.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -27,7 +27,9 @@ pub struct Overview {
 pub struct EndpointCounts {
     /// Checked in within twice their interval.
     pub online: i64,
-    /// Missed it.
+    /// Those of them whose check-in is late.
+    pub stale: i64,
+    /// Missed two check-ins.
     pub offline: i64,
 }
 
@@ -88,6 +90,10 @@ pub struct AlertView {
     pub severity: Severity,
     /// What it is about; empty for the tenant or the installation as a whole.
     pub subject: String,
+    /// The endpoint, where it is about one.
+    pub agent_id: Option<AgentId>,
+    /// What is the matter, in one line, where the subject and the figure do not say it.
+    pub summary: Option<String>,
     /// Where it stands.
     pub state: AlertState,
     /// When it was found first.

@@ -3,16 +3,23 @@
 //! [`store`] resolves the tokens, locks the endpoints in the order of their ids (so that two groups never wait for each other in a circle),
 //! decides in memory what each check-in adds ([`plan`]), and writes each table with one statement.
 
+mod coverage;
 mod plan;
 mod read;
 mod write;
+
+pub(crate) use coverage::Return;
+pub(crate) use write::take_back;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use serde_json::Value;
-use sg_types::{AgentId, DetectionEngine, FindingId, Ids, TenantId, agent::Finding};
+use sg_types::{
+    AgentId, DetectionEngine, FindingId, Ids, TenantId,
+    agent::{AgentRun, Finding},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -52,6 +59,33 @@ pub struct NewCheckIn {
     pub sources: Value,
     /// Records that still wait on its side.
     pub backlog_records: i64,
+    /// The agent's process, where it tells.
+    pub run: Option<AgentRun>,
+    /// What of the endpoint is watched, by its sources.
+    pub watched: Watched,
+}
+
+/// How an area is watched, by the sources that the agent names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AreaState {
+    /// The agent does not say.
+    #[default]
+    Untold,
+    /// By the best source that there is.
+    Whole,
+    /// By one that misses more.
+    Weaker,
+    /// Not at all.
+    Off,
+}
+
+/// How each area is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Program starts.
+    pub process: AreaState,
+    /// File changes.
+    pub file: AreaState,
 }
 
 /// One record of a check-in.
@@ -113,8 +147,10 @@ pub struct NewGap {
     pub lost_records: Option<i64>,
     /// Begin.
     pub from_at: DateTime<Utc>,
-    /// End.
-    pub to_at: DateTime<Utc>,
+    /// End; none for one that goes on.
+    pub to_at: Option<DateTime<Utc>>,
+    /// What was not watched, such as `process`; empty for the endpoint as a whole.
+    pub area: &'static str,
     /// More in words.
     pub detail: Option<String>,
 }
@@ -192,6 +228,8 @@ pub async fn store(
     write::insert_metrics(tx.conn(), &plan.metrics, at).await?;
     let repeated = write::insert_events(tx.conn(), &plan.events, at).await?;
     write::insert_gaps(tx.conn(), &plan.gaps, at).await?;
+    write::end_gaps(tx.conn(), &plan.ended, at).await?;
+    write::take_back(tx.conn(), &plan.returns, at).await?;
     let mut changes = record_findings(tx.conn(), &plan.findings, at, settings.incident_window, ids).await?;
     changes.extend(plan.changes);
     for own in plan

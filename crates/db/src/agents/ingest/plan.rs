@@ -11,7 +11,9 @@ use sg_types::{
 use uuid::Uuid;
 
 use super::{
-    EVENT_DAYS, NewBody, NewCheckIn, NewGap, NewMetrics, NewRecord, Outcome, PlacedFinding, endpoint_change,
+    EVENT_DAYS, NewBody, NewCheckIn, NewGap, NewMetrics, NewRecord, Outcome, PlacedFinding,
+    coverage::{EndedGap, Return, explain_return, find_weak_spots, weak_spot},
+    endpoint_change,
     read::{Agent, Stream, StreamKey},
 };
 use crate::monitoring::Change;
@@ -31,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) metrics: Vec<MetricsRow>,
     pub(crate) events: Vec<EventRow>,
     pub(crate) gaps: Vec<GapRow>,
+    pub(crate) ended: Vec<EndedGap>,
+    pub(crate) returns: Vec<Return>,
     pub(crate) findings: Vec<PlacedFinding>,
     pub(crate) changes: Vec<Change>,
 }
@@ -43,6 +47,10 @@ pub(crate) struct Heartbeat {
     pub(crate) clock_offset_ms: i64,
     pub(crate) hardware_fingerprint: String,
     pub(crate) sources: Value,
+    pub(crate) weak_spots: i16,
+    pub(crate) said_goodbye: bool,
+    pub(crate) run_id: Option<Uuid>,
+    pub(crate) boot_id: Option<Uuid>,
 }
 
 #[derive(Debug)]
@@ -165,7 +173,8 @@ impl Planner<'_> {
                 reason: "records_missing".to_owned(),
                 lost_records: Some(missing),
                 from_at,
-                to_at: from_at,
+                to_at: Some(from_at),
+                area: "",
                 detail: Some(format!(
                     "numbers {} to {} never arrived",
                     stream.acknowledged_through + 1,
@@ -210,6 +219,10 @@ impl Planner<'_> {
         } else if agent.last_seen.is_none_or(|seen| self.at - seen >= LAST_SEEN_LAG) {
             self.plan.endpoints.push((agent_id, check_in.version.clone()));
         }
+        if !agent.online {
+            self.plan.returns.push(explain_return(agent, check_in, self.at));
+        }
+        let weak_spots = self.compare_weak_spots(check_in, agent);
         let heartbeat = Heartbeat {
             agent_id,
             rules_version: check_in.rules_version,
@@ -217,8 +230,46 @@ impl Planner<'_> {
             clock_offset_ms: (check_in.sent_at - self.at).num_milliseconds(),
             hardware_fingerprint: reported.clone(),
             sources: check_in.sources.clone(),
+            weak_spots,
+            said_goodbye: check_in.run.as_ref().is_some_and(|run| run.stopping),
+            run_id: check_in.run.as_ref().map(|run| run.run_id),
+            boot_id: check_in.run.as_ref().and_then(|run| run.boot_id),
         };
         self.heartbeats.insert(agent_id, heartbeat);
+    }
+
+    /// Begins and ends the gaps of what is watched less than it could be.
+    fn compare_weak_spots(&mut self, check_in: &NewCheckIn, agent: &Agent) -> i16 {
+        let offset = check_in.sent_at - self.at;
+        let found = find_weak_spots(agent.weak_spots, check_in.watched, offset);
+        for bit in (0..i16::BITS).map(|bit| 1 << bit) {
+            let Some((reason, area)) = weak_spot(bit) else {
+                continue;
+            };
+            if found & bit != 0 && agent.weak_spots & bit == 0 {
+                let gap = NewGap {
+                    noticed_by: "server",
+                    reason: reason.to_owned(),
+                    lost_records: None,
+                    from_at: self.at,
+                    to_at: None,
+                    area,
+                    detail: (reason == "clock_skew")
+                        .then(|| format!("the endpoint's clock was off by {} s", offset.num_seconds())),
+                };
+                let id = self.ids.next();
+                self.push_gap(id, agent, gap);
+            } else if found & bit == 0 && agent.weak_spots & bit != 0 {
+                let (tenant_id, agent_id) = (agent.tenant_id.into(), agent.agent_id.into());
+                self.plan.ended.push(EndedGap {
+                    tenant_id,
+                    agent_id,
+                    reason,
+                    area,
+                });
+            }
+        }
+        found
     }
 
     fn take_record(&mut self, record: &NewRecord, agent: &Agent) {
@@ -263,22 +314,24 @@ impl Planner<'_> {
     }
 
     fn push_gap(&mut self, id: Uuid, agent: &Agent, mut gap: NewGap) {
+        let end = gap.to_at.unwrap_or(self.at);
         let ((from_at, from_told), (to_at, to_told)) = (
             clamp(gap.from_at, self.at, EVENT_DAYS),
-            clamp(gap.to_at, self.at, EVENT_DAYS),
+            clamp(end, self.at, EVENT_DAYS),
         );
         if from_told.is_some() || to_told.is_some() {
             let told = format!(
                 "dated {} to {} by the endpoint's clock",
                 gap.from_at.to_rfc3339(),
-                gap.to_at.to_rfc3339()
+                end.to_rfc3339()
             );
             gap.detail = Some(
                 gap.detail
                     .map_or(told.clone(), |detail| format!("{detail}; {told}")),
             );
         }
-        (gap.from_at, gap.to_at) = (from_at.min(to_at), to_at.max(from_at));
+        gap.from_at = from_at.min(to_at);
+        gap.to_at = gap.to_at.map(|_| to_at.max(from_at));
         self.plan.gaps.push(GapRow {
             id,
             agent_id: agent.agent_id.into(),
@@ -378,215 +431,4 @@ fn storable(at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use sg_types::{AgentId, TenantId};
-
-    use super::*;
-    use crate::TokenHash;
-
-    /// Ids that count up, so that a test can name them.
-    #[derive(Default)]
-    struct Counted(AtomicU64);
-
-    impl Ids for Counted {
-        fn next(&self) -> Uuid {
-            Uuid::from_u64_pair(7, self.0.fetch_add(1, Ordering::SeqCst))
-        }
-    }
-
-    const EPOCH: Uuid = Uuid::from_u128(5);
-
-    fn now() -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap()
-    }
-
-    fn agent() -> Agent {
-        Agent {
-            agent_id: AgentId(Uuid::from_u128(1)),
-            tenant_id: TenantId(Uuid::from_u128(2)),
-            owner: None,
-            hostname: "web-1".to_owned(),
-            enrolled_fingerprint: Some("aa".to_owned()),
-            reported_fingerprint: Some("aa".to_owned()),
-            version: Some("1".to_owned()),
-            check_in_seconds: 300,
-            retention_class: 90,
-            rules_version: 0,
-            online: true,
-            last_seen: Some(now()),
-        }
-    }
-
-    fn check_in(turn: Uuid, first_seq: i64, times: &[DateTime<Utc>]) -> NewCheckIn {
-        let record = |at: &DateTime<Utc>| NewRecord {
-            id: Uuid::from_u128(9),
-            at: *at,
-            body: NewBody::Metrics(Box::default()),
-        };
-        NewCheckIn {
-            token: TokenHash::of("token"),
-            epoch: EPOCH,
-            turn,
-            moves_turn: true,
-            first_seq,
-            records: times.iter().map(record).collect(),
-            sent_at: now(),
-            version: "1".to_owned(),
-            rules_version: 0,
-            hardware_fingerprint: "aa".to_owned(),
-            sources: json!([]),
-            backlog_records: 0,
-        }
-    }
-
-    fn run(group: &[NewCheckIn], stream: Option<Stream>) -> Plan {
-        let agents = HashMap::from([(TokenHash::of("token").as_bytes().to_vec(), agent())]);
-        let streams = stream
-            .into_iter()
-            .map(|stream| ((agent().agent_id, EPOCH), stream))
-            .collect();
-        plan(group, &agents, streams, now(), &Counted::default())
-    }
-
-    fn stream(acknowledged_through: i64) -> Stream {
-        Stream {
-            acknowledged_through,
-            turn: Uuid::from_u128(20),
-            previous_turn: Uuid::from_u128(10),
-        }
-    }
-
-    #[test]
-    fn only_the_last_two_turns_go_on_and_a_new_stream_begins_with_none() {
-        let nil = Uuid::nil();
-        for (turn, known, stored, found) in [
-            (nil, None, true, 0),
-            (Uuid::from_u128(20), Some(stream(0)), true, 0),
-            (Uuid::from_u128(10), Some(stream(0)), true, 0),
-            (Uuid::from_u128(9), Some(stream(0)), false, 1),
-            (nil, Some(stream(0)), false, 1),
-            (Uuid::from_u128(9), None, false, 0),
-        ] {
-            let plan = run(&[check_in(turn, 1, &[now()])], known);
-            assert_eq!(
-                matches!(plan.outcomes[0], Outcome::Stored { .. }),
-                stored,
-                "{turn} {known:?}"
-            );
-            assert_eq!(
-                (plan.metrics.len(), plan.findings.len()),
-                (usize::from(stored), found),
-                "{turn} {known:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn repeats_and_gaps_are_told_by_their_numbers() {
-        let turn = Uuid::from_u128(20);
-        for (first_seq, records, through, stored, missing) in [
-            (1, 3, 5, 0, None),
-            (4, 4, 7, 2, None),
-            (6, 1, 6, 1, None),
-            (9, 1, 9, 1, Some(3)),
-            (6, 0, 5, 0, None),
-            (9, 0, 8, 0, Some(3)),
-        ] {
-            let plan = run(
-                &[check_in(turn, first_seq, &vec![now(); records])],
-                Some(stream(5)),
-            );
-            let Outcome::Stored {
-                acknowledged_through, ..
-            } = plan.outcomes[0]
-            else {
-                panic!("refused")
-            };
-            assert_eq!(
-                (acknowledged_through, plan.metrics.len()),
-                (through, stored),
-                "{first_seq}+{records}"
-            );
-            assert_eq!(
-                plan.gaps.first().and_then(|row| row.gap.lost_records),
-                missing,
-                "{first_seq}+{records}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_group_with_one_agent_twice_is_taken_in_order() {
-        let first = check_in(Uuid::from_u128(20), 6, &[now()]);
-        let repeat = check_in(Uuid::from_u128(20), 6, &[now(), now()]);
-        let plan = run(&[first, repeat], Some(stream(5)));
-        assert_eq!(
-            (plan.metrics.len(), plan.streams.len(), plan.heartbeats.len()),
-            (2, 1, 1)
-        );
-        assert_eq!(plan.streams[0].2.acknowledged_through, 7);
-    }
-
-    #[test]
-    fn a_piece_leaves_the_turns_as_they_are() {
-        let piece = NewCheckIn {
-            moves_turn: false,
-            ..check_in(Uuid::from_u128(10), 6, &[now()])
-        };
-        let plan = run(&[piece], Some(stream(5)));
-        assert_eq!(
-            plan.streams[0].2,
-            Stream {
-                acknowledged_through: 6,
-                ..stream(5)
-            }
-        );
-    }
-
-    #[test]
-    fn wrong_clocks_are_dated_to_the_receipt() {
-        let good = now() - Duration::days(89);
-        let times = [
-            good,
-            now() - Duration::days(91),
-            now() + Duration::minutes(2),
-            DateTime::<Utc>::MAX_UTC,
-            DateTime::<Utc>::MIN_UTC,
-        ];
-        let plan = run(&[check_in(Uuid::from_u128(20), 6, &times)], Some(stream(5)));
-        let dated: Vec<_> = plan.metrics.iter().map(|row| (row.at, row.told_at)).collect();
-        let receipt = |told| (now(), Some(told));
-        // The original is kept, as far as a program can read it.
-        let (first, last) = (
-            "0001-01-01T00:00:00Z".parse().unwrap(),
-            "9999-12-31T00:00:00Z".parse().unwrap(),
-        );
-        assert_eq!(
-            dated,
-            [
-                (good, None),
-                receipt(times[1]),
-                receipt(times[2]),
-                receipt(last),
-                receipt(first)
-            ]
-        );
-    }
-
-    #[test]
-    fn the_highest_numbers_do_not_overflow() {
-        let plan = run(
-            &[check_in(Uuid::from_u128(20), i64::MAX, &[now(), now()])],
-            Some(stream(5)),
-        );
-        assert!(matches!(
-            plan.outcomes[0],
-            Outcome::Stored {
-                acknowledged_through: i64::MAX,
-                ..
-            }
-        ));
-    }
-}
+mod tests;

@@ -27,6 +27,13 @@ pub(crate) struct Agent {
     /// Version of the tenant's own rules; 0 where it has the installation's.
     pub(crate) rules_version: i64,
     pub(crate) online: bool,
+    /// The last check-in.
+    pub(crate) last_seen_at: DateTime<Utc>,
+    /// What was not watched as well as it could be then, in bits.
+    pub(crate) weak_spots: i16,
+    pub(crate) said_goodbye: bool,
+    pub(crate) run_id: Option<Uuid>,
+    pub(crate) boot_id: Option<Uuid>,
     /// The documented column, which follows the heartbeats slowly.
     pub(crate) last_seen: Option<DateTime<Utc>>,
 }
@@ -49,7 +56,8 @@ pub(crate) async fn lock_agents(
     let tokens: Vec<&[u8]> = group.iter().map(|check_in| check_in.token.as_bytes()).collect();
     let rows = sqlx::query(
         "select t.token_hash, e.agent_id, e.tenant_id, e.user_id, e.hostname, e.hardware_fingerprint, e.version, e.heartbeat_interval,
-            e.last_seen, n.retention_class, coalesce(r.version, 0) as rules_version, h.online, h.hardware_fingerprint as reported_fingerprint
+            e.last_seen, n.retention_class, coalesce(r.version, 0) as rules_version, h.online, h.hardware_fingerprint as reported_fingerprint,
+            h.last_seen_at, h.weak_spots, h.said_goodbye, h.run_id, h.boot_id
          from agents.agent_tokens t
          join agents.endpoints e on e.tenant_id = t.tenant_id and e.agent_id = t.agent_id
          join users.tenants n on n.tenant_id = t.tenant_id
@@ -76,6 +84,11 @@ pub(crate) async fn lock_agents(
                 retention_class: row.try_get("retention_class")?,
                 rules_version: row.try_get("rules_version")?,
                 online: row.try_get("online")?,
+                last_seen_at: row.try_get("last_seen_at")?,
+                weak_spots: row.try_get("weak_spots")?,
+                said_goodbye: row.try_get("said_goodbye")?,
+                run_id: row.try_get("run_id")?,
+                boot_id: row.try_get("boot_id")?,
                 last_seen: row.try_get("last_seen")?,
             };
             Ok((row.try_get("token_hash")?, agent))

@@ -9,10 +9,14 @@ use uuid::Uuid;
 
 use super::{
     EVENT_DAYS,
+    coverage::{EndedGap, Return},
     plan::{EventRow, GapRow, Heartbeat, MetricsRow},
     read::{Stream, StreamKey},
 };
 use crate::DbError;
+
+/// Gaps of an endpoint that are kept one by one in a day, for what it tells and for what the server notices each.
+const MAX_GAPS_OF_DAY: i64 = 200;
 
 pub(crate) async fn write_streams(
     conn: &mut PgConnection,
@@ -54,9 +58,12 @@ pub(crate) async fn write_heartbeats(
     sqlx::query(
         "update agents.heartbeats h
          set last_seen_at = $7, online = true, rules_version = n.rules_version, backlog_records = n.backlog_records,
-            clock_offset_ms = n.clock_offset_ms, hardware_fingerprint = n.hardware_fingerprint, sources = n.sources
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[])
-            as n (agent_id, rules_version, backlog_records, clock_offset_ms, hardware_fingerprint, sources)
+            clock_offset_ms = n.clock_offset_ms, hardware_fingerprint = n.hardware_fingerprint, sources = n.sources,
+            weak_spots = n.weak_spots, said_goodbye = n.said_goodbye, run_id = n.run_id, boot_id = n.boot_id
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[], $8::smallint[], $9::boolean[], $10::uuid[],
+            $11::uuid[])
+            as n (agent_id, rules_version, backlog_records, clock_offset_ms, hardware_fingerprint, sources, weak_spots, said_goodbye, run_id,
+                boot_id)
          where h.agent_id = n.agent_id",
     )
     .bind(rows.iter().map(|row| row.agent_id).collect::<Vec<_>>())
@@ -66,6 +73,10 @@ pub(crate) async fn write_heartbeats(
     .bind(rows.iter().map(|row| row.hardware_fingerprint.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| &row.sources).collect::<Vec<&Value>>())
     .bind(at)
+    .bind(rows.iter().map(|row| row.weak_spots).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.said_goodbye).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.run_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.boot_id).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -165,6 +176,7 @@ pub(crate) async fn insert_events(
     Ok(stored)
 }
 
+/// Stores gaps. Beyond so many of a day an endpoint's gaps share one row, which counts them.
 pub(crate) async fn insert_gaps(
     conn: &mut PgConnection,
     rows: &[GapRow],
@@ -173,22 +185,126 @@ pub(crate) async fn insert_gaps(
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "insert into agents.gaps (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail, recorded_at)
-         select n.gap_id, n.agent_id, n.tenant_id, n.noticed_by, n.reason, n.lost_records, n.from_at, n.to_at, n.detail, $10
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::timestamptz[],
-            $9::text[]) as n (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail)
-         on conflict do nothing",
+    sqlx::query(INSERT_GAPS)
+        .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.agent_id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.tenant_id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.gap.noticed_by).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.gap.reason.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.gap.lost_records).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.gap.from_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.gap.to_at).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|row| row.gap.detail.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(at)
+        .bind(rows.iter().map(|row| row.gap.area).collect::<Vec<_>>())
+        .bind(MAX_GAPS_OF_DAY)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+const INSERT_GAPS: &str = "
+    with told as materialized (
+        select n.*, row_number() over (partition by n.agent_id, n.noticed_by order by n.place) as number
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::text[],
+            $11::text[]) with ordinality
+            as n (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail, area, place)
+    ), stored as materialized (
+        select w.agent_id, w.noticed_by, (
+            select count(*) from (
+                select from agents.gaps g
+                where g.tenant_id = w.tenant_id and g.agent_id = w.agent_id and g.recorded_at > $10 - interval '1 day'
+                    and g.noticed_by = w.noticed_by and g.reason not in ('offline', 'more_gaps')
+                limit $12) c) as count
+        from (select distinct t.tenant_id, t.agent_id, t.noticed_by from told t) w
+    ), within as (
+        insert into agents.gaps (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail, recorded_at, area)
+        select t.gap_id, t.agent_id, t.tenant_id, t.noticed_by, t.reason, t.lost_records, t.from_at, t.to_at, t.detail, $10, t.area
+        from told t join stored s on s.agent_id = t.agent_id and s.noticed_by = t.noticed_by
+        where t.number + s.count <= $12
+        on conflict do nothing
     )
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.agent_id).collect::<Vec<_>>())
+    insert into agents.gaps as g (gap_id, agent_id, tenant_id, noticed_by, reason, lost_records, from_at, to_at, detail, recorded_at, area,
+        gap_count)
+    select users.time_ordered_uuid(), t.agent_id, t.tenant_id, 'server', 'more_gaps', least(coalesce(sum(t.lost_records), 0), 9e18)::bigint, min(t.from_at),
+        max(coalesce(t.to_at, t.from_at)), 'more gaps than are kept one by one in a day', $10, to_char($10 at time zone 'UTC', 'YYYY-MM-DD'),
+        count(*)
+    from told t join stored s on s.agent_id = t.agent_id and s.noticed_by = t.noticed_by
+    where t.number + s.count > $12
+    group by t.tenant_id, t.agent_id
+    on conflict (tenant_id, agent_id, area) where reason = 'more_gaps' do update set
+        gap_count = least(g.gap_count::bigint + excluded.gap_count, 2147483647),
+        lost_records = least(coalesce(g.lost_records, 0)::numeric + coalesce(excluded.lost_records, 0), 9e18),
+        from_at = least(g.from_at, excluded.from_at), to_at = greatest(g.to_at, excluded.to_at)";
+
+/// Ends gaps that went on.
+pub(crate) async fn end_gaps(
+    conn: &mut PgConnection,
+    rows: &[EndedGap],
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update agents.gaps g set to_at = greatest($5, g.from_at)
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as n (tenant_id, agent_id, reason, area)
+         where g.tenant_id = n.tenant_id and g.agent_id = n.agent_id and g.reason = n.reason and g.area = n.area and g.to_at is null",
+    )
     .bind(rows.iter().map(|row| row.tenant_id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.noticed_by).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.reason.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.lost_records).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.from_at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.to_at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.gap.detail.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.agent_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.reason).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.area).collect::<Vec<_>>())
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Endpoints that were offline are back: their gap ends with its cause, their alert is over, and they are looked for again.
+pub(crate) async fn take_back(
+    conn: &mut PgConnection,
+    rows: &[Return],
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let agents: Vec<Uuid> = rows.iter().map(|row| row.agent_id).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant_id).collect();
+    sqlx::query(
+        "with back as (
+            select distinct on (n.agent_id) n.* from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[])
+                as n (tenant_id, agent_id, check_in_seconds, cause, detail)
+            order by n.agent_id
+         ), watched as (
+            insert into agents.deadlines (agent_id, tenant_id, look_at)
+            select b.agent_id, b.tenant_id, $6::timestamptz + make_interval(secs => 2 * b.check_in_seconds) from back b
+            on conflict (agent_id) do nothing
+         )
+         update agents.gaps g set to_at = greatest($6, g.from_at), cause = b.cause, detail = b.detail, alert_at = null
+         from back b
+         where g.tenant_id = b.tenant_id and g.agent_id = b.agent_id and g.reason = 'offline' and g.to_at is null",
+    )
+    .bind(&tenants)
+    .bind(&agents)
+    .bind(rows.iter().map(|row| row.check_in_seconds).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.cause).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.detail).collect::<Vec<_>>())
+    .bind(at)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "update monitoring.alerts a set state = 'resolved', resolved_at = greatest($3, a.fired_at)
+         from unnest($1::uuid[], $2::uuid[]) as b (tenant_id, agent_id)
+         where a.tenant_id = b.tenant_id and a.agent_id = b.agent_id and a.state = 'firing'",
+    )
+    .bind(&tenants)
+    .bind(&agents)
     .bind(at)
     .execute(conn)
     .await?;

@@ -57,6 +57,10 @@ pub struct AlertNews {
     pub kind: String,
     /// What it is about.
     pub subject: String,
+    /// The endpoint, where it is about one.
+    pub agent_id: Option<AgentId>,
+    /// What is the matter, in one line.
+    pub summary: Option<String>,
     /// The rule's severity.
     pub severity: Severity,
     /// The figure when it was found last.
@@ -153,7 +157,7 @@ async fn read_alert(
     alert_id: AlertId,
 ) -> Result<Option<AlertNews>, DbError> {
     let row = sqlx::query(
-        "select a.alert_id, r.kind, a.subject, r.severity, a.last_value::float8 as last_value, r.threshold::float8 as threshold, a.fired_at,
+        "select a.alert_id, r.kind, a.subject, a.agent_id, a.summary, r.severity, a.last_value::float8 as last_value, r.threshold::float8 as threshold, a.fired_at,
             a.resolved_at
          from monitoring.alerts a join monitoring.alert_rules r on r.tenant_id = a.tenant_id and r.rule_id = a.rule_id
          where a.tenant_id = $1 and a.alert_id = $2",
@@ -167,6 +171,8 @@ async fn read_alert(
         alert_id: AlertId(row.try_get("alert_id")?),
         kind: row.try_get("kind")?,
         subject: row.try_get("subject")?,
+        agent_id: row.try_get::<Option<Uuid>, _>("agent_id")?.map(AgentId),
+        summary: row.try_get("summary")?,
         severity: row.try_get::<String, _>("severity")?.parse()?,
         last_value: row.try_get("last_value")?,
         threshold: row.try_get("threshold")?,

@@ -156,12 +156,20 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
     let is_over = claimed.cause == NotificationCause::AlertResolved;
     let subject = clean(&alert.subject);
     let mut title = vec![Part::Words(format!("Alert {}", alert.kind.replace('_', " ")))];
-    if !subject.is_empty() {
-        title.extend([Part::Words(" about ".to_owned()), Part::Value(subject.clone())]);
+    match &alert.summary {
+        Some(summary) => title.extend([Part::Words(": ".to_owned()), Part::Value(clean(summary))]),
+        None if !subject.is_empty() => {
+            title.extend([Part::Words(" about ".to_owned()), Part::Value(subject.clone())]);
+        }
+        None => {}
     }
-    title.push(Part::Words(
-        if is_over { " is over" } else { " is firing" }.to_owned(),
-    ));
+    let standing = match (&alert.summary, is_over) {
+        (Some(_), true) => " – over",
+        (Some(_), false) => "",
+        (None, true) => " is over",
+        (None, false) => " is firing",
+    };
+    title.push(Part::Words(standing.to_owned()));
     let mut facts = vec![
         ("Severity", alert.severity.to_string()),
         (
@@ -182,11 +190,16 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
         severity: alert.severity,
         at: claimed.created_at,
         facts,
-        url: format!("{console}/monitoring/notifications"),
+        url: match alert.agent_id {
+            Some(agent_id) => format!("{console}/agents/{agent_id}"),
+            None if alert.kind == "endpoint_offline" => format!("{console}/agents?state=offline"),
+            None => format!("{console}/monitoring/notifications"),
+        },
         thing: format!("alert/{}", alert.alert_id),
         is_over,
         data: json!({ "alert": {
-            "alert_id": alert.alert_id, "kind": alert.kind, "subject": alert.subject, "last_value": alert.last_value,
+            "alert_id": alert.alert_id, "kind": alert.kind, "subject": alert.subject, "agent_id": alert.agent_id,
+            "summary": alert.summary, "last_value": alert.last_value,
             "threshold": alert.threshold, "fired_at": alert.fired_at, "resolved_at": alert.resolved_at.filter(|_| is_over),
         } }),
     }

@@ -1,6 +1,7 @@
-//! `sg-db-bench rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
+//! `sg-db-bench liveness|rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
 //! figure: `NAME ratio=… ours=… theirs=… unit=…`.
 
+mod liveness;
 mod rls;
 mod series;
 
@@ -30,9 +31,10 @@ async fn main() -> Result<()> {
     };
     let bench = Bench::start().await?;
     match arguments.first().map(String::as_str) {
+        Some("liveness") => liveness::measure(&bench, rows.unwrap_or(1_000_000)).await,
         Some("rls") => rls::measure(&bench, rows.unwrap_or(2_000_000)).await,
         Some("series") => series::measure(&bench, rows.unwrap_or(20_000_000)).await,
-        _ => bail!("usage: sg-db-bench rls|series [--rows N]"),
+        _ => bail!("usage: sg-db-bench liveness|rls|series [--rows N]"),
     }
 }
 
