@@ -4100,6 +4100,58 @@ ALTER TABLE ONLY monitoring.silences FORCE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.silences OWNER TO sg_owner;
 
 --
+-- Name: correlation_episodes; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.correlation_episodes (
+    tenant_id uuid NOT NULL,
+    rule_id text NOT NULL,
+    group_key bytea NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    episode_id uuid NOT NULL,
+    held boolean NOT NULL,
+    figure double precision NOT NULL,
+    keep_until timestamp with time zone NOT NULL,
+    CONSTRAINT correlation_episodes_group_key_check CHECK ((length(group_key) = 32)),
+    CONSTRAINT correlation_episodes_rule_id_check CHECK (((length(rule_id) >= 1) AND (length(rule_id) <= 200))),
+    CONSTRAINT correlation_episodes_times_check CHECK ((isfinite(from_at) AND isfinite(to_at) AND isfinite(keep_until) AND (from_at <= to_at)))
+);
+
+ALTER TABLE ONLY threats.correlation_episodes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.correlation_episodes OWNER TO sg_owner;
+
+--
+-- Name: correlation_matches; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.correlation_matches (
+    tenant_id uuid NOT NULL,
+    rule_id text NOT NULL,
+    group_key bytea NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    event_id uuid NOT NULL,
+    "position" smallint NOT NULL,
+    group_values jsonb NOT NULL,
+    value text,
+    agent_id uuid NOT NULL,
+    matched_rule text NOT NULL,
+    summary text NOT NULL,
+    due_at timestamp with time zone,
+    keep_until timestamp with time zone NOT NULL,
+    CONSTRAINT correlation_matches_group_key_check CHECK ((length(group_key) = 32)),
+    CONSTRAINT correlation_matches_group_values_check CHECK ((jsonb_typeof(group_values) = 'array'::text)),
+    CONSTRAINT correlation_matches_position_check CHECK (("position" >= 0)),
+    CONSTRAINT correlation_matches_rule_id_check CHECK (((length(rule_id) >= 1) AND (length(rule_id) <= 200))),
+    CONSTRAINT correlation_matches_times_check CHECK ((isfinite(occurred_at) AND isfinite(due_at) AND isfinite(keep_until)))
+);
+
+ALTER TABLE ONLY threats.correlation_matches FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.correlation_matches OWNER TO sg_owner;
+
+--
 -- Name: excepted_findings; Type: TABLE; Schema: threats; Owner: sg_owner
 --
 
@@ -5642,6 +5694,20 @@ ALTER TABLE ONLY monitoring.silences
     ADD CONSTRAINT silences_tenant_id_silence_id_key UNIQUE (tenant_id, silence_id);
 
 --
+-- Name: correlation_episodes correlation_episodes_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.correlation_episodes
+    ADD CONSTRAINT correlation_episodes_pkey PRIMARY KEY (tenant_id, rule_id, group_key, from_at);
+
+--
+-- Name: correlation_matches correlation_matches_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.correlation_matches
+    ADD CONSTRAINT correlation_matches_pkey PRIMARY KEY (tenant_id, rule_id, group_key, occurred_at, event_id, "position");
+
+--
 -- Name: excepted_findings excepted_findings_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
 --
 
@@ -6747,6 +6813,30 @@ CREATE INDEX silences_tenant_id_ended_by_idx ON monitoring.silences USING btree 
 --
 
 CREATE INDEX silences_tenant_id_owner_id_idx ON monitoring.silences USING btree (tenant_id, owner_id);
+
+--
+-- Name: correlation_episodes_keep_until_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX correlation_episodes_keep_until_idx ON threats.correlation_episodes USING btree (keep_until);
+
+--
+-- Name: correlation_matches_keep_until_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX correlation_matches_keep_until_idx ON threats.correlation_matches USING btree (keep_until);
+
+--
+-- Name: correlation_matches_tenant_id_agent_id_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX correlation_matches_tenant_id_agent_id_idx ON threats.correlation_matches USING btree (tenant_id, agent_id);
+
+--
+-- Name: correlation_matches_tenant_id_due_at_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX correlation_matches_tenant_id_due_at_idx ON threats.correlation_matches USING btree (tenant_id, due_at) WHERE (due_at IS NOT NULL);
 
 --
 -- Name: excepted_findings_day_idx; Type: INDEX; Schema: threats; Owner: sg_owner
@@ -8451,6 +8541,27 @@ ALTER TABLE ONLY monitoring.silences
 
 ALTER TABLE ONLY monitoring.silences
     ADD CONSTRAINT silences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: correlation_episodes correlation_episodes_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.correlation_episodes
+    ADD CONSTRAINT correlation_episodes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: correlation_matches correlation_matches_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.correlation_matches
+    ADD CONSTRAINT correlation_matches_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES agents.endpoints(tenant_id, agent_id) ON DELETE CASCADE;
+
+--
+-- Name: correlation_matches correlation_matches_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.correlation_matches
+    ADD CONSTRAINT correlation_matches_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: excepted_findings excepted_findings_agent_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -10310,6 +10421,18 @@ CREATE POLICY tenant_isolation ON monitoring.security_events TO sg_app USING ((t
 CREATE POLICY tenant_isolation ON monitoring.silences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
+-- Name: correlation_episodes admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.correlation_episodes TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: correlation_matches admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.correlation_matches TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: excepted_findings admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10370,6 +10493,18 @@ CREATE POLICY admin_access ON threats.rule_versions TO sg_admin USING (true) WIT
 CREATE POLICY admin_access ON threats.rules TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: correlation_episodes backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.correlation_episodes FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: correlation_matches backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.correlation_matches FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: excepted_findings backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10428,6 +10563,18 @@ CREATE POLICY backup_access ON threats.rule_versions FOR SELECT TO sg_backup USI
 --
 
 CREATE POLICY backup_access ON threats.rules FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: correlation_episodes; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.correlation_episodes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: correlation_matches; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.correlation_matches ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: excepted_findings; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
@@ -10552,6 +10699,18 @@ ALTER TABLE threats.rule_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE threats.rules ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: correlation_episodes system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.correlation_episodes TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: correlation_matches system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.correlation_matches TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: excepted_findings system_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10610,6 +10769,18 @@ CREATE POLICY system_access ON threats.rule_versions TO sg_system USING (true) W
 --
 
 CREATE POLICY system_access ON threats.rules TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: correlation_episodes tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.correlation_episodes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: correlation_matches tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.correlation_matches TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: excepted_findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -13611,6 +13782,22 @@ GRANT SELECT ON TABLE monitoring.silences TO sg_app;
 GRANT SELECT ON TABLE monitoring.silences TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_admin;
+
+--
+-- Name: TABLE correlation_episodes; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.correlation_episodes TO sg_backup;
+GRANT SELECT ON TABLE threats.correlation_episodes TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.correlation_episodes TO sg_system;
+
+--
+-- Name: TABLE correlation_matches; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.correlation_matches TO sg_backup;
+GRANT SELECT ON TABLE threats.correlation_matches TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.correlation_matches TO sg_system;
 
 --
 -- Name: TABLE excepted_findings; Type: ACL; Schema: threats; Owner: sg_owner

@@ -155,9 +155,16 @@ impl RuleSet {
 
     /// The id of the Sigma rule or correlation that goes by this id or short name.
     pub fn find_referenced(&self, reference: &str) -> Option<&str> {
-        let by_id = || self.sigma_by_id.get_key_value(reference).map(|(id, _)| id.as_str());
+        let by_id = || {
+            self.sigma_by_id
+                .get_key_value(reference)
+                .map(|(id, _)| id.as_str())
+        };
         let of_correlation = || {
-            let mut ids = self.correlations.iter().map(|correlation| correlation.info.id.as_str());
+            let mut ids = self
+                .correlations
+                .iter()
+                .map(|correlation| correlation.info.id.as_str());
             ids.find(|id| *id == reference)
         };
         by_id()
@@ -265,7 +272,10 @@ impl Compiler {
         for (correlation, line) in &taken {
             for reference in &correlation.rules {
                 if !self.ids.contains_key(reference) && !self.names.contains_key(reference) {
-                    let detail = format!("`{}` is neither id nor name of a rule here", shorten(reference, 80));
+                    let detail = format!(
+                        "`{}` is neither id nor name of a rule here",
+                        shorten(reference, 80)
+                    );
                     let problem = Problem::new(Code::CorrelationWithoutRule, detail).at(Some(*line));
                     let info = &correlation.info;
                     self.diagnostics.push(problem.into_diagnostic(

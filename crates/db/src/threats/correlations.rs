@@ -95,7 +95,10 @@ pub async fn insert_correlation_matches(
     }
     let column = |get: fn(&CorrelationMatch) -> Uuid| matches.iter().map(get).collect::<Vec<_>>();
     let text = |get: fn(&CorrelationMatch) -> &str| matches.iter().map(get).collect::<Vec<_>>();
-    let groups: Vec<Value> = matches.iter().map(|one| Value::from(one.group_values.clone())).collect();
+    let groups: Vec<Value> = matches
+        .iter()
+        .map(|one| Value::from(one.group_values.clone()))
+        .collect();
     sqlx::query(
         "insert into threats.correlation_matches (tenant_id, rule_id, group_key, occurred_at, event_id, position, group_values, value, agent_id,
             matched_rule, summary, due_at, keep_until)

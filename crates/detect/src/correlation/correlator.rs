@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Correlation, CorrelationKind};
+use crate::RuleSource;
 use crate::diagnostic::{Diagnostic, shorten};
 use crate::event::{Event, Value};
 use crate::rule::RuleInfo;
 use crate::ruleset::{RuleSet, compile};
 use crate::sigma::{Head, survey};
-use crate::RuleSource;
 
 /// Characters of a value that keeps groups apart or is counted.
 const MAX_VALUE_CHARS: usize = 256;
@@ -63,7 +63,9 @@ impl Correlator {
         let silent = silent(&heads, pack.len());
         let needed: HashSet<usize> = heads
             .iter()
-            .filter(|(_, head)| head.is_filter || head.correlates.is_some() || wanted.contains(head.id.as_str()))
+            .filter(|(_, head)| {
+                head.is_filter || head.correlates.is_some() || wanted.contains(head.id.as_str())
+            })
             .map(|(number, _)| *number)
             .collect();
         let sources: Vec<RuleSource> = all
@@ -141,7 +143,8 @@ impl Correlator {
         sightings.extend(uses.filter_map(|(number, position)| {
             let correlation = self.correlations.get(*number)?;
             let value_of = |name: &String| {
-                field(correlation.resolve(name, *position, &rule.id)).map(|text| shorten(&text, MAX_VALUE_CHARS))
+                field(correlation.resolve(name, *position, &rule.id))
+                    .map(|text| shorten(&text, MAX_VALUE_CHARS))
             };
             let group = correlation.group_by.iter().map(value_of).collect::<Option<_>>()?;
             let value = if correlation.kind.needs_field() {

@@ -204,10 +204,7 @@ impl Correlation {
             CorrelationKind::ValueSum => format!("{field} came to {figure} in all"),
             CorrelationKind::ValueAvg => format!("{field} was {figure} on average"),
             CorrelationKind::ValuePercentile => {
-                format!(
-                    "the percentile {} of {field} was {figure}",
-                    tidy(self.percentile)
-                )
+                format!("the percentile {} of {field} was {figure}", tidy(self.percentile))
             }
             CorrelationKind::ValueMedian => format!("the median of {field} was {figure}"),
         };

@@ -9,7 +9,8 @@ use crate::RuleSource;
 use crate::correlation::{Bound, Comparison, Correlation, CorrelationKind};
 use crate::diagnostic::{Code, Problem, shorten};
 use crate::limits::{
-    MAX_CORRELATED_RULES, MAX_CORRELATION_COUNT, MAX_CORRELATION_FIELDS, MAX_CORRELATION_TIMESPAN, MAX_RULE_BYTES,
+    MAX_CORRELATED_RULES, MAX_CORRELATION_COUNT, MAX_CORRELATION_FIELDS, MAX_CORRELATION_TIMESPAN,
+    MAX_RULE_BYTES,
 };
 use crate::sigma::document::{Reader, RuleLogSource};
 use crate::sigma::yaml::{self, Node};
@@ -56,7 +57,10 @@ pub(crate) fn survey(source: &RuleSource) -> Vec<Head> {
 /// `generate` stands beside `correlation`, or in it as some rules have it.
 fn generates(document: &Node, section: Option<&Node>) -> bool {
     let holders = [Some(document), section];
-    let mut found = holders.into_iter().flatten().filter_map(|node| node.find("generate"));
+    let mut found = holders
+        .into_iter()
+        .flatten()
+        .filter_map(|node| node.find("generate"));
     found.any(|node| *node == Node::Bool(true))
 }
 
@@ -69,7 +73,11 @@ impl Correlation {
         position: usize,
     ) -> Result<Self, Problem> {
         if section.as_map().is_none() {
-            return Err(wrong(reader, "correlation", format!("`correlation` is {}", section.kind())));
+            return Err(wrong(
+                reader,
+                "correlation",
+                format!("`correlation` is {}", section.kind()),
+            ));
         }
         let info = reader.parse_info(source, position, &RuleLogSource::default())?;
         let kind = parse_kind(reader, section)?;
@@ -114,7 +122,8 @@ fn parse_kind(reader: &Reader<'_>, section: &Node) -> Result<CorrelationKind, Pr
 }
 
 fn parse_rules(reader: &Reader<'_>, section: &Node) -> Result<Vec<String>, Problem> {
-    let rules = texts(section.find("rules")).filter(|rules| (1..=MAX_CORRELATED_RULES).contains(&rules.len()));
+    let rules =
+        texts(section.find("rules")).filter(|rules| (1..=MAX_CORRELATED_RULES).contains(&rules.len()));
     let rules = rules.ok_or_else(|| {
         wrong(
             reader,
@@ -135,7 +144,13 @@ fn parse_aliases(
     reader: &Reader<'_>,
     section: &Node,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Problem> {
-    let faulty = || wrong(reader, "aliases", "`aliases` has for each alias a map from rules to fields");
+    let faulty = || {
+        wrong(
+            reader,
+            "aliases",
+            "`aliases` has for each alias a map from rules to fields",
+        )
+    };
     let entries = match section.find("aliases") {
         None | Some(Node::Null) => return Ok(BTreeMap::new()),
         Some(node) => node.as_map().ok_or_else(faulty)?,
@@ -148,14 +163,22 @@ fn parse_aliases(
         Some((alias.clone(), fields?))
     };
     let aliases: Option<BTreeMap<_, _>> = entries.iter().map(read).collect();
-    aliases.filter(|all| all.len() <= MAX_CORRELATION_FIELDS).ok_or_else(faulty)
+    aliases
+        .filter(|all| all.len() <= MAX_CORRELATION_FIELDS)
+        .ok_or_else(faulty)
 }
 
 /// Digits and one of `s`, `m`, `h`, `d`.
 fn parse_timespan(reader: &Reader<'_>, section: &Node) -> Result<Duration, Problem> {
-    let text = section.find("timespan").and_then(Node::scalar_text).unwrap_or_default();
+    let text = section
+        .find("timespan")
+        .and_then(Node::scalar_text)
+        .unwrap_or_default();
     let split = text.len().saturating_sub(1);
-    let (number, unit) = (text.get(..split).unwrap_or_default(), text.get(split..).unwrap_or_default());
+    let (number, unit) = (
+        text.get(..split).unwrap_or_default(),
+        text.get(split..).unwrap_or_default(),
+    );
     let unit = match unit {
         "s" => Some(1),
         "m" => Some(60),
@@ -163,7 +186,10 @@ fn parse_timespan(reader: &Reader<'_>, section: &Node) -> Result<Duration, Probl
         "d" => Some(86_400),
         _ => None,
     };
-    let digits = number.parse::<u32>().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit()));
+    let digits = number
+        .parse::<u32>()
+        .ok()
+        .filter(|_| number.bytes().all(|b| b.is_ascii_digit()));
     let seconds = digits.zip(unit).map(|(number, unit)| i64::from(number) * unit);
     seconds
         .filter(|seconds| (1..=MAX_CORRELATION_TIMESPAN.num_seconds()).contains(seconds))
@@ -230,10 +256,20 @@ impl Condition {
         key: &str,
         value: &Node,
     ) -> Result<(), Problem> {
-        let figure = |node: &Node| node.scalar_text()?.parse::<f64>().ok().filter(|number| number.is_finite());
+        let figure = |node: &Node| {
+            node.scalar_text()?
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+        };
         if let Some((_, operator, _)) = Comparison::ALL.iter().find(|(word, ..)| *word == key) {
-            let value = figure(value)
-                .ok_or_else(|| wrong(reader, "condition", format!("`{key}` is {} where a number is expected", value.kind())))?;
+            let value = figure(value).ok_or_else(|| {
+                wrong(
+                    reader,
+                    "condition",
+                    format!("`{key}` is {} where a number is expected", value.kind()),
+                )
+            })?;
             self.bounds.push(Bound {
                 operator: *operator,
                 value,
@@ -256,23 +292,39 @@ impl Condition {
             _ => Err(wrong(
                 reader,
                 "condition",
-                format!("`{}` is not evaluated in a condition of this type", shorten(key, 40)),
+                format!(
+                    "`{}` is not evaluated in a condition of this type",
+                    shorten(key, 40)
+                ),
             )),
         }
     }
 
     fn check(&self, reader: &Reader<'_>, kind: CorrelationKind, rules: usize) -> Result<(), Problem> {
         if self.bounds.is_empty() {
-            return Err(wrong(reader, "condition", "`condition` compares with nothing; add `gte`, `lt` or another"));
+            return Err(wrong(
+                reader,
+                "condition",
+                "`condition` compares with nothing; add `gte`, `lt` or another",
+            ));
         }
         if kind.needs_field() && self.fields.is_empty() {
             return Err(wrong(reader, "condition", "`condition` has no `field`"));
         }
         if kind.needs_number() && self.fields.len() > 1 {
-            return Err(wrong(reader, "field", "`field` names several fields, which have no number together"));
+            return Err(wrong(
+                reader,
+                "field",
+                "`field` names several fields, which have no number together",
+            ));
         }
         let counts = matches!(kind, CorrelationKind::EventCount | CorrelationKind::ValueCount);
-        if counts && self.bounds.iter().any(|bound| bound.value > MAX_CORRELATION_COUNT) {
+        if counts
+            && self
+                .bounds
+                .iter()
+                .any(|bound| bound.value > MAX_CORRELATION_COUNT)
+        {
             let detail = format!("`condition` counts to more than {MAX_CORRELATION_COUNT}");
             return Err(wrong(reader, "condition", detail));
         }

@@ -3,10 +3,10 @@
 use sg_types::{DetectionEngine, RuleKind, Severity};
 
 use crate::Placeholders;
+use crate::correlation::Correlation;
 use crate::diagnostic::{Code, Diagnostic, Problem, shorten};
 use crate::event::LogSource;
 use crate::rule::RuleInfo;
-use crate::correlation::Correlation;
 use crate::sigma::condition::Condition;
 use crate::sigma::detection::{DetectionParser, Expr};
 use crate::sigma::filter::ParsedFilter;

@@ -14,7 +14,10 @@ fn programs(names: &[&str]) -> String {
     let mut text = String::new();
     for name in names {
         let detection = format!("    sel: {{Image: /bin/{name}}}\n    condition: sel\n");
-        text.push_str(&format!("---\nname: {name}\n{}", rule_text(&format!("id-{name}"), &detection)));
+        text.push_str(&format!(
+            "---\nname: {name}\n{}",
+            rule_text(&format!("id-{name}"), &detection)
+        ));
     }
     text
 }
@@ -34,7 +37,11 @@ fn correlator(text: &str) -> Correlator {
 
 fn one(text: &str) -> std::sync::Arc<Correlation> {
     let (rules, _) = compile(&[sigma("c.yml", text)]);
-    rules.correlations().first().unwrap_or_else(|| panic!("{text}")).clone()
+    rules
+        .correlations()
+        .first()
+        .unwrap_or_else(|| panic!("{text}"))
+        .clone()
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -64,9 +71,17 @@ fn episodes(text: &str, matches: &[(i64, usize, &str)]) -> Vec<(usize, usize, f6
 fn events_are_counted_in_a_time_that_ends_at_each() {
     let text = correlation("event_count", "[a]", "10s", "    condition: {gte: 3}\n");
     let times = |seconds: &[i64]| -> Vec<_> { seconds.iter().map(|s| (*s, 0, "")).collect() };
-    assert_eq!(episodes(&text, &times(&[0, 4, 11])), [], "4 and 11 only are within ten seconds");
+    assert_eq!(
+        episodes(&text, &times(&[0, 4, 11])),
+        [],
+        "4 and 11 only are within ten seconds"
+    );
     assert_eq!(episodes(&text, &times(&[0, 4, 9])), [(0, 2, 3.0)]);
-    assert_eq!(episodes(&text, &times(&[0, 4, 10])), [], "the time is shorter than from 0 to 10");
+    assert_eq!(
+        episodes(&text, &times(&[0, 4, 10])),
+        [],
+        "the time is shorter than from 0 to 10"
+    );
     assert_eq!(
         episodes(&text, &times(&[0, 1, 2, 3, 50, 51, 52])),
         [(0, 3, 4.0), (4, 6, 3.0)],
@@ -74,12 +89,20 @@ fn events_are_counted_in_a_time_that_ends_at_each() {
     );
     let range = correlation("event_count", "[a]", "10s", "    condition: {gt: 1, lte: 3}\n");
     assert_eq!(episodes(&range, &times(&[0, 1, 2, 3])), [], "four are too many");
-    assert_eq!(episodes(&range, &times(&[0, 1, 2, 13, 30, 31])), [(0, 2, 3.0), (4, 5, 2.0)]);
+    assert_eq!(
+        episodes(&range, &times(&[0, 1, 2, 13, 30, 31])),
+        [(0, 2, 3.0), (4, 5, 2.0)]
+    );
 }
 
 #[test]
 fn an_upper_bound_is_judged_when_its_time_is_over() {
-    let rule = one(&correlation("event_count", "[a]", "10s", "    condition: {lt: 3}\n"));
+    let rule = one(&correlation(
+        "event_count",
+        "[a]",
+        "10s",
+        "    condition: {lt: 3}\n",
+    ));
     let all = counted(&[(0, 0, ""), (1, 0, "")]);
     assert_eq!(rule.find_episodes(&all, at(9)), []);
     assert_eq!(rule.next_end(&all, at(9)), Some(at(10)));
@@ -90,7 +113,12 @@ fn an_upper_bound_is_judged_when_its_time_is_over() {
 #[test]
 fn values_are_counted_summed_and_averaged() {
     let values = &[(0, 0, "a"), (1, 0, "b"), (2, 0, "a"), (3, 0, "c")];
-    let count = correlation("value_count", "[a]", "1m", "    condition: {field: Image, gte: 3}\n");
+    let count = correlation(
+        "value_count",
+        "[a]",
+        "1m",
+        "    condition: {field: Image, gte: 3}\n",
+    );
     assert_eq!(episodes(&count, values), [(0, 3, 3.0)]);
     assert_eq!(episodes(&count, &values[..3]), []);
     let numbers = &[(0, 0, "10"), (1, 0, "20"), (2, 0, "nothing"), (3, 0, "60")];
@@ -100,7 +128,12 @@ fn values_are_counted_summed_and_averaged() {
         ("value_median", "eq: 20", 20.0),
         ("value_percentile", "percentile: 75, gt: 39", 40.0),
     ] {
-        let text = correlation(kind, "[a]", "1m", &format!("    condition: {{field: Bytes, {condition}}}\n"));
+        let text = correlation(
+            kind,
+            "[a]",
+            "1m",
+            &format!("    condition: {{field: Bytes, {condition}}}\n"),
+        );
         assert_eq!(episodes(&text, numbers), [(0, 3, figure)], "{kind}");
         let fewer = episodes(&text, &numbers[..1]);
         assert_eq!(fewer, [], "{kind}");
@@ -110,15 +143,24 @@ fn values_are_counted_summed_and_averaged() {
 #[test]
 fn several_rules_match_in_any_order_or_in_theirs() {
     let any = correlation("temporal", "[a, b, c]", "5m", "");
-    assert_eq!(episodes(&any, &[(0, 2, ""), (1, 0, ""), (2, 1, "")]), [(0, 2, 3.0)]);
+    assert_eq!(
+        episodes(&any, &[(0, 2, ""), (1, 0, ""), (2, 1, "")]),
+        [(0, 2, 3.0)]
+    );
     assert_eq!(episodes(&any, &[(0, 2, ""), (1, 0, ""), (301, 1, "")]), []);
     let two = correlation("temporal", "[a, b, c]", "5m", "    condition: {gte: 2}\n");
     assert_eq!(episodes(&two, &[(0, 2, ""), (1, 0, "")]), [(0, 1, 2.0)]);
     let ordered = correlation("temporal_ordered", "[a, b]", "5m", "");
     assert_eq!(episodes(&ordered, &[(0, 1, ""), (1, 0, "")]), []);
-    assert_eq!(episodes(&ordered, &[(0, 0, ""), (1, 0, ""), (2, 1, "")]), [(1, 2, 2.0)]);
     assert_eq!(
-        episodes(&ordered, &[(0, 0, ""), (1, 1, ""), (2, 1, ""), (3, 0, ""), (4, 1, "")]),
+        episodes(&ordered, &[(0, 0, ""), (1, 0, ""), (2, 1, "")]),
+        [(1, 2, 2.0)]
+    );
+    assert_eq!(
+        episodes(
+            &ordered,
+            &[(0, 0, ""), (1, 1, ""), (2, 1, ""), (3, 0, ""), (4, 1, "")]
+        ),
         [(0, 1, 2.0), (3, 4, 2.0)],
         "a match serves one chain"
     );
@@ -139,24 +181,35 @@ fn groups_are_kept_apart_by_fields_and_aliases() {
         let mut found = correlator.sight(&event(values)).into_iter();
         found.next().map(|sighting| (sighting.position, sighting.group))
     };
-    let a = [("Image", "/bin/a"), ("ParentUser", "eve"), ("User", "root"), ("CurrentDirectory", "/tmp")];
+    let a = [
+        ("Image", "/bin/a"),
+        ("ParentUser", "eve"),
+        ("User", "root"),
+        ("CurrentDirectory", "/tmp"),
+    ];
     let b = [("Image", "/bin/b"), ("User", "eve"), ("CurrentDirectory", "/tmp")];
     let group = vec!["eve".to_owned(), "/tmp".to_owned()];
     assert_eq!(seen(&a), Some((0, group.clone())));
     assert_eq!(seen(&b), Some((1, group)));
     assert_eq!(seen(&b[..2]), None, "a field is missing");
-    assert_eq!(seen(&[("Image", "/bin/c"), ("User", "eve"), ("CurrentDirectory", "/tmp")]), None);
+    assert_eq!(
+        seen(&[("Image", "/bin/c"), ("User", "eve"), ("CurrentDirectory", "/tmp")]),
+        None
+    );
 }
 
 #[test]
 fn a_correlation_may_be_about_another_one() {
-    let inner = correlation("event_count", "[a]", "10m", "    condition: {gte: 3}\n")
-        .replace("several", "many");
+    let inner =
+        correlation("event_count", "[a]", "10m", "    condition: {gte: 3}\n").replace("several", "many");
     let outer = correlation("temporal_ordered", "[many, b]", "10m", "");
     let correlator = correlator(&format!("{outer}---\n{inner}{}", programs(&["a", "b"])));
     let many = correlator.find("many").unwrap();
     let seen = correlator.sight_episode(many, &["eve".to_owned()]);
-    assert_eq!((seen[0].correlation.info.id.as_str(), seen[0].position), ("several", 0));
+    assert_eq!(
+        (seen[0].correlation.info.id.as_str(), seen[0].position),
+        ("several", 0)
+    );
     assert_eq!(seen[0].group, ["eve"]);
     assert_eq!(correlator.silent(), ["id-a", "id-b", "many"]);
 }
@@ -178,7 +231,11 @@ fn what_is_only_correlated_makes_no_findings_of_its_own() {
         "switched off, a correlation does not let loose what it is about"
     );
     assert_eq!(silent(&[], &[generating, rules.clone()], &[]), [""; 0]);
-    assert_eq!(silent(&[rules], &[rule], &[]), [""; 0], "the pack's rules stay what they are");
+    assert_eq!(
+        silent(&[rules], &[rule], &[]),
+        [""; 0],
+        "the pack's rules stay what they are"
+    );
 }
 
 #[test]
@@ -222,7 +279,12 @@ fn what_is_not_evaluated_is_refused_at_its_line() {
 
 #[test]
 fn an_explanation_says_what_was_counted_and_what_was_looked_for() {
-    let rule = one(&correlation("event_count", "[a]", "90m", "    condition: {gte: 3}\n"));
+    let rule = one(&correlation(
+        "event_count",
+        "[a]",
+        "90m",
+        "    condition: {gte: 3}\n",
+    ));
     assert_eq!(
         rule.explain(&["eve".to_owned()], 3.0),
         "Within 90m, 3 matches for User eve; looked for was ≥ 3."

@@ -158,7 +158,11 @@ fn correlations_hold_in_their_cases() {
             .find(|correlation| correlation.info.source == source.name)
             .unwrap();
         let cases: Cases<Vec<Events>> = read_cases(&source.name);
-        assert!(!cases.r#match.is_empty() && cases.no_match.len() >= 3, "{}", source.name);
+        assert!(
+            !cases.r#match.is_empty() && cases.no_match.len() >= 3,
+            "{}",
+            source.name
+        );
         for (case, expected) in both(&cases) {
             let mut groups: BTreeMap<Vec<String>, Vec<Counted>> = BTreeMap::new();
             for (at, event) in case.iter().flat_map(expand) {
@@ -173,7 +177,9 @@ fn correlations_hold_in_their_cases() {
                 }
             }
             let later = DateTime::UNIX_EPOCH + Duration::days(365);
-            let held = groups.values().any(|counted| !correlation.find_episodes(counted, later).is_empty());
+            let held = groups
+                .values()
+                .any(|counted| !correlation.find_episodes(counted, later).is_empty());
             assert_eq!(held, expected, "{}: {case:?}", source.name);
         }
     }
@@ -184,7 +190,9 @@ fn expand(events: &Events) -> Vec<(i64, (String, Values))> {
     let number = events.programs.len().max(events.times);
     let one = |n: usize| {
         let mut values = events.values.clone();
-        values.values_mut().for_each(|value| *value = value.replace("{n}", &n.to_string()));
+        values
+            .values_mut()
+            .for_each(|value| *value = value.replace("{n}", &n.to_string()));
         if let Some(program) = events.programs.get(n) {
             values.insert("Image".to_owned(), format!("/usr/bin/{program}"));
             values.insert("ProcessName".to_owned(), program.clone());

@@ -53,7 +53,10 @@ async fn judge_tenant(state: &AppState, tenant_id: TenantId, version: i64) -> an
     let groups = due_groups(&mut tx, tenant_id, now, GROUPS).await?;
     let mut findings = Vec::new();
     for group in &groups {
-        match correlator.as_ref().and_then(|all| Some((all, all.find(&group.rule_id)?))) {
+        match correlator
+            .as_ref()
+            .and_then(|all| Some((all, all.find(&group.rule_id)?)))
+        {
             Some((all, correlation)) => {
                 let found = judge_group(&mut tx, group, all, correlation, now).await?;
                 findings.extend(found);
@@ -99,7 +102,10 @@ async fn judge_group(
             summary: last.summary.clone(),
         };
         let outer = correlator.sight_episode(correlation, &last.group_values);
-        let outer: Vec<_> = outer.into_iter().map(|sighting| to_match(sighting, &of, now)).collect();
+        let outer: Vec<_> = outer
+            .into_iter()
+            .map(|sighting| to_match(sighting, &of, now))
+            .collect();
         insert_correlation_matches(tx, &outer).await?;
         if !correlator.silent().contains(&correlation.info.id) {
             findings.push(to_finding(correlation, group, episode, within));
@@ -134,9 +140,9 @@ fn judge<'a>(
     // What comes late into a time that has been judged changes nothing any more.
     let late = |one: &&CorrelationMatch| {
         !correlation.is_immediate()
-            && known
-                .iter()
-                .any(|time| time.from_at <= one.occurred_at && one.occurred_at < time.from_at + correlation.timespan)
+            && known.iter().any(|time| {
+                time.from_at <= one.occurred_at && one.occurred_at < time.from_at + correlation.timespan
+            })
     };
     let begin = matches.iter().take_while(|one| late(one)).count();
     let fresh = matches.get(begin..).unwrap_or_default();
@@ -147,14 +153,21 @@ fn judge<'a>(
         .filter_map(|episode| store(correlation, group, fresh, known, episode, true))
         .collect();
     if correlation.is_immediate() {
-        return Judgement { episodes, again: None };
+        return Judgement {
+            episodes,
+            again: None,
+        };
     }
     let over = correlation.closed_times(&counted, closed_at);
-    let failed = over.iter().filter(|time| !found.iter().any(|one| one.first == time.first));
+    let failed = over
+        .iter()
+        .filter(|time| !found.iter().any(|one| one.first == time.first));
     episodes.extend(failed.filter_map(|time| store(correlation, group, fresh, known, time, false)));
     let open = over.last().map_or(0, |time| time.last + 1);
     let again = fresh.get(open).map(|one| one.occurred_at);
-    let next = correlation.next_end(&counted, closed_at).map(|end| end + LATENESS);
+    let next = correlation
+        .next_end(&counted, closed_at)
+        .map(|end| end + LATENESS);
     Judgement {
         episodes,
         again: again.zip(next),
@@ -261,13 +274,25 @@ async fn name_endpoints(
     findings: &mut [CorrelationFinding],
 ) -> Result<(), DbError> {
     let id_of = |row: &Value| serde_json::from_value::<AgentId>(row["endpoint"].clone()).ok();
-    let rows = |finding: &CorrelationFinding| finding.finding.evidence.as_array().cloned().unwrap_or_default();
-    let agents: BTreeSet<AgentId> = findings.iter().flat_map(rows).filter_map(|row| id_of(&row)).collect();
+    let rows =
+        |finding: &CorrelationFinding| finding.finding.evidence.as_array().cloned().unwrap_or_default();
+    let agents: BTreeSet<AgentId> = findings
+        .iter()
+        .flat_map(rows)
+        .filter_map(|row| id_of(&row))
+        .collect();
     if agents.is_empty() {
         return Ok(());
     }
-    let names: BTreeMap<AgentId, String> = name_tenants_endpoints(tx, tenant_id, &agents).await?.into_iter().collect();
-    for row in findings.iter_mut().filter_map(|one| one.finding.evidence.as_array_mut()).flatten() {
+    let names: BTreeMap<AgentId, String> = name_tenants_endpoints(tx, tenant_id, &agents)
+        .await?
+        .into_iter()
+        .collect();
+    for row in findings
+        .iter_mut()
+        .filter_map(|one| one.finding.evidence.as_array_mut())
+        .flatten()
+    {
         if let Some(name) = id_of(row).and_then(|id| names.get(&id)) {
             row["endpoint"] = json!(name);
         }

@@ -52,6 +52,7 @@ pub async fn note_events(state: &AppState, tx: &mut SystemTx, events: Vec<SeenEv
         };
         matches.extend(sightings.into_iter().map(|sighting| to_match(sighting, &of, now)));
     }
-    metrics::counter!("sg_correlation_matches_total").increment(u64::try_from(matches.len()).unwrap_or(u64::MAX));
+    metrics::counter!("sg_correlation_matches_total")
+        .increment(u64::try_from(matches.len()).unwrap_or(u64::MAX));
     insert_correlation_matches(tx, &matches).await
 }

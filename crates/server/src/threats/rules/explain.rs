@@ -64,7 +64,12 @@ pub(super) async fn explain(
             )
         })
         .await??;
-    explained.ok_or_else(|| ApiError::invalid_field("text", "is a filter or a correlation, and neither matches an event by itself"))
+    explained.ok_or_else(|| {
+        ApiError::invalid_field(
+            "text",
+            "is a filter or a correlation, and neither matches an event by itself",
+        )
+    })
 }
 
 /// What endpoints observed is shown to whoever may see endpoints.

@@ -100,7 +100,11 @@ impl Correlated {
     ) {
         let mut event = Event::from(recorded);
         event.set(Field::ComputerName, stand_in(agent_id));
-        let of_this = self.correlator.sight(&event).into_iter().filter(|sighting| sighting.correlation.info.id == self.rule_id);
+        let of_this = self
+            .correlator
+            .sight(&event)
+            .into_iter()
+            .filter(|sighting| sighting.correlation.info.id == self.rule_id);
         for sighting in of_this {
             if counted.0.len() >= MAX_COUNTED {
                 return;
@@ -137,7 +141,9 @@ impl Correlated {
             events.sort_by_key(|one| (one.counted.at, one.counted.position, one.event_id));
             let counted: Vec<Counted> = events.iter().map(|one| one.counted.clone()).collect();
             for episode in correlation.find_episodes(&counted, now) {
-                let Some(last) = events.get(episode.last) else { continue };
+                let Some(last) = events.get(episode.last) else {
+                    continue;
+                };
                 tally.add(RuleTrialExample {
                     event_id: last.event_id,
                     agent_id: last.agent_id,

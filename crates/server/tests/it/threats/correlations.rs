@@ -59,7 +59,9 @@ async fn settled(server: &TestServer, caller: &TestCaller) -> Vec<IncidentView> 
         jobs::judge_correlations(server.state.clone()).await.unwrap();
         let now = server.state.now();
         let mut tx = server.state.db.system("test").await.unwrap();
-        let due = sg_db::threats::tenants_with_due_groups(&mut tx, now).await.unwrap();
+        let due = sg_db::threats::tenants_with_due_groups(&mut tx, now)
+            .await
+            .unwrap();
         if due.is_empty() {
             return incidents(server, caller).await;
         }
@@ -81,21 +83,43 @@ async fn what_happens_on_several_endpoints_is_one_incident_of_their_tenant_alone
     let mut second = TestAgent::enrol(&server, &own, "web-2").await;
     let mut stranger = TestAgent::enrol(&server, &other, "web-1").await;
     add(&server, &own, &base("probe")).await;
-    add(&server, &own, &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n")).await;
+    add(
+        &server,
+        &own,
+        &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n"),
+    )
+    .await;
     let now = server.state.now();
 
     let repeated = started(now - seconds(30), "probe", "eve");
-    first.send(&server, &[repeated.clone(), started(now - seconds(20), "probe", "bob")]).await;
-    stranger.send(&server, &[started(now, "probe", "eve"), started(now, "probe", "eve")]).await;
+    first
+        .send(
+            &server,
+            &[repeated.clone(), started(now - seconds(20), "probe", "bob")],
+        )
+        .await;
+    stranger
+        .send(
+            &server,
+            &[started(now, "probe", "eve"), started(now, "probe", "eve")],
+        )
+        .await;
     first.send(&server, &[repeated]).await;
-    second.send(&server, &[started(now - seconds(10), "probe", "eve")]).await;
+    second
+        .send(&server, &[started(now - seconds(10), "probe", "eve")])
+        .await;
     assert_eq!(settled(&server, &own).await, [], "two of eve's, one of bob's");
 
     // It happened before the others, and comes last.
-    second.send(&server, &[started(now - seconds(500), "probe", "eve")]).await;
+    second
+        .send(&server, &[started(now - seconds(500), "probe", "eve")])
+        .await;
     let found = settled(&server, &own).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((found[0].title.as_str(), found[0].agent_id), ("Several of many", Some(second.agent_id)));
+    assert_eq!(
+        (found[0].title.as_str(), found[0].agent_id),
+        ("Several of many", Some(second.agent_id))
+    );
     let path = format!("/api/v1/threats/incidents/{}", found[0].threat_id);
     let detail: IncidentDetail = server.get(&own, &path).await.expect(200);
     let finding = serde_json::to_value(&detail.findings[0]).unwrap();
@@ -104,7 +128,10 @@ async fn what_happens_on_several_endpoints_is_one_incident_of_their_tenant_alone
         "Within 10m, 3 matches for User eve; looked for was ≥ 3."
     );
     let evidence = finding["evidence"].as_array().unwrap();
-    let endpoints: Vec<_> = evidence.iter().map(|row| row["endpoint"].as_str().unwrap()).collect();
+    let endpoints: Vec<_> = evidence
+        .iter()
+        .map(|row| row["endpoint"].as_str().unwrap())
+        .collect();
     assert_eq!(endpoints, ["web-2", "web-1", "web-2"], "in the order of time");
     assert_eq!(evidence[0]["rule"], "probe started");
     assert_eq!(evidence[0]["matched on"], "probe --all");
@@ -123,12 +150,23 @@ async fn a_rule_that_is_only_correlated_finds_nothing_by_itself() {
     let mut agent = TestAgent::enrol(&server, &own, "web-1").await;
     add(&server, &own, &base("probe")).await;
     add(&server, &own, &base("loud")).await;
-    add(&server, &own, &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n")).await;
+    add(
+        &server,
+        &own,
+        &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n"),
+    )
+    .await;
     agent.send(&server, &[]).await;
-    let signed: SignedRules = server.send("GET", "/agent/v1/rules", &agent.token, None).await.expect(200);
+    let signed: SignedRules = server
+        .send("GET", "/agent/v1/rules", &agent.token, None)
+        .await
+        .expect(200);
     let package: RulePackage = serde_json::from_str(&signed.package).unwrap();
     let names: Vec<&str> = package.rules.iter().map(|rule| rule.name.as_str()).collect();
-    assert!(!names.contains(&"id-probe") && names.contains(&"id-loud"), "{names:?}");
+    assert!(
+        !names.contains(&"id-probe") && names.contains(&"id-loud"),
+        "{names:?}"
+    );
     assert!(package.switched_off.contains(&"id-probe".to_owned()));
 }
 
@@ -149,7 +187,10 @@ async fn a_chain_of_correlations_ends_in_one_incident() {
     let at = |second: i64| now - seconds(100 - second);
     // One more failure after the success must not hide it.
     let all = ["fail", "fail", "fail", "succeed", "fail"];
-    let records: Vec<_> = (0..).zip(all).map(|(second, name)| started(at(second), name, "eve")).collect();
+    let records: Vec<_> = (0..)
+        .zip(all)
+        .map(|(second, name)| started(at(second), name, "eve"))
+        .collect();
     agent.send(&server, &records).await;
     let found = settled(&server, &own).await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -162,16 +203,25 @@ async fn too_few_are_told_when_the_time_is_over() {
     let own = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let mut agent = TestAgent::enrol(&server, &own, "web-1").await;
     add(&server, &own, &base("probe")).await;
-    add(&server, &own, &correlation("few", "event_count", "[probe]", "    condition: {lt: 3}\n")).await;
+    add(
+        &server,
+        &own,
+        &correlation("few", "event_count", "[probe]", "    condition: {lt: 3}\n"),
+    )
+    .await;
     let now = server.state.now();
     let three = ["bob"; 3].map(|user| started(now, "probe", user));
-    agent.send(&server, &[&[started(now, "probe", "eve")][..], &three].concat()).await;
+    agent
+        .send(&server, &[&[started(now, "probe", "eve")][..], &three].concat())
+        .await;
     assert_eq!(settled(&server, &own).await, []);
     server.clock.advance(chrono::Duration::minutes(12));
     let found = settled(&server, &own).await;
     assert_eq!(found.len(), 1, "{found:?}");
     // What comes into a time that has been judged changes nothing.
-    agent.send(&server, &[started(now + seconds(1), "probe", "bob")]).await;
+    agent
+        .send(&server, &[started(now + seconds(1), "probe", "bob")])
+        .await;
     server.clock.advance(chrono::Duration::minutes(12));
     assert_eq!(settled(&server, &own).await.len(), 1);
 }
@@ -182,11 +232,24 @@ async fn what_is_switched_off_counts_nothing_and_is_forgotten() {
     let own = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let mut agent = TestAgent::enrol(&server, &own, "web-1").await;
     add(&server, &own, &base("probe")).await;
-    add(&server, &own, &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n")).await;
+    add(
+        &server,
+        &own,
+        &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n"),
+    )
+    .await;
     let now = server.state.now();
-    agent.send(&server, &[started(now, "probe", "eve"), started(now, "probe", "eve")]).await;
+    agent
+        .send(
+            &server,
+            &[started(now, "probe", "eve"), started(now, "probe", "eve")],
+        )
+        .await;
     let off = json!({ "is_enabled": false, "reason": "noise" });
-    server.patch(&own, &format!("{RULES}/many"), off).await.expect::<Value>(200);
+    server
+        .patch(&own, &format!("{RULES}/many"), off)
+        .await
+        .expect::<Value>(200);
     agent.send(&server, &[started(now, "probe", "eve")]).await;
     assert_eq!(settled(&server, &own).await, []);
 }
@@ -198,7 +261,12 @@ async fn several_nodes_tell_it_once() {
     let own = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let mut agent = TestAgent::enrol(&server, &own, "web-1").await;
     add(&server, &own, &base("probe")).await;
-    add(&server, &own, &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n")).await;
+    add(
+        &server,
+        &own,
+        &correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n"),
+    )
+    .await;
     let now = server.state.now();
     for user in 0..20 {
         let three = [0, 1, 2].map(|second| started(now + seconds(second), "probe", &format!("user-{user}")));
@@ -209,7 +277,11 @@ async fn several_nodes_tell_it_once() {
         }
     }
     let found = settled(&server, &own).await;
-    assert_eq!((found.len(), found[0].occurrence_count), (1, 20), "each of twenty once");
+    assert_eq!(
+        (found.len(), found[0].occurrence_count),
+        (1, 20),
+        "each of twenty once"
+    );
 }
 
 #[tokio::test]
@@ -220,13 +292,24 @@ async fn a_trial_says_what_a_correlation_would_have_found() {
     add(&server, &own, &base("probe")).await;
     let now = server.state.now();
     let at = |second: i64| now - seconds(3_000 - second);
-    let seen = [(0, "eve"), (1, "eve"), (2, "eve"), (3, "bob"), (900, "eve"), (901, "eve"), (902, "eve")];
+    let seen = [
+        (0, "eve"),
+        (1, "eve"),
+        (2, "eve"),
+        (3, "bob"),
+        (900, "eve"),
+        (901, "eve"),
+        (902, "eve"),
+    ];
     let records = seen.map(|(second, user)| started(at(second), "probe", user));
     agent.send(&server, &records).await;
     let text = correlation("many", "event_count", "[probe]", "    condition: {gte: 3}\n")
         .replace("[User]", "[User, ComputerName]");
     let body = json!({ "kind": "sigma", "text": text, "days": 2 });
-    let trial: Value = server.post(&own, &format!("{RULES}/trials"), body).await.expect(200);
+    let trial: Value = server
+        .post(&own, &format!("{RULES}/trials"), body)
+        .await
+        .expect(200);
     assert_eq!(trial["matches"], 2, "{trial}");
     assert_eq!(trial["events"], 7);
     assert_eq!(
