@@ -14,18 +14,21 @@ use super::{Pack, Rules};
 /// Tenants whose correlations are kept at most.
 const MAX_TENANTS: usize = 256;
 
+/// What the pack and a tenant's own rules correlate; none when they correlate nothing.
+type Compiled = Option<Arc<Correlator>>;
+
 /// By tenant: the version of its own rules, and what they correlate together with the pack's.
 #[derive(Debug, Default)]
-pub(super) struct Correlators(Mutex<HashMap<TenantId, (i64, Option<Arc<Correlator>>)>>);
+pub(super) struct Correlators(Mutex<HashMap<TenantId, (i64, Compiled)>>);
 
 impl Correlators {
-    fn find(&self, tenant_id: TenantId, version: i64) -> Option<Option<Arc<Correlator>>> {
+    fn find(&self, tenant_id: TenantId, version: i64) -> Option<Compiled> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, correlator) = kept.get(&tenant_id)?;
         (*known == version).then(|| correlator.clone())
     }
 
-    fn keep(&self, tenant_id: TenantId, version: i64, correlator: Option<Arc<Correlator>>) {
+    fn keep(&self, tenant_id: TenantId, version: i64, correlator: Compiled) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_TENANTS && !kept.contains_key(&tenant_id) {
             let any = kept.keys().next().copied();
@@ -45,7 +48,7 @@ impl Rules {
         tx: &mut SystemTx,
         tenant_id: TenantId,
         own: i64,
-    ) -> Result<Option<Arc<Correlator>>, DbError> {
+    ) -> Result<Compiled, DbError> {
         let pack = self.pack.get().ok_or(DbError::Busy)?.clone();
         if own == 0 {
             return Ok(pack.pack.correlator.clone());
