@@ -8,6 +8,7 @@ use super::{UnenrolArgs, say};
 use crate::detect::SEEN_FILE;
 use crate::health::STATUS_FILE;
 use crate::identity::{CA_FILE, IDENTITY_FILE, Identity, StateDir};
+use crate::presence::RUN_FILE;
 use crate::respond::{JOURNAL_FILE, RESULT_KEY_FILE};
 use crate::run::{SPOOL_DIR, new_client};
 use crate::uplink::{CallError, RULES_FILE, STREAM_FILE};
@@ -48,6 +49,7 @@ pub(super) async fn unenrol(arguments: &UnenrolArgs) -> Result<()> {
         JOURNAL_FILE,
         RESULT_KEY_FILE,
         SEEN_FILE,
+        RUN_FILE,
         STATUS_FILE,
         IDENTITY_FILE,
         CA_FILE,

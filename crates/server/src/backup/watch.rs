@@ -14,7 +14,7 @@ use sg_postgres::BackupInfo;
 use sg_types::TenantId;
 use sg_types::api::backups::{BackupProblem, BackupRunKind, BackupRunState, BackupRunView};
 
-use super::work::{Progress, blocking, describe_gap};
+use super::work::{Progress, blocking, gaps_behind};
 use super::{due, setup};
 use crate::AppState;
 use crate::config::BackupConfig;
@@ -150,13 +150,7 @@ async fn look(state: &AppState, figures: &ArchiverFigures, now: DateTime<Utc>) -
             None => Gaps {
                 at: now,
                 newest: newest.label.clone(),
-                // What lies before the newest backup does not keep anybody from going beyond it.
-                words: stanza
-                    .find_gaps(segment_bytes, &mut progress)?
-                    .iter()
-                    .filter(|gap| gap.before > newest.archive_start)
-                    .map(describe_gap)
-                    .collect(),
+                words: gaps_behind(&stanza, newest, segment_bytes, &mut progress)?,
             },
         };
         let gaps = known.insert(gaps).words.clone();

@@ -239,20 +239,29 @@ fn verify(stanza: &Stanza, segment_bytes: u64, mut progress: Progress) -> anyhow
             ));
         }
     }
-    problems.extend(
-        stanza
-            .find_gaps(segment_bytes, &mut progress)?
-            .iter()
-            .map(describe_gap),
-    );
+    if let Some(newest) = stanza.list(&mut progress)?.iter().rfind(|backup| !backup.has_page_errors) {
+        problems.extend(gaps_behind(stanza, newest, segment_bytes, &mut progress)?);
+    }
     Ok(BackupOutcome {
         problem: (!problems.is_empty()).then(|| problems.join("; ")),
         ..BackupOutcome::default()
     })
 }
 
+/// The gaps behind the newest backup, in words. What lies before it does not keep anybody from going beyond it.
+pub(super) fn gaps_behind(
+    stanza: &Stanza,
+    newest: &sg_postgres::BackupInfo,
+    segment_bytes: u64,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<String>> {
+    let gaps = stanza.find_gaps(segment_bytes, progress)?;
+    let behind = gaps.iter().filter(|gap| gap.before > newest.archive_start);
+    Ok(behind.map(describe_gap).collect())
+}
+
 /// What a gap means.
-pub(super) fn describe_gap(gap: &sg_postgres::Gap) -> String {
+fn describe_gap(gap: &sg_postgres::Gap) -> String {
     format!(
         "{} segments of the write-ahead log are missing in repository {} between {} and {}: no moment behind them can be restored from a backup before them; \
          make a backup now",
