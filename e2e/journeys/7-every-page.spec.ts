@@ -60,6 +60,8 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "providers", path: "/users/providers", ready: heading("Identity providers") },
     { name: "account", path: "/users/me", ready: heading("Your account") },
     { name: "security", path: "/users/me/security", ready: heading("Security") },
+    { name: "alerts", path: "/monitoring/alerts", ready: heading("Alerts") },
+    { name: "backups-none", path: "/monitoring/backups", ready: heading("Backups") },
     { name: "channels-none", path: "/monitoring/channels", ready: heading("Channels") },
     { name: "notifications-none", path: "/monitoring/notifications", ready: heading("Notifications") },
     { name: "audit", path: "/audit", ready: heading("Audit log") },

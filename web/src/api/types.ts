@@ -3,10 +3,13 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type AlertRuleView = Schemas["AlertRuleView"];
+export type AlertView = Schemas["AlertView"];
 export type ApiKeyCreated = Schemas["ApiKeyCreated"];
 export type ApiKeyView = Schemas["ApiKeyView"];
 export type AuditChainView = Schemas["AuditChainView"];
 export type AuditEventView = Schemas["AuditEventView"];
+export type BackupRunView = Schemas["BackupRunView"];
 export type ChannelKind = ChannelSettings["kind"];
 export type ChannelSaved = Schemas["ChannelSaved"];
 export type ChannelSettings = Schemas["ChannelSettings"];

@@ -115,6 +115,18 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/users/me", title: "Your account", load: () => import("./users/Account.svelte") },
   { pattern: "/users/me/security", title: "Security", load: () => import("./users/Security.svelte") },
   {
+    pattern: "/monitoring/alerts",
+    title: "Alerts",
+    permission: "alerts_read",
+    load: () => import("./monitoring/AlertList.svelte"),
+  },
+  {
+    pattern: "/monitoring/backups",
+    title: "Backups",
+    permission: "tenants_manage",
+    load: () => import("./monitoring/Backups.svelte"),
+  },
+  {
     pattern: "/monitoring/channels",
     title: "Channels",
     permission: "alerts_read",
@@ -147,10 +159,11 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
     items: [
       { href: "/", label: "Overview", icon: "overview", permission: "incidents_read" },
       { href: "/threats", label: "Incidents", icon: "incident", permission: "incidents_read" },
+      { href: "/monitoring/alerts", label: "Alerts", icon: "alert", permission: "alerts_read" },
       { href: "/agents", label: "Endpoints", icon: "endpoint", permission: "endpoints_read" },
-      { href: "/agents/commands", label: "Commands", icon: "check", permission: "commands_read" },
+      { href: "/agents/commands", label: "Commands", icon: "terminal", permission: "commands_read" },
       { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
-      { href: "/threats/exceptions", label: "Exceptions", icon: "check", permission: "rules_read" },
+      { href: "/threats/exceptions", label: "Exceptions", icon: "mute", permission: "rules_read" },
       {
         href: "/monitoring/notifications",
         label: "Notifications",
@@ -180,6 +193,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/users/providers", label: "Identity providers", icon: "key", permission: "providers_manage" },
       { href: "/monitoring/channels", label: "Channels", icon: "bell", permission: "alerts_read" },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
+      { href: "/monitoring/backups", label: "Backups", icon: "database", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],
   },
