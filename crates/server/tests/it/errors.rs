@@ -213,8 +213,10 @@ fn every_code_is_documented_with_its_status() {
                 path.display()
             );
         }
+        let mut made = text.match_indices("Problem {");
+        let is_longer_name = |at: usize| text[..at].ends_with(char::is_alphanumeric);
         assert!(
-            path.ends_with("src/error.rs") || !text.contains("Problem {"),
+            path.ends_with("src/error.rs") || made.all(|(at, _)| is_longer_name(at)),
             "{} makes a problem by itself",
             path.display()
         );
