@@ -239,7 +239,11 @@ fn verify(stanza: &Stanza, segment_bytes: u64, mut progress: Progress) -> anyhow
             ));
         }
     }
-    if let Some(newest) = stanza.list(&mut progress)?.iter().rfind(|backup| !backup.has_page_errors) {
+    if let Some(newest) = stanza
+        .list(&mut progress)?
+        .iter()
+        .rfind(|backup| !backup.has_page_errors)
+    {
         problems.extend(gaps_behind(stanza, newest, segment_bytes, &mut progress)?);
     }
     Ok(BackupOutcome {
