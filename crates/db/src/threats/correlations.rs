@@ -288,7 +288,7 @@ pub async fn save_episode(
     Ok(())
 }
 
-/// Notes that matches which were due when they were read have been looked at; `again` says when those from a time on are due once more.
+/// Notes that matches which were due when they were read have been looked at, and with them the older ones beyond what is looked at of a group; `again` says when those from a time on are due once more.
 ///
 /// # Errors
 /// What a query may meet.
@@ -317,6 +317,19 @@ pub async fn mark_judged(
     .bind(at)
     .execute(tx.conn())
     .await?;
+    let is_full = i64::try_from(judged.len()).is_ok_and(|number| number >= MAX_GROUP_MATCHES);
+    if let Some(oldest) = judged.first().filter(|_| is_full) {
+        sqlx::query(
+            "update threats.correlation_matches set due_at = null
+             where tenant_id = $1 and rule_id = $2 and group_key = $3 and occurred_at <= $4 and due_at is not null",
+        )
+        .bind(group.tenant_id.0)
+        .bind(&group.rule_id)
+        .bind(group.key.as_slice())
+        .bind(oldest.occurred_at)
+        .execute(tx.conn())
+        .await?;
+    }
     Ok(())
 }
 

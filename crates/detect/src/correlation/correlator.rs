@@ -51,7 +51,7 @@ impl Correlator {
         if !all.clone().any(|source| source.text.contains("correlation")) {
             return None;
         }
-        let heads: Vec<(usize, Head)> = all
+        let mut heads: Vec<(usize, Head)> = all
             .clone()
             .enumerate()
             .flat_map(|(number, source)| survey(source).into_iter().map(move |head| (number, head)))
@@ -60,7 +60,6 @@ impl Correlator {
             return None;
         }
         let wanted = wanted(&heads);
-        let silent = silent(&heads, pack.len());
         let needed: HashSet<usize> = heads
             .iter()
             .filter(|(_, head)| {
@@ -74,6 +73,12 @@ impl Correlator {
             .map(|(_, source)| source.clone())
             .collect();
         let (mut rules, diagnostics) = compile(&sources);
+        // One that was refused correlates nothing, and takes no rule away.
+        let is_sound = |head: &Head| rules.correlations().iter().any(|found| found.info.id == head.id);
+        for (_, head) in heads.iter_mut().filter(|(_, head)| !is_sound(head)) {
+            head.correlates = None;
+        }
+        let silent = silent(&heads, pack.len());
         rules.switch_off(switched_off.iter().cloned());
         let is_on = |correlation: &&Arc<Correlation>| !switched_off.contains(&correlation.info.id);
         let correlations: Vec<_> = rules.correlations().iter().filter(is_on).cloned().collect();

@@ -239,6 +239,18 @@ fn what_is_only_correlated_makes_no_findings_of_its_own() {
 }
 
 #[test]
+fn a_refused_correlation_silences_nothing() {
+    let rules = sigma("rules.yml", &programs(&["a", "b"])[4..]);
+    let refused = correlation("temporal", "[a, b]", "forever", "");
+    let filter = "title: F\nid: several\nlogsource: {product: linux}\nfilter: {rules: any, sel: {User: x}, condition: not sel}\ncorrelation: {rules: [a, b]}\n";
+    for text in [refused.as_str(), filter] {
+        let (found, _) =
+            Correlator::compile(&[], &[sigma("c.yml", text), rules.clone()], &HashSet::new()).unwrap();
+        assert_eq!(found.silent(), [""; 0], "{text}");
+    }
+}
+
+#[test]
 fn rules_that_are_switched_off_count_for_nothing() {
     let text = correlation("event_count", "[a]", "5m", "    condition: {gte: 2}\n") + &programs(&["a"]);
     let sources = [sigma("c.yml", text)];

@@ -317,3 +317,37 @@ async fn a_trial_says_what_a_correlation_would_have_found() {
         "Within 10m, 3 matches for User eve, ComputerName web-1; looked for was ≥ 3."
     );
 }
+
+/// More than is looked at of a group: it must not stay due for ever, and hold up the others.
+#[tokio::test]
+async fn a_group_that_is_flooded_comes_to_rest() {
+    let server = TestServer::start().await;
+    let own = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut agent = TestAgent::enrol(&server, &own, "web-1").await;
+    add(&server, &own, &base("probe")).await;
+    add(
+        &server,
+        &own,
+        &correlation("many", "event_count", "[probe]", "    condition: {gte: 10000}\n"),
+    )
+    .await;
+    agent
+        .send(&server, &[started(server.state.now(), "probe", "eve")])
+        .await;
+    server
+        .sql(
+            "insert into threats.correlation_matches (tenant_id, rule_id, group_key, occurred_at, event_id, position, group_values, agent_id,
+                matched_rule, summary, due_at, keep_until)
+             select m.tenant_id, m.rule_id, m.group_key, m.occurred_at - n * interval '1 second', gen_random_uuid(), 0, m.group_values, m.agent_id,
+                'probe started', 'probe', m.occurred_at - interval '1 hour', m.keep_until
+             from threats.correlation_matches m, generate_series(1, 10500) n",
+        )
+        .await;
+    assert_eq!(settled(&server, &own).await, [], "ten minutes hold 600");
+    assert_eq!(
+        server
+            .count("select count(*) from threats.correlation_matches where due_at is not null")
+            .await,
+        0
+    );
+}
