@@ -1857,8 +1857,8 @@ CREATE FUNCTION users.enable_tenant_isolation(p_table text) RETURNS void
 begin
     execute format('alter table %s enable row level security, force row level security', p_table);
     execute format(
-        'create policy tenant_isolation on %s for all to sg_app using (tenant_id = (select users.current_tenant()))
-            with check (tenant_id = (select users.current_tenant()))', p_table);
+        'create policy tenant_isolation on %s for all to sg_app using (tenant_id = (select users.whole_tenant()))
+            with check (tenant_id = (select users.whole_tenant()))', p_table);
     execute format('create policy system_access on %s for all to sg_system using (true) with check (true)', p_table);
     execute format('create policy admin_access on %s for all to sg_admin using (true) with check (true)', p_table);
     execute format('create policy backup_access on %s for select to sg_backup using (true)', p_table);
@@ -2157,7 +2157,7 @@ CREATE FUNCTION users.keep_key_ended() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if current_user = 'sg_app' and (
+    if current_user in ('sg_app', 'sg_app_own') and (
         (new.is_active and not old.is_active)
         or coalesce(new.expires_at, 'infinity') > coalesce(old.expires_at, 'infinity'))
     then
@@ -2192,7 +2192,7 @@ CREATE FUNCTION users.list_guests() RETURNS uuid[]
     AS $$
     select coalesce(array_agg(m.user_id), '{}')
     from users.memberships m join users.users u on u.user_id = m.user_id
-    where m.tenant_id = users.current_tenant() and u.tenant_id <> m.tenant_id
+    where m.tenant_id = users.whole_tenant() and u.tenant_id <> m.tenant_id
 $$;
 
 ALTER FUNCTION users.list_guests() OWNER TO sg_auth;
@@ -9292,111 +9292,101 @@ ALTER TABLE agents.legal_holds ENABLE ROW LEVEL SECURITY;
 -- Name: commands own_name_only; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_name_only ON agents.commands AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) AND (requested_by = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_name_only ON agents.commands AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) AND (requested_by = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: legal_holds own_name_only; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_name_only ON agents.legal_holds AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (((placed_by = ( SELECT users.current_user_id() AS current_user_id)) AND (released_at IS NULL)));
+CREATE POLICY own_name_only ON agents.legal_holds AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK (((placed_by = ( SELECT users.current_user_id() AS current_user_id)) AND (released_at IS NULL)));
 
 --
 -- Name: legal_holds own_release_only; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_release_only ON agents.legal_holds AS RESTRICTIVE FOR UPDATE TO sg_app USING (true) WITH CHECK ((released_by = ( SELECT users.current_user_id() AS current_user_id)));
+CREATE POLICY own_release_only ON agents.legal_holds AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING (true) WITH CHECK ((released_by = ( SELECT users.current_user_id() AS current_user_id)));
 
 --
--- Name: agent_tokens own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: agent_tokens own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.agent_tokens AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.agent_tokens TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: command_output own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: command_output own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.command_output AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (command_id IN ( SELECT c.command_id
+CREATE POLICY own_rows ON agents.command_output TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (command_id IN ( SELECT c.command_id
+   FROM agents.commands c)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (command_id IN ( SELECT c.command_id
    FROM agents.commands c))));
 
 --
--- Name: command_results own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: command_results own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.command_results AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (command_id IN ( SELECT c.command_id
+CREATE POLICY own_rows ON agents.command_results TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (command_id IN ( SELECT c.command_id
+   FROM agents.commands c)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (command_id IN ( SELECT c.command_id
    FROM agents.commands c))));
 
 --
--- Name: commands own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: commands own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.commands AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.commands TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: deadlines own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: endpoints own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.deadlines AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON agents.endpoints TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: endpoints own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: events own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.endpoints AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON agents.events TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: events own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: events_held own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.events_held TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: events_held own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: gaps own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.events_held AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.gaps TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: gaps own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: heartbeats own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.gaps AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.heartbeats TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: heartbeats own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: streams own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.heartbeats AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.streams TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: legal_holds own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: system_info own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.legal_holds AS RESTRICTIVE TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
+CREATE POLICY own_rows ON agents.system_info TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: streams own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: system_info_daily own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.streams AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.system_info_daily TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: system_info own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
+-- Name: system_info_hourly own_rows; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON agents.system_info AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
-
---
--- Name: system_info_daily own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON agents.system_info_daily AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
-
---
--- Name: system_info_hourly own_scope; Type: POLICY; Schema: agents; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON agents.system_info_hourly AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON agents.system_info_hourly TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
 -- Name: legal_holds owner_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -9408,7 +9398,7 @@ CREATE POLICY owner_access ON agents.legal_holds FOR SELECT TO sg_owner USING (t
 -- Name: commands peoples_steps_only; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY peoples_steps_only ON agents.commands AS RESTRICTIVE FOR UPDATE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text)) WITH CHECK ((((state = 'approved'::text) AND (approved_by = ( SELECT users.current_user_id() AS current_user_id))) OR ((state = ANY (ARRAY['rejected'::text, 'cancelled'::text])) AND (closed_by = ( SELECT users.current_user_id() AS current_user_id)))));
+CREATE POLICY peoples_steps_only ON agents.commands AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text)) WITH CHECK ((((state = 'approved'::text) AND (approved_by = ( SELECT users.current_user_id() AS current_user_id))) OR ((state = ANY (ARRAY['rejected'::text, 'cancelled'::text])) AND (closed_by = ( SELECT users.current_user_id() AS current_user_id)))));
 
 --
 -- Name: rollup_queue; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
@@ -9594,97 +9584,97 @@ ALTER TABLE agents.system_info_hourly_default ENABLE ROW LEVEL SECURITY;
 -- Name: agent_tokens tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.agent_tokens TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.agent_tokens TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: command_output tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.command_output TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.command_output TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: command_results tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.command_results TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.command_results TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: commands tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.commands TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.commands TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: deadlines tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.deadlines TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.deadlines TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: endpoints tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.endpoints TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.endpoints TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: events tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.events TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.events TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: events_held tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.events_held TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.events_held TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: gaps tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.gaps TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.gaps TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: heartbeats tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.heartbeats TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.heartbeats TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: legal_holds tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.legal_holds TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.legal_holds TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rollup_queue tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.rollup_queue TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.rollup_queue TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: streams tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.streams TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.streams TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: system_info tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.system_info TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.system_info TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: system_info_daily tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.system_info_daily TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.system_info_daily TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: system_info_hourly tenant_isolation; Type: POLICY; Schema: agents; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON agents.system_info_hourly TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON agents.system_info_hourly TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: chain admin_access; Type: POLICY; Schema: audit; Owner: sg_owner
@@ -9908,31 +9898,13 @@ ALTER TABLE audit.login_attempts_default ENABLE ROW LEVEL SECURITY;
 -- Name: events own_name_only; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_name_only ON audit.events AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((actor_id = (( SELECT users.current_user_id() AS current_user_id))::text));
+CREATE POLICY own_name_only ON audit.events AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK ((actor_id = (( SELECT users.current_user_id() AS current_user_id))::text));
 
 --
--- Name: chain_heads own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
+-- Name: events own_rows; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON audit.chain_heads AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: chain_records own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.chain_records AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: checkpoints own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.checkpoints AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: export_positions own_scope; Type: POLICY; Schema: audit; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON audit.export_positions AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
+CREATE POLICY own_rows ON audit.events FOR INSERT TO sg_app_own WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: row_changes; Type: ROW SECURITY; Schema: audit; Owner: sg_owner
@@ -10004,55 +9976,55 @@ CREATE POLICY system_access ON audit.unsealed TO sg_system USING (true) WITH CHE
 -- Name: chain tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.chain TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.chain TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: chain_heads tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.chain_heads TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.chain_heads TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: chain_records tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.chain_records TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.chain_records TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: checkpoints tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.checkpoints TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.checkpoints TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: events tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.events TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.events TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: export_positions tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.export_positions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.export_positions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: login_attempts tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.login_attempts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.login_attempts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: row_changes tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.row_changes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.row_changes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: unsealed tenant_isolation; Type: POLICY; Schema: audit; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON audit.unsealed TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON audit.unsealed TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: unsealed; Type: ROW SECURITY; Schema: audit; Owner: sg_owner
@@ -10229,54 +10201,6 @@ ALTER TABLE monitoring.delivery_attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.notifications ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: alert_rules own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.alert_rules AS RESTRICTIVE TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: alerts own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.alerts AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: channels own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.channels AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: delivery_attempts own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.delivery_attempts AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: notifications own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.notifications AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: routes own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.routes AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: security_events own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.security_events AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: silences own_scope; Type: POLICY; Schema: monitoring; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON monitoring.silences AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
 -- Name: routes; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -10364,61 +10288,61 @@ CREATE POLICY system_access ON monitoring.silences TO sg_system USING (true) WIT
 -- Name: alert_rules tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.alert_rules TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.alert_rules TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: alerts tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.alerts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.alerts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: backup_state tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.backup_state TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.backup_state TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: backups tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.backups TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.backups TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: channels tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.channels TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.channels TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: delivery_attempts tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.delivery_attempts TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.delivery_attempts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: notifications tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.notifications TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.notifications TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: routes tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.routes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.routes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: security_events tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.security_events TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.security_events TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: silences tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON monitoring.silences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON monitoring.silences TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: correlation_episodes admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -10619,66 +10543,74 @@ ALTER TABLE threats.incidents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE threats.occurrences ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: excepted_findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+-- Name: findings own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.excepted_findings AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON threats.findings TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: exceptions own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+-- Name: incident_subjects own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.exceptions AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON threats.incident_subjects TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: findings own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+-- Name: incident_timeline own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.findings AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
-
---
--- Name: incident_subjects own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON threats.incident_subjects AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
-
---
--- Name: incident_timeline own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON threats.incident_timeline AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (threat_id IN ( SELECT i.threat_id
+CREATE POLICY own_rows ON threats.incident_timeline TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (threat_id IN ( SELECT i.threat_id
+   FROM threats.incidents i)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (threat_id IN ( SELECT i.threat_id
    FROM threats.incidents i))));
 
 --
--- Name: incidents own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+-- Name: incidents own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.incidents AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
+CREATE POLICY own_rows ON threats.incidents TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[])))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (agent_id = ANY (( SELECT agents.own_endpoints() AS own_endpoints)::uuid[]))));
 
 --
--- Name: occurrences own_scope; Type: POLICY; Schema: threats; Owner: sg_owner
+-- Name: occurrences own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (finding_id IN ( SELECT f.finding_id
+CREATE POLICY own_rows ON threats.occurrences TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (finding_id IN ( SELECT f.finding_id
+   FROM threats.findings f)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (finding_id IN ( SELECT f.finding_id
    FROM threats.findings f))));
+
+--
+-- Name: rule_sets own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY own_rows ON threats.rule_sets TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
+
+--
+-- Name: rule_versions own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY own_rows ON threats.rule_versions TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
+
+--
+-- Name: rules own_rows; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY own_rows ON threats.rules TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
 -- Name: rule_sets readers; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY readers ON threats.rule_sets AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+CREATE POLICY readers ON threats.rule_sets AS RESTRICTIVE TO sg_app_own, sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
 
 --
 -- Name: rule_versions readers; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY readers ON threats.rule_versions AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+CREATE POLICY readers ON threats.rule_versions AS RESTRICTIVE TO sg_app_own, sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
 
 --
 -- Name: rules readers; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY readers ON threats.rules AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+CREATE POLICY readers ON threats.rules AS RESTRICTIVE TO sg_app_own, sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
 
 --
 -- Name: rule_sets; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
@@ -10774,79 +10706,79 @@ CREATE POLICY system_access ON threats.rules TO sg_system USING (true) WITH CHEC
 -- Name: correlation_episodes tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.correlation_episodes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.correlation_episodes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: correlation_matches tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.correlation_matches TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.correlation_matches TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: excepted_findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.excepted_findings TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.excepted_findings TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: exceptions tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.exceptions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.exceptions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: findings tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.findings TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.findings TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: incident_subjects tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.incident_subjects TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.incident_subjects TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: incident_timeline tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.incident_timeline TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.incident_timeline TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: incidents tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.incidents TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.incidents TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: occurrences tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.occurrences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.occurrences TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rule_sets tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.rule_sets TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.rule_sets TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rule_versions tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.rule_versions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.rule_versions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rules tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON threats.rules TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON threats.rules TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: memberships access_from_elsewhere; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY access_from_elsewhere ON users.memberships AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((users.may_grant((role)::text) AND (users.home_role(user_id) IS NULL) AND users.membership_is_sound(user_id, (role)::text, expires_at, granted_by)));
+CREATE POLICY access_from_elsewhere ON users.memberships AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK ((users.may_grant((role)::text) AND (users.home_role(user_id) IS NULL) AND users.membership_is_sound(user_id, (role)::text, expires_at, granted_by)));
 
 --
 -- Name: api_keys admin_access; Type: POLICY; Schema: users; Owner: sg_owner
@@ -11320,67 +11252,67 @@ ALTER TABLE users.memberships ENABLE ROW LEVEL SECURITY;
 -- Name: factor_policies no_higher_role; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role ON users.factor_policies AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (users.may_grant((role)::text));
+CREATE POLICY no_higher_role ON users.factor_policies AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK (users.may_grant((role)::text));
 
 --
 -- Name: memberships no_higher_role; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role ON users.memberships AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK ((users.may_grant((role)::text) AND users.membership_is_sound(user_id, (role)::text, expires_at, granted_by)));
+CREATE POLICY no_higher_role ON users.memberships AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK ((users.may_grant((role)::text) AND users.membership_is_sound(user_id, (role)::text, expires_at, granted_by)));
 
 --
 -- Name: users no_higher_role; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role ON users.users AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (users.may_grant((role)::text));
+CREATE POLICY no_higher_role ON users.users AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK (users.may_grant((role)::text));
 
 --
 -- Name: factor_policies no_higher_role_by_update; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role_by_update ON users.factor_policies AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.may_grant((role)::text)) WITH CHECK (users.may_grant((role)::text));
+CREATE POLICY no_higher_role_by_update ON users.factor_policies AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING (users.may_grant((role)::text)) WITH CHECK (users.may_grant((role)::text));
 
 --
 -- Name: users no_higher_role_by_update; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role_by_update ON users.users AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_grant((role)::text));
+CREATE POLICY no_higher_role_by_update ON users.users AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_grant((role)::text));
 
 --
 -- Name: factor_policies no_higher_role_goes; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role_goes ON users.factor_policies AS RESTRICTIVE FOR DELETE TO sg_app USING (users.may_grant((role)::text));
+CREATE POLICY no_higher_role_goes ON users.factor_policies AS RESTRICTIVE FOR DELETE TO sg_app_own, sg_app USING (users.may_grant((role)::text));
 
 --
 -- Name: role_permissions no_higher_role_goes; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role_goes ON users.role_permissions AS RESTRICTIVE FOR DELETE TO sg_app USING (users.may_grant((role)::text));
+CREATE POLICY no_higher_role_goes ON users.role_permissions AS RESTRICTIVE FOR DELETE TO sg_app_own, sg_app USING (users.may_grant((role)::text));
 
 --
 -- Name: roles no_higher_role_goes; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_higher_role_goes ON users.roles AS RESTRICTIVE FOR DELETE TO sg_app USING (users.may_grant((role)::text));
+CREATE POLICY no_higher_role_goes ON users.roles AS RESTRICTIVE FOR DELETE TO sg_app_own, sg_app USING (users.may_grant((role)::text));
 
 --
 -- Name: role_permissions no_wider_role; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_wider_role ON users.role_permissions AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((users.may_grant((role)::text) AND users.context_holds((permission)::text)));
+CREATE POLICY no_wider_role ON users.role_permissions AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK ((users.may_grant((role)::text) AND users.context_holds((permission)::text)));
 
 --
 -- Name: roles no_wider_role; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_wider_role ON users.roles AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (users.may_define_role((based_on)::text, (scope)::text));
+CREATE POLICY no_wider_role ON users.roles AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK (users.may_define_role((based_on)::text, (scope)::text));
 
 --
 -- Name: roles no_wider_role_by_update; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY no_wider_role_by_update ON users.roles AS RESTRICTIVE FOR UPDATE TO sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_define_role((based_on)::text, (scope)::text));
+CREATE POLICY no_wider_role_by_update ON users.roles AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING (users.is_role_within_own((role)::text)) WITH CHECK (users.may_define_role((based_on)::text, (scope)::text));
 
 --
 -- Name: notices; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -11398,133 +11330,97 @@ ALTER TABLE users.outgoing_mail ENABLE ROW LEVEL SECURITY;
 -- Name: api_keys own_keys_only; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((user_id = ( SELECT users.current_user_id() AS current_user_id)));
+CREATE POLICY own_keys_only ON users.api_keys AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK ((user_id = ( SELECT users.current_user_id() AS current_user_id)));
 
 --
 -- Name: rate_limits own_kinds; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_kinds ON users.rate_limits AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+CREATE POLICY own_kinds ON users.rate_limits AS RESTRICTIVE FOR INSERT TO sg_app_own, sg_app WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
 
 --
 -- Name: rate_limits own_kinds_by_delete; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_kinds_by_delete ON users.rate_limits AS RESTRICTIVE FOR DELETE TO sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+CREATE POLICY own_kinds_by_delete ON users.rate_limits AS RESTRICTIVE FOR DELETE TO sg_app_own, sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
 
 --
 -- Name: rate_limits own_kinds_by_update; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_kinds_by_update ON users.rate_limits AS RESTRICTIVE FOR UPDATE TO sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text]))) WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
+CREATE POLICY own_kinds_by_update ON users.rate_limits AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING ((subject_kind = ANY (ARRAY['user'::text, 'key'::text]))) WITH CHECK ((subject_kind = ANY (ARRAY['user'::text, 'key'::text])));
 
 --
--- Name: api_keys own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: api_keys own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.api_keys AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.api_keys TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: directory_syncs own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: external_identities own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.directory_syncs AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.external_identities TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: external_identities own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: memberships own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.external_identities AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.memberships TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: factor_policies own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: outgoing_mail own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.factor_policies AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.outgoing_mail TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: identity_providers own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: password_policies own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.identity_providers AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.password_policies TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
--- Name: memberships own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: provisioned_group_members own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.memberships AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.provisioned_group_members TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: outgoing_mail own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: role_permissions own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.outgoing_mail AS RESTRICTIVE FOR INSERT TO sg_app WITH CHECK (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.role_permissions TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
--- Name: pending_sign_ins own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: roles own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.pending_sign_ins AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.roles TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
--- Name: provider_domains own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: secrets own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.provider_domains AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.secrets TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: provisioned_group_members own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: sessions own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.provisioned_group_members AS RESTRICTIVE TO sg_app USING (((( SELECT users.current_scope() AS current_scope) = 'tenant'::text) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.sessions TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
--- Name: provisioned_groups own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: tenants own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.provisioned_groups AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY own_rows ON users.tenants TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
--- Name: rate_limits own_scope; Type: POLICY; Schema: users; Owner: sg_owner
+-- Name: users own_rows; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY own_scope ON users.rate_limits AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: rate_usage own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.rate_usage AS RESTRICTIVE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
-
---
--- Name: secrets own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.secrets AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
-
---
--- Name: sessions own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.sessions AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
-
---
--- Name: subscription_changes own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.subscription_changes AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: subscriptions own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.subscriptions AS RESTRICTIVE FOR SELECT TO sg_app USING (( SELECT users.sees_whole_tenant() AS sees_whole_tenant));
-
---
--- Name: users own_scope; Type: POLICY; Schema: users; Owner: sg_owner
---
-
-CREATE POLICY own_scope ON users.users AS RESTRICTIVE TO sg_app USING ((( SELECT users.sees_whole_tenant() AS sees_whole_tenant) OR (user_id = ( SELECT users.current_user_id() AS current_user_id))));
+CREATE POLICY own_rows ON users.users TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
 -- Name: password_links; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -11788,175 +11684,175 @@ CREATE POLICY system_access ON users.users TO sg_system USING (true) WITH CHECK 
 -- Name: api_keys tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.api_keys TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.api_keys TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: backup_codes tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.backup_codes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.backup_codes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: directory_syncs tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.directory_syncs TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.directory_syncs TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: external_identities tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.external_identities TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.external_identities TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: factor_policies tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.factor_policies TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.factor_policies TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: factors tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.factors TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.factors TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: identity_providers tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.identity_providers TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.identity_providers TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: known_devices tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.known_devices TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.known_devices TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: memberships tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.memberships TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.memberships TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: notices tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.notices TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.notices TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: outgoing_mail tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.outgoing_mail TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.outgoing_mail TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: password_links tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.password_links TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.password_links TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: password_policies tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.password_policies TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.password_policies TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: pending_sign_ins tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.pending_sign_ins TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.pending_sign_ins TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: provider_domains tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.provider_domains TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.provider_domains TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: provisioned_group_members tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.provisioned_group_members TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.provisioned_group_members TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: provisioned_groups tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.provisioned_groups TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.provisioned_groups TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rate_limits tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.rate_limits TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.rate_limits TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rate_usage tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.rate_usage TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.rate_usage TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: role_permissions tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.role_permissions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.role_permissions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: roles tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.roles TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.roles TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: secrets tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.secrets TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.secrets TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: sessions tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.sessions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.sessions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: sign_in_challenges tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.sign_in_challenges TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.sign_in_challenges TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: subscription_changes tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.subscription_changes TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.subscription_changes TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: subscriptions tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.subscriptions TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.subscriptions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: tenants tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.tenants TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.tenants TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: users tenant_isolation; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_isolation ON users.users TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON users.users TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: password_policies tenant_scope_only; Type: POLICY; Schema: users; Owner: sg_owner
 --
 
-CREATE POLICY tenant_scope_only ON users.password_policies AS RESTRICTIVE FOR UPDATE TO sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
+CREATE POLICY tenant_scope_only ON users.password_policies AS RESTRICTIVE FOR UPDATE TO sg_app_own, sg_app USING ((( SELECT users.current_scope() AS current_scope) = 'tenant'::text));
 
 --
 -- Name: tenants; Type: ROW SECURITY; Schema: users; Owner: sg_owner
@@ -11980,6 +11876,7 @@ GRANT USAGE ON SCHEMA agents TO sg_system;
 GRANT USAGE ON SCHEMA agents TO sg_admin;
 GRANT USAGE ON SCHEMA agents TO sg_backup;
 GRANT USAGE ON SCHEMA agents TO sg_monitor;
+GRANT USAGE ON SCHEMA agents TO sg_app_own;
 
 --
 -- Name: SCHEMA audit; Type: ACL; Schema: -; Owner: sg_owner
@@ -11991,6 +11888,7 @@ GRANT USAGE ON SCHEMA audit TO sg_system;
 GRANT USAGE ON SCHEMA audit TO sg_admin;
 GRANT USAGE ON SCHEMA audit TO sg_backup;
 GRANT USAGE ON SCHEMA audit TO sg_monitor;
+GRANT USAGE ON SCHEMA audit TO sg_app_own;
 
 --
 -- Name: SCHEMA monitoring; Type: ACL; Schema: -; Owner: sg_owner
@@ -12002,6 +11900,7 @@ GRANT USAGE ON SCHEMA monitoring TO sg_system;
 GRANT USAGE ON SCHEMA monitoring TO sg_admin;
 GRANT USAGE ON SCHEMA monitoring TO sg_backup;
 GRANT USAGE ON SCHEMA monitoring TO sg_monitor;
+GRANT USAGE ON SCHEMA monitoring TO sg_app_own;
 
 --
 -- Name: SCHEMA public; Type: ACL; Schema: -; Owner: pg_database_owner
@@ -12019,6 +11918,7 @@ GRANT USAGE ON SCHEMA threats TO sg_system;
 GRANT USAGE ON SCHEMA threats TO sg_admin;
 GRANT USAGE ON SCHEMA threats TO sg_backup;
 GRANT USAGE ON SCHEMA threats TO sg_monitor;
+GRANT USAGE ON SCHEMA threats TO sg_app_own;
 
 --
 -- Name: SCHEMA users; Type: ACL; Schema: -; Owner: sg_owner
@@ -12030,6 +11930,7 @@ GRANT USAGE ON SCHEMA users TO sg_system;
 GRANT USAGE ON SCHEMA users TO sg_admin;
 GRANT USAGE ON SCHEMA users TO sg_backup;
 GRANT USAGE ON SCHEMA users TO sg_monitor;
+GRANT USAGE ON SCHEMA users TO sg_app_own;
 
 --
 -- Name: FUNCTION backfill_rollups(); Type: ACL; Schema: agents; Owner: sg_owner
@@ -12047,6 +11948,7 @@ GRANT ALL ON FUNCTION agents.command_is_dangerous(p_kind text) TO sg_app;
 GRANT ALL ON FUNCTION agents.command_is_dangerous(p_kind text) TO sg_system;
 GRANT ALL ON FUNCTION agents.command_is_dangerous(p_kind text) TO sg_admin;
 GRANT ALL ON FUNCTION agents.command_is_dangerous(p_kind text) TO sg_auth;
+GRANT ALL ON FUNCTION agents.command_is_dangerous(p_kind text) TO sg_app_own;
 
 --
 -- Name: FUNCTION command_may_become(p_from text, p_to text); Type: ACL; Schema: agents; Owner: sg_owner
@@ -12057,6 +11959,7 @@ GRANT ALL ON FUNCTION agents.command_may_become(p_from text, p_to text) TO sg_ap
 GRANT ALL ON FUNCTION agents.command_may_become(p_from text, p_to text) TO sg_system;
 GRANT ALL ON FUNCTION agents.command_may_become(p_from text, p_to text) TO sg_admin;
 GRANT ALL ON FUNCTION agents.command_may_become(p_from text, p_to text) TO sg_auth;
+GRANT ALL ON FUNCTION agents.command_may_become(p_from text, p_to text) TO sg_app_own;
 
 --
 -- Name: FUNCTION create_partition(p_parent text, p_period text, p_day date); Type: ACL; Schema: agents; Owner: sg_owner
@@ -12161,6 +12064,7 @@ REVOKE ALL ON FUNCTION agents.note_hours_to_roll_up() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION agents.own_endpoints() FROM PUBLIC;
 GRANT ALL ON FUNCTION agents.own_endpoints() TO sg_app;
+GRANT ALL ON FUNCTION agents.own_endpoints() TO sg_app_own;
 
 --
 -- Name: FUNCTION partition_bounds(p_parent text); Type: ACL; Schema: agents; Owner: sg_owner
@@ -12368,6 +12272,7 @@ REVOKE ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) FROM
 GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_app;
 GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_system;
 GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_admin;
+GRANT ALL ON FUNCTION threats.excepts(p_conditions jsonb, p_subject jsonb) TO sg_app_own;
 
 --
 -- Name: FUNCTION advance_subscriptions(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_owner
@@ -12389,6 +12294,7 @@ REVOKE ALL ON FUNCTION users.apply_retention() FROM PUBLIC;
 REVOKE ALL ON FUNCTION users.authenticate(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.authenticate(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_app;
 GRANT ALL ON FUNCTION users.authenticate(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_system;
+GRANT ALL ON FUNCTION users.authenticate(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_app_own;
 
 --
 -- Name: FUNCTION begin_login_attempt(p_username text, p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
@@ -12430,6 +12336,7 @@ GRANT ALL ON FUNCTION users.complete_password_attempt(p_user_id uuid, p_device_i
 
 REVOKE ALL ON FUNCTION users.context_holds(p_permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.context_holds(p_permission text) TO sg_app;
+GRANT ALL ON FUNCTION users.context_holds(p_permission text) TO sg_app_own;
 
 --
 -- Name: FUNCTION context_mac(p_claims text); Type: ACL; Schema: users; Owner: sg_auth
@@ -12463,6 +12370,7 @@ REVOKE ALL ON FUNCTION users.current_member_role() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_app;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_system;
 GRANT ALL ON FUNCTION users.current_member_role() TO sg_admin;
+GRANT ALL ON FUNCTION users.current_member_role() TO sg_app_own;
 
 --
 -- Name: FUNCTION current_retention_class(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12472,6 +12380,7 @@ REVOKE ALL ON FUNCTION users.current_retention_class() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_retention_class() TO sg_app;
 GRANT ALL ON FUNCTION users.current_retention_class() TO sg_system;
 GRANT ALL ON FUNCTION users.current_retention_class() TO sg_admin;
+GRANT ALL ON FUNCTION users.current_retention_class() TO sg_app_own;
 
 --
 -- Name: FUNCTION current_scope(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12481,6 +12390,7 @@ REVOKE ALL ON FUNCTION users.current_scope() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_scope() TO sg_app;
 GRANT ALL ON FUNCTION users.current_scope() TO sg_system;
 GRANT ALL ON FUNCTION users.current_scope() TO sg_admin;
+GRANT ALL ON FUNCTION users.current_scope() TO sg_app_own;
 
 --
 -- Name: FUNCTION current_tenant(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12490,6 +12400,7 @@ REVOKE ALL ON FUNCTION users.current_tenant() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_tenant() TO sg_app;
 GRANT ALL ON FUNCTION users.current_tenant() TO sg_system;
 GRANT ALL ON FUNCTION users.current_tenant() TO sg_admin;
+GRANT ALL ON FUNCTION users.current_tenant() TO sg_app_own;
 
 --
 -- Name: FUNCTION current_user_id(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12499,6 +12410,7 @@ REVOKE ALL ON FUNCTION users.current_user_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.current_user_id() TO sg_app;
 GRANT ALL ON FUNCTION users.current_user_id() TO sg_system;
 GRANT ALL ON FUNCTION users.current_user_id() TO sg_admin;
+GRANT ALL ON FUNCTION users.current_user_id() TO sg_app_own;
 
 --
 -- Name: FUNCTION derive_tenant(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12531,6 +12443,7 @@ REVOKE ALL ON FUNCTION users.find_caller(p_kind text, p_hash bytea, p_tenant uui
 
 REVOKE ALL ON FUNCTION users.find_grantee(p_username text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.find_grantee(p_username text) TO sg_app;
+GRANT ALL ON FUNCTION users.find_grantee(p_username text) TO sg_app_own;
 
 --
 -- Name: FUNCTION guard_role(); Type: ACL; Schema: users; Owner: sg_owner
@@ -12573,6 +12486,7 @@ GRANT ALL ON FUNCTION users.has_directory(p_user_id uuid) TO sg_system;
 
 REVOKE ALL ON FUNCTION users.home_role(p_user uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.home_role(p_user uuid) TO sg_app;
+GRANT ALL ON FUNCTION users.home_role(p_user uuid) TO sg_app_own;
 
 --
 -- Name: FUNCTION is_role_within_own(p_role text); Type: ACL; Schema: users; Owner: sg_owner
@@ -12580,6 +12494,7 @@ GRANT ALL ON FUNCTION users.home_role(p_user uuid) TO sg_app;
 
 REVOKE ALL ON FUNCTION users.is_role_within_own(p_role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.is_role_within_own(p_role text) TO sg_app;
+GRANT ALL ON FUNCTION users.is_role_within_own(p_role text) TO sg_app_own;
 
 --
 -- Name: FUNCTION is_within_own(p_based_on text, p_scope text); Type: ACL; Schema: users; Owner: sg_owner
@@ -12587,6 +12502,7 @@ GRANT ALL ON FUNCTION users.is_role_within_own(p_role text) TO sg_app;
 
 REVOKE ALL ON FUNCTION users.is_within_own(p_based_on text, p_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.is_within_own(p_based_on text, p_scope text) TO sg_app;
+GRANT ALL ON FUNCTION users.is_within_own(p_based_on text, p_scope text) TO sg_app_own;
 
 --
 -- Name: FUNCTION keep_home_membership(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12606,6 +12522,7 @@ REVOKE ALL ON FUNCTION users.keep_key_ended() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION users.list_default_rate_limits() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.list_default_rate_limits() TO sg_app;
+GRANT ALL ON FUNCTION users.list_default_rate_limits() TO sg_app_own;
 
 --
 -- Name: FUNCTION list_guests(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12613,6 +12530,7 @@ GRANT ALL ON FUNCTION users.list_default_rate_limits() TO sg_app;
 
 REVOKE ALL ON FUNCTION users.list_guests() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.list_guests() TO sg_app;
+GRANT ALL ON FUNCTION users.list_guests() TO sg_app_own;
 
 --
 -- Name: FUNCTION list_own_tenants(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
@@ -12620,6 +12538,7 @@ GRANT ALL ON FUNCTION users.list_guests() TO sg_app;
 
 REVOKE ALL ON FUNCTION users.list_own_tenants(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.list_own_tenants(p_at timestamp with time zone) TO sg_app;
+GRANT ALL ON FUNCTION users.list_own_tenants(p_at timestamp with time zone) TO sg_app_own;
 
 --
 -- Name: FUNCTION may_define_role(p_based_on text, p_scope text); Type: ACL; Schema: users; Owner: sg_owner
@@ -12627,6 +12546,7 @@ GRANT ALL ON FUNCTION users.list_own_tenants(p_at timestamp with time zone) TO s
 
 REVOKE ALL ON FUNCTION users.may_define_role(p_based_on text, p_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.may_define_role(p_based_on text, p_scope text) TO sg_app;
+GRANT ALL ON FUNCTION users.may_define_role(p_based_on text, p_scope text) TO sg_app_own;
 
 --
 -- Name: FUNCTION may_grant(p_role text); Type: ACL; Schema: users; Owner: sg_owner
@@ -12634,6 +12554,7 @@ GRANT ALL ON FUNCTION users.may_define_role(p_based_on text, p_scope text) TO sg
 
 REVOKE ALL ON FUNCTION users.may_grant(p_role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.may_grant(p_role text) TO sg_app;
+GRANT ALL ON FUNCTION users.may_grant(p_role text) TO sg_app_own;
 
 --
 -- Name: FUNCTION membership_is_sound(p_user uuid, p_role text, p_expires_at timestamp with time zone, p_granted_by uuid); Type: ACL; Schema: users; Owner: sg_owner
@@ -12641,6 +12562,7 @@ GRANT ALL ON FUNCTION users.may_grant(p_role text) TO sg_app;
 
 REVOKE ALL ON FUNCTION users.membership_is_sound(p_user uuid, p_role text, p_expires_at timestamp with time zone, p_granted_by uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.membership_is_sound(p_user uuid, p_role text, p_expires_at timestamp with time zone, p_granted_by uuid) TO sg_app;
+GRANT ALL ON FUNCTION users.membership_is_sound(p_user uuid, p_role text, p_expires_at timestamp with time zone, p_granted_by uuid) TO sg_app_own;
 
 --
 -- Name: FUNCTION open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
@@ -12649,6 +12571,7 @@ GRANT ALL ON FUNCTION users.membership_is_sound(p_user uuid, p_role text, p_expi
 REVOKE ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_app;
 GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_admin;
+GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uuid, p_at timestamp with time zone) TO sg_app_own;
 
 --
 -- Name: FUNCTION own_password_expiry(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12656,6 +12579,7 @@ GRANT ALL ON FUNCTION users.open_context(p_kind text, p_hash bytea, p_tenant uui
 
 REVOKE ALL ON FUNCTION users.own_password_expiry() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.own_password_expiry() TO sg_app;
+GRANT ALL ON FUNCTION users.own_password_expiry() TO sg_app_own;
 
 --
 -- Name: FUNCTION own_subscription(p_at timestamp with time zone); Type: ACL; Schema: users; Owner: sg_auth
@@ -12663,6 +12587,7 @@ GRANT ALL ON FUNCTION users.own_password_expiry() TO sg_app;
 
 REVOKE ALL ON FUNCTION users.own_subscription(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION users.own_subscription(p_at timestamp with time zone) TO sg_app;
+GRANT ALL ON FUNCTION users.own_subscription(p_at timestamp with time zone) TO sg_app_own;
 
 --
 -- Name: FUNCTION record_plan_change(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12705,6 +12630,7 @@ GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_app;
 GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_system;
 GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_admin;
 GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_auth;
+GRANT ALL ON FUNCTION users.role_rank(p_role text) TO sg_app_own;
 
 --
 -- Name: FUNCTION rotate_context_key(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12720,6 +12646,7 @@ REVOKE ALL ON FUNCTION users.sees_whole_tenant() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_app;
 GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_system;
 GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_admin;
+GRANT ALL ON FUNCTION users.sees_whole_tenant() TO sg_app_own;
 
 --
 -- Name: FUNCTION spread_permission(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12758,6 +12685,7 @@ GRANT ALL ON FUNCTION users.tenant_default() TO sg_app;
 GRANT ALL ON FUNCTION users.tenant_default() TO sg_system;
 GRANT ALL ON FUNCTION users.tenant_default() TO sg_admin;
 GRANT ALL ON FUNCTION users.tenant_default() TO sg_auth;
+GRANT ALL ON FUNCTION users.tenant_default() TO sg_app_own;
 
 --
 -- Name: FUNCTION time_ordered_uuid(); Type: ACL; Schema: users; Owner: sg_owner
@@ -12768,6 +12696,7 @@ GRANT ALL ON FUNCTION users.time_ordered_uuid() TO sg_app;
 GRANT ALL ON FUNCTION users.time_ordered_uuid() TO sg_system;
 GRANT ALL ON FUNCTION users.time_ordered_uuid() TO sg_admin;
 GRANT ALL ON FUNCTION users.time_ordered_uuid() TO sg_auth;
+GRANT ALL ON FUNCTION users.time_ordered_uuid() TO sg_app_own;
 
 --
 -- Name: FUNCTION touch_updated_at(); Type: ACL; Schema: users; Owner: sg_owner
@@ -12783,6 +12712,7 @@ REVOKE ALL ON FUNCTION users.validate_password_strength(password text, min_lengt
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_app;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_system;
 GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_admin;
+GRANT ALL ON FUNCTION users.validate_password_strength(password text, min_length integer, require_uppercase boolean, require_lowercase boolean, require_numbers boolean, require_special_chars boolean) TO sg_app_own;
 
 --
 -- Name: FUNCTION verified_claims(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12792,6 +12722,7 @@ REVOKE ALL ON FUNCTION users.verified_claims() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_app;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_system;
 GRANT ALL ON FUNCTION users.verified_claims() TO sg_admin;
+GRANT ALL ON FUNCTION users.verified_claims() TO sg_app_own;
 
 --
 -- Name: FUNCTION whole_tenant(); Type: ACL; Schema: users; Owner: sg_auth
@@ -12801,6 +12732,7 @@ REVOKE ALL ON FUNCTION users.whole_tenant() FROM PUBLIC;
 GRANT ALL ON FUNCTION users.whole_tenant() TO sg_app;
 GRANT ALL ON FUNCTION users.whole_tenant() TO sg_system;
 GRANT ALL ON FUNCTION users.whole_tenant() TO sg_admin;
+GRANT ALL ON FUNCTION users.whole_tenant() TO sg_app_own;
 
 --
 -- Name: TABLE agent_tokens; Type: ACL; Schema: agents; Owner: sg_owner
@@ -12815,30 +12747,35 @@ GRANT SELECT ON TABLE agents.agent_tokens TO sg_backup;
 --
 
 GRANT SELECT(tenant_id) ON TABLE agents.agent_tokens TO sg_app;
+GRANT SELECT(tenant_id) ON TABLE agents.agent_tokens TO sg_app_own;
 
 --
 -- Name: COLUMN agent_tokens.agent_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(agent_id) ON TABLE agents.agent_tokens TO sg_app;
+GRANT SELECT(agent_id) ON TABLE agents.agent_tokens TO sg_app_own;
 
 --
 -- Name: COLUMN agent_tokens.created_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(created_at) ON TABLE agents.agent_tokens TO sg_app;
+GRANT SELECT(created_at) ON TABLE agents.agent_tokens TO sg_app_own;
 
 --
 -- Name: COLUMN agent_tokens.revoked_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE agents.agent_tokens TO sg_app;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE agents.agent_tokens TO sg_app_own;
 
 --
 -- Name: COLUMN agent_tokens.revoke_reason; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(revoke_reason),UPDATE(revoke_reason) ON TABLE agents.agent_tokens TO sg_app;
+GRANT SELECT(revoke_reason),UPDATE(revoke_reason) ON TABLE agents.agent_tokens TO sg_app_own;
 
 --
 -- Name: COLUMN agent_tokens.result_key; Type: ACL; Schema: agents; Owner: sg_owner
@@ -12854,6 +12791,7 @@ GRANT SELECT ON TABLE agents.command_output TO sg_app;
 GRANT SELECT ON TABLE agents.command_output TO sg_backup;
 GRANT SELECT ON TABLE agents.command_output TO sg_admin;
 GRANT SELECT,INSERT,DELETE ON TABLE agents.command_output TO sg_system;
+GRANT SELECT ON TABLE agents.command_output TO sg_app_own;
 
 --
 -- Name: TABLE command_results; Type: ACL; Schema: agents; Owner: sg_owner
@@ -12863,6 +12801,7 @@ GRANT SELECT ON TABLE agents.command_results TO sg_app;
 GRANT SELECT,INSERT,DELETE ON TABLE agents.command_results TO sg_system;
 GRANT SELECT ON TABLE agents.command_results TO sg_admin;
 GRANT SELECT ON TABLE agents.command_results TO sg_backup;
+GRANT SELECT ON TABLE agents.command_results TO sg_app_own;
 
 --
 -- Name: TABLE commands; Type: ACL; Schema: agents; Owner: sg_owner
@@ -12877,138 +12816,161 @@ GRANT SELECT ON TABLE agents.commands TO sg_backup;
 --
 
 GRANT SELECT(command_id),INSERT(command_id) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(command_id),INSERT(command_id) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.tenant_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(tenant_id),INSERT(tenant_id) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(tenant_id),INSERT(tenant_id) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.agent_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(agent_id),INSERT(agent_id) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.kind; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(kind),INSERT(kind) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(kind),INSERT(kind) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.arguments; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(arguments),INSERT(arguments) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(arguments),INSERT(arguments) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.secret_arguments; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(secret_arguments) ON TABLE agents.commands TO sg_app;
+GRANT INSERT(secret_arguments) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.dangerous; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(dangerous) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(dangerous) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.state; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(state),UPDATE(state) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(state),UPDATE(state) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.nonce; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(nonce) ON TABLE agents.commands TO sg_app;
+GRANT INSERT(nonce) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.idempotency_key; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(idempotency_key),INSERT(idempotency_key) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(idempotency_key),INSERT(idempotency_key) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.requested_by; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(requested_by),INSERT(requested_by) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(requested_by),INSERT(requested_by) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.requested_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(requested_at),INSERT(requested_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(requested_at),INSERT(requested_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.reason; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(reason),INSERT(reason) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(reason),INSERT(reason) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.approved_by; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(approved_by),UPDATE(approved_by) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(approved_by),UPDATE(approved_by) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.approved_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(approved_at),UPDATE(approved_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(approved_at),UPDATE(approved_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.sent_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(sent_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(sent_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.started_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(started_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(started_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.finished_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(finished_at),UPDATE(finished_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(finished_at),UPDATE(finished_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.closed_by; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(closed_by),UPDATE(closed_by) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(closed_by),UPDATE(closed_by) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.close_reason; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(close_reason),UPDATE(close_reason) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(close_reason),UPDATE(close_reason) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.expires_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.order_text; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(order_text),INSERT(order_text) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(order_text),INSERT(order_text) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: COLUMN commands.approval; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT SELECT(approval),UPDATE(approval) ON TABLE agents.commands TO sg_app;
+GRANT SELECT(approval),UPDATE(approval) ON TABLE agents.commands TO sg_app_own;
 
 --
 -- Name: TABLE deadlines; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13027,30 +12989,35 @@ GRANT SELECT ON TABLE agents.endpoints TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.endpoints TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.endpoints TO sg_admin;
 GRANT SELECT ON TABLE agents.endpoints TO sg_backup;
+GRANT SELECT ON TABLE agents.endpoints TO sg_app_own;
 
 --
 -- Name: COLUMN endpoints.device_name; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(device_name) ON TABLE agents.endpoints TO sg_app;
+GRANT UPDATE(device_name) ON TABLE agents.endpoints TO sg_app_own;
 
 --
 -- Name: COLUMN endpoints.status; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(status) ON TABLE agents.endpoints TO sg_app;
+GRANT UPDATE(status) ON TABLE agents.endpoints TO sg_app_own;
 
 --
 -- Name: COLUMN endpoints.user_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(user_id) ON TABLE agents.endpoints TO sg_app;
+GRANT UPDATE(user_id) ON TABLE agents.endpoints TO sg_app_own;
 
 --
 -- Name: COLUMN endpoints.decommissioned_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(decommissioned_at) ON TABLE agents.endpoints TO sg_app;
+GRANT UPDATE(decommissioned_at) ON TABLE agents.endpoints TO sg_app_own;
 
 --
 -- Name: TABLE events; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13060,6 +13027,7 @@ GRANT SELECT ON TABLE agents.events TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.events TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.events TO sg_admin;
 GRANT SELECT ON TABLE agents.events TO sg_backup;
+GRANT SELECT ON TABLE agents.events TO sg_app_own;
 
 --
 -- Name: TABLE events_held; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13069,6 +13037,7 @@ GRANT SELECT ON TABLE agents.events_held TO sg_app;
 GRANT SELECT ON TABLE agents.events_held TO sg_admin;
 GRANT SELECT ON TABLE agents.events_held TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE agents.events_held TO sg_system;
+GRANT SELECT ON TABLE agents.events_held TO sg_app_own;
 
 --
 -- Name: TABLE gaps; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13078,6 +13047,7 @@ GRANT SELECT ON TABLE agents.gaps TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.gaps TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.gaps TO sg_admin;
 GRANT SELECT ON TABLE agents.gaps TO sg_backup;
+GRANT SELECT ON TABLE agents.gaps TO sg_app_own;
 
 --
 -- Name: TABLE heartbeats; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13087,6 +13057,7 @@ GRANT SELECT ON TABLE agents.heartbeats TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.heartbeats TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.heartbeats TO sg_admin;
 GRANT SELECT ON TABLE agents.heartbeats TO sg_backup;
+GRANT SELECT ON TABLE agents.heartbeats TO sg_app_own;
 
 --
 -- Name: TABLE legal_holds; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13096,66 +13067,77 @@ GRANT SELECT ON TABLE agents.legal_holds TO sg_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE agents.legal_holds TO sg_system;
 GRANT SELECT,INSERT,UPDATE ON TABLE agents.legal_holds TO sg_admin;
 GRANT SELECT ON TABLE agents.legal_holds TO sg_backup;
+GRANT SELECT ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.hold_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(hold_id) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(hold_id) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.tenant_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(tenant_id) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(tenant_id) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.agent_id; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(agent_id) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(agent_id) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.from_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(from_at) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(from_at) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.to_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(to_at) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(to_at) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.reason; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(reason) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(reason) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.placed_by; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(placed_by) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(placed_by) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.placed_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT INSERT(placed_at) ON TABLE agents.legal_holds TO sg_app;
+GRANT INSERT(placed_at) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.released_by; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(released_by) ON TABLE agents.legal_holds TO sg_app;
+GRANT UPDATE(released_by) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: COLUMN legal_holds.released_at; Type: ACL; Schema: agents; Owner: sg_owner
 --
 
 GRANT UPDATE(released_at) ON TABLE agents.legal_holds TO sg_app;
+GRANT UPDATE(released_at) ON TABLE agents.legal_holds TO sg_app_own;
 
 --
 -- Name: TABLE liveness_watch; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13197,6 +13179,7 @@ GRANT SELECT ON TABLE agents.streams TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.streams TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.streams TO sg_admin;
 GRANT SELECT ON TABLE agents.streams TO sg_backup;
+GRANT SELECT ON TABLE agents.streams TO sg_app_own;
 
 --
 -- Name: TABLE system_info; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13206,6 +13189,7 @@ GRANT SELECT ON TABLE agents.system_info TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.system_info TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.system_info TO sg_admin;
 GRANT SELECT ON TABLE agents.system_info TO sg_backup;
+GRANT SELECT ON TABLE agents.system_info TO sg_app_own;
 
 --
 -- Name: TABLE system_info_daily; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13215,6 +13199,7 @@ GRANT SELECT ON TABLE agents.system_info_daily TO sg_app;
 GRANT SELECT ON TABLE agents.system_info_daily TO sg_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.system_info_daily TO sg_system;
 GRANT SELECT ON TABLE agents.system_info_daily TO sg_backup;
+GRANT SELECT ON TABLE agents.system_info_daily TO sg_app_own;
 
 --
 -- Name: TABLE system_info_hourly; Type: ACL; Schema: agents; Owner: sg_owner
@@ -13224,6 +13209,7 @@ GRANT SELECT ON TABLE agents.system_info_hourly TO sg_app;
 GRANT SELECT ON TABLE agents.system_info_hourly TO sg_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.system_info_hourly TO sg_system;
 GRANT SELECT ON TABLE agents.system_info_hourly TO sg_backup;
+GRANT SELECT ON TABLE agents.system_info_hourly TO sg_app_own;
 
 --
 -- Name: TABLE adoption_report; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13257,6 +13243,7 @@ GRANT SELECT ON TABLE audit.chain_heads TO sg_app;
 GRANT SELECT,INSERT ON TABLE audit.chain_heads TO sg_system;
 GRANT SELECT ON TABLE audit.chain_heads TO sg_admin;
 GRANT SELECT ON TABLE audit.chain_heads TO sg_backup;
+GRANT SELECT ON TABLE audit.chain_heads TO sg_app_own;
 
 --
 -- Name: COLUMN chain_heads."position"; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13291,6 +13278,7 @@ GRANT SELECT ON TABLE audit.chain_records TO sg_app;
 GRANT SELECT ON TABLE audit.chain_records TO sg_system;
 GRANT SELECT ON TABLE audit.chain_records TO sg_admin;
 GRANT SELECT ON TABLE audit.chain_records TO sg_backup;
+GRANT SELECT ON TABLE audit.chain_records TO sg_app_own;
 
 --
 -- Name: COLUMN chain_records.record_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13343,6 +13331,7 @@ GRANT SELECT ON TABLE audit.checkpoints TO sg_app;
 GRANT SELECT,INSERT ON TABLE audit.checkpoints TO sg_system;
 GRANT SELECT ON TABLE audit.checkpoints TO sg_admin;
 GRANT SELECT ON TABLE audit.checkpoints TO sg_backup;
+GRANT SELECT ON TABLE audit.checkpoints TO sg_app_own;
 
 --
 -- Name: TABLE events; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13353,6 +13342,7 @@ GRANT SELECT ON TABLE audit.events TO sg_system;
 GRANT SELECT ON TABLE audit.events TO sg_admin;
 GRANT SELECT ON TABLE audit.events TO sg_backup;
 GRANT SELECT,DELETE ON TABLE audit.events TO sg_auth;
+GRANT SELECT ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.event_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13361,6 +13351,7 @@ GRANT SELECT,DELETE ON TABLE audit.events TO sg_auth;
 GRANT INSERT(event_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(event_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(event_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(event_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.tenant_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13369,6 +13360,7 @@ GRANT INSERT(event_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(tenant_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(tenant_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(tenant_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(tenant_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.occurred_at; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13377,6 +13369,7 @@ GRANT INSERT(tenant_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(occurred_at) ON TABLE audit.events TO sg_app;
 GRANT INSERT(occurred_at) ON TABLE audit.events TO sg_system;
 GRANT INSERT(occurred_at) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(occurred_at) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.transaction_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13385,6 +13378,7 @@ GRANT INSERT(occurred_at) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(transaction_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(transaction_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(transaction_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(transaction_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.actor_kind; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13393,6 +13387,7 @@ GRANT INSERT(transaction_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(actor_kind) ON TABLE audit.events TO sg_app;
 GRANT INSERT(actor_kind) ON TABLE audit.events TO sg_system;
 GRANT INSERT(actor_kind) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(actor_kind) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.actor_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13401,6 +13396,7 @@ GRANT INSERT(actor_kind) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(actor_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(actor_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(actor_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(actor_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.actor_name; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13409,6 +13405,7 @@ GRANT INSERT(actor_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(actor_name) ON TABLE audit.events TO sg_app;
 GRANT INSERT(actor_name) ON TABLE audit.events TO sg_system;
 GRANT INSERT(actor_name) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(actor_name) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.action; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13417,6 +13414,7 @@ GRANT INSERT(actor_name) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(action) ON TABLE audit.events TO sg_app;
 GRANT INSERT(action) ON TABLE audit.events TO sg_system;
 GRANT INSERT(action) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(action) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.object_kind; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13425,6 +13423,7 @@ GRANT INSERT(action) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(object_kind) ON TABLE audit.events TO sg_app;
 GRANT INSERT(object_kind) ON TABLE audit.events TO sg_system;
 GRANT INSERT(object_kind) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(object_kind) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.object_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13433,6 +13432,7 @@ GRANT INSERT(object_kind) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(object_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(object_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(object_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(object_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.outcome; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13441,6 +13441,7 @@ GRANT INSERT(object_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(outcome) ON TABLE audit.events TO sg_app;
 GRANT INSERT(outcome) ON TABLE audit.events TO sg_system;
 GRANT INSERT(outcome) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(outcome) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.reason; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13449,6 +13450,7 @@ GRANT INSERT(outcome) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(reason) ON TABLE audit.events TO sg_app;
 GRANT INSERT(reason) ON TABLE audit.events TO sg_system;
 GRANT INSERT(reason) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(reason) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.request_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13457,6 +13459,7 @@ GRANT INSERT(reason) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(request_id) ON TABLE audit.events TO sg_app;
 GRANT INSERT(request_id) ON TABLE audit.events TO sg_system;
 GRANT INSERT(request_id) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(request_id) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.address; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13465,6 +13468,7 @@ GRANT INSERT(request_id) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(address) ON TABLE audit.events TO sg_app;
 GRANT INSERT(address) ON TABLE audit.events TO sg_system;
 GRANT INSERT(address) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(address) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: COLUMN events.detail; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13473,6 +13477,7 @@ GRANT INSERT(address) ON TABLE audit.events TO sg_admin;
 GRANT INSERT(detail) ON TABLE audit.events TO sg_app;
 GRANT INSERT(detail) ON TABLE audit.events TO sg_system;
 GRANT INSERT(detail) ON TABLE audit.events TO sg_admin;
+GRANT INSERT(detail) ON TABLE audit.events TO sg_app_own;
 
 --
 -- Name: TABLE export_positions; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13482,6 +13487,7 @@ GRANT SELECT ON TABLE audit.export_positions TO sg_app;
 GRANT SELECT,INSERT ON TABLE audit.export_positions TO sg_system;
 GRANT SELECT ON TABLE audit.export_positions TO sg_admin;
 GRANT SELECT ON TABLE audit.export_positions TO sg_backup;
+GRANT SELECT ON TABLE audit.export_positions TO sg_app_own;
 
 --
 -- Name: COLUMN export_positions."position"; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13504,6 +13510,7 @@ GRANT SELECT ON TABLE audit.login_attempts TO sg_system;
 GRANT SELECT ON TABLE audit.login_attempts TO sg_admin;
 GRANT SELECT ON TABLE audit.login_attempts TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE audit.login_attempts TO sg_auth;
+GRANT SELECT ON TABLE audit.login_attempts TO sg_app_own;
 
 --
 -- Name: COLUMN login_attempts.attempt_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13574,6 +13581,7 @@ GRANT SELECT ON TABLE audit.row_changes TO sg_app;
 GRANT SELECT ON TABLE audit.row_changes TO sg_system;
 GRANT SELECT ON TABLE audit.row_changes TO sg_admin;
 GRANT SELECT ON TABLE audit.row_changes TO sg_backup;
+GRANT SELECT ON TABLE audit.row_changes TO sg_app_own;
 
 --
 -- Name: COLUMN row_changes.change_id; Type: ACL; Schema: audit; Owner: sg_owner
@@ -13673,36 +13681,42 @@ GRANT SELECT ON TABLE monitoring.alert_rules TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alert_rules TO sg_system;
 GRANT SELECT,UPDATE ON TABLE monitoring.alert_rules TO sg_admin;
 GRANT SELECT,INSERT ON TABLE monitoring.alert_rules TO sg_auth;
+GRANT SELECT ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: COLUMN alert_rules.severity; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 GRANT UPDATE(severity) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(severity) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: COLUMN alert_rules.enabled; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 GRANT UPDATE(enabled) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(enabled) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: COLUMN alert_rules.threshold; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 GRANT UPDATE(threshold) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(threshold) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: COLUMN alert_rules.window_seconds; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 GRANT UPDATE(window_seconds) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(window_seconds) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: COLUMN alert_rules.for_seconds; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
 GRANT UPDATE(for_seconds) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(for_seconds) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
 -- Name: TABLE alerts; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13712,6 +13726,7 @@ GRANT SELECT ON TABLE monitoring.alerts TO sg_app;
 GRANT SELECT ON TABLE monitoring.alerts TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.alerts TO sg_admin;
+GRANT SELECT ON TABLE monitoring.alerts TO sg_app_own;
 
 --
 -- Name: TABLE backup_state; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13737,6 +13752,7 @@ GRANT SELECT ON TABLE monitoring.channels TO sg_app;
 GRANT SELECT ON TABLE monitoring.channels TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_admin;
+GRANT SELECT ON TABLE monitoring.channels TO sg_app_own;
 
 --
 -- Name: TABLE delivery_attempts; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13746,6 +13762,7 @@ GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_app;
 GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.delivery_attempts TO sg_system;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.delivery_attempts TO sg_admin;
+GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_app_own;
 
 --
 -- Name: TABLE notifications; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13755,6 +13772,7 @@ GRANT SELECT ON TABLE monitoring.notifications TO sg_app;
 GRANT SELECT ON TABLE monitoring.notifications TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_admin;
+GRANT SELECT ON TABLE monitoring.notifications TO sg_app_own;
 
 --
 -- Name: TABLE routes; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13764,6 +13782,7 @@ GRANT SELECT ON TABLE monitoring.routes TO sg_app;
 GRANT SELECT ON TABLE monitoring.routes TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.routes TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.routes TO sg_admin;
+GRANT SELECT ON TABLE monitoring.routes TO sg_app_own;
 
 --
 -- Name: TABLE security_events; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13773,6 +13792,7 @@ GRANT SELECT ON TABLE monitoring.security_events TO sg_app;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.security_events TO sg_system;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_admin;
+GRANT SELECT ON TABLE monitoring.security_events TO sg_app_own;
 
 --
 -- Name: TABLE silences; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -13782,6 +13802,7 @@ GRANT SELECT ON TABLE monitoring.silences TO sg_app;
 GRANT SELECT ON TABLE monitoring.silences TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_admin;
+GRANT SELECT ON TABLE monitoring.silences TO sg_app_own;
 
 --
 -- Name: TABLE correlation_episodes; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13807,6 +13828,7 @@ GRANT SELECT ON TABLE threats.excepted_findings TO sg_app;
 GRANT SELECT ON TABLE threats.excepted_findings TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.excepted_findings TO sg_system;
 GRANT SELECT ON TABLE threats.excepted_findings TO sg_admin;
+GRANT SELECT ON TABLE threats.excepted_findings TO sg_app_own;
 
 --
 -- Name: TABLE exceptions; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13816,6 +13838,7 @@ GRANT SELECT ON TABLE threats.exceptions TO sg_app;
 GRANT SELECT ON TABLE threats.exceptions TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.exceptions TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.exceptions TO sg_admin;
+GRANT SELECT ON TABLE threats.exceptions TO sg_app_own;
 
 --
 -- Name: TABLE findings; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13825,6 +13848,7 @@ GRANT SELECT ON TABLE threats.findings TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.findings TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.findings TO sg_admin;
 GRANT SELECT ON TABLE threats.findings TO sg_backup;
+GRANT SELECT ON TABLE threats.findings TO sg_app_own;
 
 --
 -- Name: TABLE incident_subjects; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13834,6 +13858,7 @@ GRANT SELECT,DELETE ON TABLE threats.incident_subjects TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incident_subjects TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incident_subjects TO sg_admin;
 GRANT SELECT ON TABLE threats.incident_subjects TO sg_backup;
+GRANT SELECT,DELETE ON TABLE threats.incident_subjects TO sg_app_own;
 
 --
 -- Name: TABLE incident_timeline; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13843,6 +13868,7 @@ GRANT SELECT,INSERT ON TABLE threats.incident_timeline TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incident_timeline TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incident_timeline TO sg_admin;
 GRANT SELECT ON TABLE threats.incident_timeline TO sg_backup;
+GRANT SELECT,INSERT ON TABLE threats.incident_timeline TO sg_app_own;
 
 --
 -- Name: TABLE incidents; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13852,36 +13878,42 @@ GRANT SELECT ON TABLE threats.incidents TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incidents TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.incidents TO sg_admin;
 GRANT SELECT ON TABLE threats.incidents TO sg_backup;
+GRANT SELECT ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: COLUMN incidents.status; Type: ACL; Schema: threats; Owner: sg_owner
 --
 
 GRANT UPDATE(status) ON TABLE threats.incidents TO sg_app;
+GRANT UPDATE(status) ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: COLUMN incidents.assigned_to; Type: ACL; Schema: threats; Owner: sg_owner
 --
 
 GRANT UPDATE(assigned_to) ON TABLE threats.incidents TO sg_app;
+GRANT UPDATE(assigned_to) ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: COLUMN incidents.resolved_by; Type: ACL; Schema: threats; Owner: sg_owner
 --
 
 GRANT UPDATE(resolved_by) ON TABLE threats.incidents TO sg_app;
+GRANT UPDATE(resolved_by) ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: COLUMN incidents.resolution_notes; Type: ACL; Schema: threats; Owner: sg_owner
 --
 
 GRANT UPDATE(resolution_notes) ON TABLE threats.incidents TO sg_app;
+GRANT UPDATE(resolution_notes) ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: COLUMN incidents.resolved_at; Type: ACL; Schema: threats; Owner: sg_owner
 --
 
 GRANT UPDATE(resolved_at) ON TABLE threats.incidents TO sg_app;
+GRANT UPDATE(resolved_at) ON TABLE threats.incidents TO sg_app_own;
 
 --
 -- Name: TABLE occurrences; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13891,6 +13923,7 @@ GRANT SELECT ON TABLE threats.occurrences TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_admin;
 GRANT SELECT ON TABLE threats.occurrences TO sg_backup;
+GRANT SELECT ON TABLE threats.occurrences TO sg_app_own;
 
 --
 -- Name: TABLE rule_packages; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13908,6 +13941,7 @@ GRANT SELECT ON TABLE threats.rule_sets TO sg_app;
 GRANT SELECT ON TABLE threats.rule_sets TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rule_sets TO sg_admin;
+GRANT SELECT ON TABLE threats.rule_sets TO sg_app_own;
 
 --
 -- Name: TABLE rule_versions; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13917,6 +13951,7 @@ GRANT SELECT ON TABLE threats.rule_versions TO sg_app;
 GRANT SELECT ON TABLE threats.rule_versions TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_system;
 GRANT SELECT,INSERT,DELETE ON TABLE threats.rule_versions TO sg_admin;
+GRANT SELECT ON TABLE threats.rule_versions TO sg_app_own;
 
 --
 -- Name: TABLE rules; Type: ACL; Schema: threats; Owner: sg_owner
@@ -13926,6 +13961,7 @@ GRANT SELECT ON TABLE threats.rules TO sg_app;
 GRANT SELECT ON TABLE threats.rules TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rules TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.rules TO sg_admin;
+GRANT SELECT ON TABLE threats.rules TO sg_app_own;
 
 --
 -- Name: TABLE api_keys; Type: ACL; Schema: users; Owner: sg_owner
@@ -13936,96 +13972,112 @@ GRANT INSERT ON TABLE users.api_keys TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.api_keys TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.api_keys TO sg_admin;
 GRANT SELECT ON TABLE users.api_keys TO sg_backup;
+GRANT INSERT ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.key_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(key_id) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(key_id) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.user_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(user_id) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(user_id) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.key_name; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(key_name) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(key_name) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.key_prefix; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(key_prefix) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(key_prefix) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.is_active; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(is_active),UPDATE(is_active) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(is_active),UPDATE(is_active) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.expires_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.last_used; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(last_used) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(last_used) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.usage_count; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(usage_count) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(usage_count) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.created_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(created_at) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(created_at) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(tenant_id) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(tenant_id) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.scopes; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(scopes) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(scopes) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.revoked_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.max_enrolments; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(max_enrolments) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(max_enrolments) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.enrolments; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(enrolments) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(enrolments) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: COLUMN api_keys.replaces_key_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(replaces_key_id) ON TABLE users.api_keys TO sg_app;
+GRANT SELECT(replaces_key_id) ON TABLE users.api_keys TO sg_app_own;
 
 --
 -- Name: TABLE backup_codes; Type: ACL; Schema: users; Owner: sg_owner
@@ -14079,6 +14131,7 @@ GRANT SELECT ON TABLE users.directory_syncs TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.directory_syncs TO sg_system;
 GRANT SELECT ON TABLE users.directory_syncs TO sg_admin;
 GRANT SELECT ON TABLE users.directory_syncs TO sg_backup;
+GRANT SELECT ON TABLE users.directory_syncs TO sg_app_own;
 
 --
 -- Name: TABLE external_identities; Type: ACL; Schema: users; Owner: sg_owner
@@ -14089,6 +14142,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.external_identities TO sg_syste
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.external_identities TO sg_admin;
 GRANT SELECT ON TABLE users.external_identities TO sg_backup;
 GRANT SELECT ON TABLE users.external_identities TO sg_auth;
+GRANT SELECT ON TABLE users.external_identities TO sg_app_own;
 
 --
 -- Name: TABLE factor_policies; Type: ACL; Schema: users; Owner: sg_owner
@@ -14098,6 +14152,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_app;
 GRANT SELECT ON TABLE users.factor_policies TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.factor_policies TO sg_app_own;
 
 --
 -- Name: TABLE factors; Type: ACL; Schema: users; Owner: sg_owner
@@ -14176,6 +14231,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.identity_providers TO sg_system
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.identity_providers TO sg_admin;
 GRANT SELECT ON TABLE users.identity_providers TO sg_backup;
 GRANT SELECT ON TABLE users.identity_providers TO sg_auth;
+GRANT SELECT ON TABLE users.identity_providers TO sg_app_own;
 
 --
 -- Name: TABLE known_devices; Type: ACL; Schema: users; Owner: sg_owner
@@ -14194,42 +14250,49 @@ GRANT SELECT ON TABLE users.memberships TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.memberships TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.memberships TO sg_admin;
 GRANT SELECT ON TABLE users.memberships TO sg_backup;
+GRANT SELECT ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(tenant_id) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(tenant_id) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.user_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(user_id) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(user_id) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.role; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(role),UPDATE(role) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(role),UPDATE(role) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.expires_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.granted_by; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(granted_by),UPDATE(granted_by) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(granted_by),UPDATE(granted_by) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: COLUMN memberships.reason; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(reason),UPDATE(reason) ON TABLE users.memberships TO sg_app;
+GRANT INSERT(reason),UPDATE(reason) ON TABLE users.memberships TO sg_app_own;
 
 --
 -- Name: TABLE notices; Type: ACL; Schema: users; Owner: sg_owner
@@ -14252,48 +14315,56 @@ GRANT SELECT ON TABLE users.outgoing_mail TO sg_backup;
 --
 
 GRANT INSERT(mail_id) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(mail_id) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(tenant_id) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(tenant_id) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.user_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(user_id) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(user_id) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.kind; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(kind) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(kind) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.parameters; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(parameters) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(parameters) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.created_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(created_at) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(created_at) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.next_attempt_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(next_attempt_at) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(next_attempt_at) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: COLUMN outgoing_mail.expires_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(expires_at) ON TABLE users.outgoing_mail TO sg_app;
+GRANT INSERT(expires_at) ON TABLE users.outgoing_mail TO sg_app_own;
 
 --
 -- Name: TABLE password_links; Type: ACL; Schema: users; Owner: sg_owner
@@ -14312,60 +14383,70 @@ GRANT SELECT ON TABLE users.password_policies TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.password_policies TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.password_policies TO sg_admin;
 GRANT SELECT ON TABLE users.password_policies TO sg_backup;
+GRANT SELECT ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.min_length; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(min_length) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(min_length) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.require_uppercase; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(require_uppercase) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(require_uppercase) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.require_lowercase; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(require_lowercase) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(require_lowercase) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.require_numbers; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(require_numbers) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(require_numbers) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.require_special_chars; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(require_special_chars) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(require_special_chars) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.max_age_days; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(max_age_days) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(max_age_days) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.history_count; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(history_count) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(history_count) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.max_failed_attempts; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(max_failed_attempts) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(max_failed_attempts) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: COLUMN password_policies.lockout_duration_minutes; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(lockout_duration_minutes) ON TABLE users.password_policies TO sg_app;
+GRANT UPDATE(lockout_duration_minutes) ON TABLE users.password_policies TO sg_app_own;
 
 --
 -- Name: TABLE pending_sign_ins; Type: ACL; Schema: users; Owner: sg_owner
@@ -14401,6 +14482,7 @@ GRANT SELECT ON TABLE users.provider_domains TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provider_domains TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provider_domains TO sg_admin;
 GRANT SELECT ON TABLE users.provider_domains TO sg_backup;
+GRANT SELECT ON TABLE users.provider_domains TO sg_app_own;
 
 --
 -- Name: TABLE provisioned_group_members; Type: ACL; Schema: users; Owner: sg_owner
@@ -14410,6 +14492,7 @@ GRANT SELECT ON TABLE users.provisioned_group_members TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provisioned_group_members TO sg_system;
 GRANT SELECT ON TABLE users.provisioned_group_members TO sg_admin;
 GRANT SELECT ON TABLE users.provisioned_group_members TO sg_backup;
+GRANT SELECT ON TABLE users.provisioned_group_members TO sg_app_own;
 
 --
 -- Name: TABLE provisioned_groups; Type: ACL; Schema: users; Owner: sg_owner
@@ -14419,6 +14502,7 @@ GRANT SELECT ON TABLE users.provisioned_groups TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.provisioned_groups TO sg_system;
 GRANT SELECT ON TABLE users.provisioned_groups TO sg_admin;
 GRANT SELECT ON TABLE users.provisioned_groups TO sg_backup;
+GRANT SELECT ON TABLE users.provisioned_groups TO sg_app_own;
 
 --
 -- Name: TABLE rate_limit_defaults; Type: ACL; Schema: users; Owner: sg_owner
@@ -14436,6 +14520,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_limits TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_limits TO sg_admin;
 GRANT SELECT,DELETE ON TABLE users.rate_limits TO sg_system;
 GRANT SELECT ON TABLE users.rate_limits TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_limits TO sg_app_own;
 
 --
 -- Name: TABLE rate_usage; Type: ACL; Schema: users; Owner: sg_owner
@@ -14445,6 +14530,7 @@ GRANT SELECT ON TABLE users.rate_usage TO sg_backup;
 GRANT SELECT ON TABLE users.rate_usage TO sg_app;
 GRANT SELECT ON TABLE users.rate_usage TO sg_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.rate_usage TO sg_system;
+GRANT SELECT ON TABLE users.rate_usage TO sg_app_own;
 
 --
 -- Name: TABLE role_permissions; Type: ACL; Schema: users; Owner: sg_owner
@@ -14455,24 +14541,28 @@ GRANT SELECT,INSERT,DELETE ON TABLE users.role_permissions TO sg_admin;
 GRANT SELECT,DELETE ON TABLE users.role_permissions TO sg_system;
 GRANT SELECT ON TABLE users.role_permissions TO sg_backup;
 GRANT SELECT,INSERT ON TABLE users.role_permissions TO sg_auth;
+GRANT SELECT,DELETE ON TABLE users.role_permissions TO sg_app_own;
 
 --
 -- Name: COLUMN role_permissions.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(tenant_id) ON TABLE users.role_permissions TO sg_app;
+GRANT INSERT(tenant_id) ON TABLE users.role_permissions TO sg_app_own;
 
 --
 -- Name: COLUMN role_permissions.role; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(role) ON TABLE users.role_permissions TO sg_app;
+GRANT INSERT(role) ON TABLE users.role_permissions TO sg_app_own;
 
 --
 -- Name: COLUMN role_permissions.permission; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(permission) ON TABLE users.role_permissions TO sg_app;
+GRANT INSERT(permission) ON TABLE users.role_permissions TO sg_app_own;
 
 --
 -- Name: TABLE roles; Type: ACL; Schema: users; Owner: sg_owner
@@ -14483,36 +14573,42 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.roles TO sg_admin;
 GRANT SELECT,DELETE ON TABLE users.roles TO sg_system;
 GRANT SELECT ON TABLE users.roles TO sg_backup;
 GRANT SELECT,INSERT ON TABLE users.roles TO sg_auth;
+GRANT SELECT,DELETE ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: COLUMN roles.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(tenant_id) ON TABLE users.roles TO sg_app;
+GRANT INSERT(tenant_id) ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: COLUMN roles.role; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(role) ON TABLE users.roles TO sg_app;
+GRANT INSERT(role) ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: COLUMN roles.based_on; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(based_on) ON TABLE users.roles TO sg_app;
+GRANT INSERT(based_on) ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: COLUMN roles.scope; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(scope),UPDATE(scope) ON TABLE users.roles TO sg_app;
+GRANT INSERT(scope),UPDATE(scope) ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: COLUMN roles.description; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(description),UPDATE(description) ON TABLE users.roles TO sg_app;
+GRANT INSERT(description),UPDATE(description) ON TABLE users.roles TO sg_app_own;
 
 --
 -- Name: TABLE secrets; Type: ACL; Schema: users; Owner: sg_owner
@@ -14528,6 +14624,7 @@ GRANT SELECT ON TABLE users.secrets TO sg_backup;
 
 GRANT SELECT(secret_id) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(secret_id) ON TABLE users.secrets TO sg_admin;
+GRANT SELECT(secret_id) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
@@ -14535,6 +14632,7 @@ GRANT SELECT(secret_id) ON TABLE users.secrets TO sg_admin;
 
 GRANT SELECT(tenant_id) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(tenant_id) ON TABLE users.secrets TO sg_admin;
+GRANT SELECT(tenant_id) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.user_id; Type: ACL; Schema: users; Owner: sg_owner
@@ -14542,6 +14640,7 @@ GRANT SELECT(tenant_id) ON TABLE users.secrets TO sg_admin;
 
 GRANT SELECT(user_id) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(user_id) ON TABLE users.secrets TO sg_admin;
+GRANT SELECT(user_id) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.purpose; Type: ACL; Schema: users; Owner: sg_owner
@@ -14549,6 +14648,7 @@ GRANT SELECT(user_id) ON TABLE users.secrets TO sg_admin;
 
 GRANT SELECT(purpose) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(purpose) ON TABLE users.secrets TO sg_admin;
+GRANT SELECT(purpose) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.key_id; Type: ACL; Schema: users; Owner: sg_owner
@@ -14557,6 +14657,7 @@ GRANT SELECT(purpose) ON TABLE users.secrets TO sg_admin;
 GRANT SELECT(key_id) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(key_id) ON TABLE users.secrets TO sg_admin;
 GRANT UPDATE(key_id) ON TABLE users.secrets TO sg_system;
+GRANT SELECT(key_id) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.nonce; Type: ACL; Schema: users; Owner: sg_owner
@@ -14576,6 +14677,7 @@ GRANT UPDATE(ciphertext) ON TABLE users.secrets TO sg_system;
 
 GRANT SELECT(created_at) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(created_at) ON TABLE users.secrets TO sg_admin;
+GRANT SELECT(created_at) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: COLUMN secrets.sealed_at; Type: ACL; Schema: users; Owner: sg_owner
@@ -14584,6 +14686,7 @@ GRANT SELECT(created_at) ON TABLE users.secrets TO sg_admin;
 GRANT SELECT(sealed_at) ON TABLE users.secrets TO sg_app;
 GRANT SELECT(sealed_at) ON TABLE users.secrets TO sg_admin;
 GRANT UPDATE(sealed_at) ON TABLE users.secrets TO sg_system;
+GRANT SELECT(sealed_at) ON TABLE users.secrets TO sg_app_own;
 
 --
 -- Name: TABLE sessions; Type: ACL; Schema: users; Owner: sg_owner
@@ -14599,60 +14702,70 @@ GRANT SELECT ON TABLE users.sessions TO sg_backup;
 --
 
 GRANT SELECT(session_id) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(session_id) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(tenant_id) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(tenant_id) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.user_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(user_id) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(user_id) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.created_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(created_at) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(created_at) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.last_seen_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(last_seen_at) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(last_seen_at) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.expires_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(expires_at) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(expires_at) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.ended_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(ended_at),UPDATE(ended_at) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(ended_at),UPDATE(ended_at) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.end_reason; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(end_reason),UPDATE(end_reason) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(end_reason),UPDATE(end_reason) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.address; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(address) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(address) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: COLUMN sessions.user_agent; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(user_agent) ON TABLE users.sessions TO sg_app;
+GRANT SELECT(user_agent) ON TABLE users.sessions TO sg_app_own;
 
 --
 -- Name: TABLE sign_in_challenges; Type: ACL; Schema: users; Owner: sg_owner
@@ -14670,6 +14783,7 @@ GRANT SELECT,DELETE ON TABLE users.subscription_changes TO sg_system;
 GRANT SELECT ON TABLE users.subscription_changes TO sg_admin;
 GRANT SELECT ON TABLE users.subscription_changes TO sg_backup;
 GRANT INSERT ON TABLE users.subscription_changes TO sg_auth;
+GRANT SELECT ON TABLE users.subscription_changes TO sg_app_own;
 
 --
 -- Name: TABLE subscriptions; Type: ACL; Schema: users; Owner: sg_owner
@@ -14680,6 +14794,7 @@ GRANT SELECT,DELETE,UPDATE ON TABLE users.subscriptions TO sg_system;
 GRANT SELECT,UPDATE ON TABLE users.subscriptions TO sg_admin;
 GRANT SELECT ON TABLE users.subscriptions TO sg_backup;
 GRANT SELECT,INSERT,UPDATE ON TABLE users.subscriptions TO sg_auth;
+GRANT SELECT ON TABLE users.subscriptions TO sg_app_own;
 
 --
 -- Name: TABLE tenants; Type: ACL; Schema: users; Owner: sg_owner
@@ -14690,6 +14805,7 @@ GRANT SELECT ON TABLE users.tenants TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.tenants TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE users.tenants TO sg_admin;
 GRANT SELECT ON TABLE users.tenants TO sg_backup;
+GRANT SELECT ON TABLE users.tenants TO sg_app_own;
 
 --
 -- Name: COLUMN tenants.retention_class; Type: ACL; Schema: users; Owner: sg_owner
@@ -14711,90 +14827,105 @@ GRANT SELECT ON TABLE users.users TO sg_backup;
 --
 
 GRANT SELECT(user_id),INSERT(user_id) ON TABLE users.users TO sg_app;
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.username; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(username),INSERT(username) ON TABLE users.users TO sg_app;
+GRANT SELECT(username),INSERT(username) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.email; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(email),INSERT(email),UPDATE(email) ON TABLE users.users TO sg_app;
+GRANT SELECT(email),INSERT(email),UPDATE(email) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.password_hash; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT INSERT(password_hash) ON TABLE users.users TO sg_app;
+GRANT INSERT(password_hash) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.full_name; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(full_name),INSERT(full_name),UPDATE(full_name) ON TABLE users.users TO sg_app;
+GRANT SELECT(full_name),INSERT(full_name),UPDATE(full_name) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.is_active; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(is_active),UPDATE(is_active) ON TABLE users.users TO sg_app;
+GRANT SELECT(is_active),UPDATE(is_active) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.tenant_id; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(tenant_id),INSERT(tenant_id) ON TABLE users.users TO sg_app;
+GRANT SELECT(tenant_id),INSERT(tenant_id) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.created_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(created_at) ON TABLE users.users TO sg_app;
+GRANT SELECT(created_at) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.updated_at; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(updated_at) ON TABLE users.users TO sg_app;
+GRANT SELECT(updated_at) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.last_login; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(last_login) ON TABLE users.users TO sg_app;
+GRANT SELECT(last_login) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.must_change_password; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(must_change_password),INSERT(must_change_password) ON TABLE users.users TO sg_app;
+GRANT SELECT(must_change_password),INSERT(must_change_password) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.password_last_changed; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(password_last_changed) ON TABLE users.users TO sg_app;
+GRANT SELECT(password_last_changed) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.failed_login_attempts; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT UPDATE(failed_login_attempts) ON TABLE users.users TO sg_app;
+GRANT UPDATE(failed_login_attempts) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.account_locked_until; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(account_locked_until),UPDATE(account_locked_until) ON TABLE users.users TO sg_app;
+GRANT SELECT(account_locked_until),UPDATE(account_locked_until) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: COLUMN users.role; Type: ACL; Schema: users; Owner: sg_owner
 --
 
 GRANT SELECT(role),INSERT(role),UPDATE(role) ON TABLE users.users TO sg_app;
+GRANT SELECT(role),INSERT(role),UPDATE(role) ON TABLE users.users TO sg_app_own;
 
 --
 -- Name: DEFAULT PRIVILEGES FOR FUNCTIONS; Type: DEFAULT ACL; Schema: -; Owner: sg_owner

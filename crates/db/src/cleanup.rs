@@ -50,6 +50,27 @@ macro_rules! default_metrics {
     };
 }
 
+/// The same of events, whose partitions are a day, a week or a month.
+macro_rules! default_events {
+    ($class:literal, $days:literal) => {
+        concat!(
+            "delete from agents.events where retention_class = ",
+            $class,
+            " and occurred_at < $1::timestamptz - interval '",
+            $days,
+            " days' and (event_id, occurred_at) in (
+            select v.event_id, v.occurred_at from agents.events v
+            where v.retention_class = ",
+            $class,
+            " and v.occurred_at < $1::timestamptz - interval '",
+            $days,
+            " days'",
+            unless_held!("v", "occurred_at"),
+            " limit $2)"
+        )
+    };
+}
+
 /// Every kind, in the order of their turns.
 pub const CLEANUPS: &[Cleanup] = &[
     Cleanup {
@@ -244,13 +265,16 @@ pub const CLEANUPS: &[Cleanup] = &[
         statement: default_metrics!("400", "402"),
     },
     Cleanup {
-        name: "default_events",
-        statement: concat!(
-            "delete from agents.events where occurred_at < $1::timestamptz - interval '32 days' and (event_id, occurred_at) in (
-            select v.event_id, v.occurred_at from agents.events v where v.occurred_at < $1::timestamptz - interval '32 days'",
-            unless_held!("v", "occurred_at"),
-            " limit $2)"
-        ),
+        name: "default_events_30",
+        statement: default_events!("30", "32"),
+    },
+    Cleanup {
+        name: "default_events_90",
+        statement: default_events!("90", "99"),
+    },
+    Cleanup {
+        name: "default_events_400",
+        statement: default_events!("400", "433"),
     },
     // What was under a hold that is released, and past its time before.
     Cleanup {

@@ -11,6 +11,7 @@ use crate::{DbError, context::prefer_parameter, indexes::complete_indexes};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 const ROLES: &str = include_str!("roles.sql");
+const REQUEST_ROLES: &str = include_str!("request_roles.sql");
 const GUARD: &str = include_str!("guard.sql");
 /// The version from which on an earlier database's rows are all in place. A migration that stopped before it reports at its next run.
 const ADOPTED_FROM: i64 = 15;
@@ -75,6 +76,7 @@ pub async fn migrate_to(
     run_steps(&mut conn, version).await?;
     complete_indexes(&mut conn, version).await?;
     ensure_partitions(&mut conn, version).await?;
+    sqlx::raw_sql(REQUEST_ROLES).execute(&mut conn).await?;
     sqlx::raw_sql(
         "grant select on public._sqlx_migrations to sg_app, sg_system, sg_admin, sg_backup; reset role",
     )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::TenantId;
+use sg_types::{Scope, TenantId};
 use sqlx::{
     PgPool, Postgres, Row, Transaction,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
@@ -135,7 +135,11 @@ impl Db {
     /// # Errors
     /// [`DbError::ContextRefused`] when the caller's proof no longer holds.
     pub async fn read(&self, caller: &Caller, at: DateTime<Utc>) -> Result<ReadTx, DbError> {
-        let mut transaction = begin(&self.app, "begin isolation level repeatable read read only").await?;
+        let statement = match caller.scope {
+            Scope::Tenant => "begin isolation level repeatable read read only",
+            Scope::Own => "begin isolation level repeatable read read only; set local role sg_app_own",
+        };
+        let mut transaction = begin(&self.app, statement).await?;
         let retention_class = open_context(&mut transaction, caller, at).await?;
         Ok(ReadTx::new(transaction, retention_class))
     }
@@ -145,7 +149,11 @@ impl Db {
     /// # Errors
     /// [`DbError::ContextRefused`] when the caller's proof no longer holds.
     pub async fn write(&self, caller: &Caller, at: DateTime<Utc>) -> Result<WriteTx, DbError> {
-        let mut transaction = begin(&self.app, "begin").await?;
+        let statement = match caller.scope {
+            Scope::Tenant => "begin",
+            Scope::Own => "begin; set local role sg_app_own",
+        };
+        let mut transaction = begin(&self.app, statement).await?;
         let retention_class = open_context(&mut transaction, caller, at).await?;
         Ok(WriteTx::new(transaction, caller.tenant_id, retention_class))
     }

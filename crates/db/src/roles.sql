@@ -6,12 +6,16 @@ declare
     a_role text;
     an_object record;
 begin
-    foreach a_role in array array['sg_owner', 'sg_app', 'sg_auth', 'sg_system', 'sg_admin', 'sg_backup', 'sg_monitor'] loop
+    foreach a_role in array array['sg_owner', 'sg_app', 'sg_app_own', 'sg_auth', 'sg_system', 'sg_admin', 'sg_backup', 'sg_monitor'] loop
         if not exists (select 1 from pg_roles where rolname = a_role) then
             execute format('create role %I nologin noinherit', a_role);
         end if;
     end loop;
 
+    -- A request whose caller sees only their own takes the role of those. It does not inherit either: their policies would show it nothing more, at a cost.
+    if not pg_has_role('sg_app', 'sg_app_own', acting) then
+        grant sg_app_own to sg_app;
+    end if;
     -- sg_owner hands definer functions to sg_auth; sg_admin may look through the eyes of a request. Neither inherits: a policy that restricts
     -- sg_app must not restrict the administrator.
     if not pg_has_role('sg_owner', 'sg_auth', acting) then

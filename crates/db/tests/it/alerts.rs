@@ -215,7 +215,7 @@ async fn figures_of_the_database_raise_and_clear_the_alerts_of_their_tenant() ->
     assert!(
         ahead
             .iter()
-            .any(|line| line.starts_with("0000 partitions_ahead agents.events 2")),
+            .any(|line| line.starts_with("0000 partitions_ahead agents.events_class_30 2")),
         "{ahead:?}"
     );
     assert!(

@@ -36,7 +36,7 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "agents.own_endpoints",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "reads the caller's endpoints past the policy that asks it",
     ),
     (
@@ -87,7 +87,7 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "users.authenticate",
-        &["sg_app", "sg_system"],
+        &["sg_app", "sg_app_own", "sg_system"],
         "looks up a proof before a tenant is known",
     ),
     (
@@ -126,7 +126,7 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "users.find_grantee",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "finds people of other homes, by the exact name, for who may give them access",
     ),
     (
@@ -141,38 +141,38 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "users.home_role",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "a policy on memberships asks about people whom the caller may not see",
     ),
     ("users.keep_home_membership", &[], "a trigger"),
     (
         "users.list_default_rate_limits",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "limits of the installation, in a table without a tenant that requests do not read",
     ),
     (
         "users.list_guests",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "reads memberships past the policy that asks it",
     ),
     (
         "users.list_own_tenants",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "names the tenants of the context's own user",
     ),
     (
         "users.open_context",
-        &["sg_admin", "sg_app"],
+        &["sg_admin", "sg_app", "sg_app_own"],
         "seals a context from proof",
     ),
     (
         "users.own_password_expiry",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "reads the policy of the home tenant of the context's own user",
     ),
     (
         "users.own_subscription",
-        &["sg_app"],
+        &["sg_app", "sg_app_own"],
         "counts every row of the context's own tenant, plans included",
     ),
     (
@@ -208,7 +208,7 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "users.verified_claims",
-        &["sg_admin", "sg_app", "sg_system"],
+        &["sg_admin", "sg_app", "sg_app_own", "sg_system"],
         "verifies the seal",
     ),
 ];
@@ -244,6 +244,40 @@ async fn every_table_is_of_a_tenant_and_behind_forced_row_security() -> anyhow::
         isolated,
         Vec::<String>::new(),
         "tables without the tenant's policy"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_sees_their_own_works_in_a_role_that_shows_nothing_else() -> anyhow::Result<()> {
+    let test = TestDb::new().await?;
+    let mut root = test.connect("postgres").await?;
+    for (rule, meaning) in [
+        (rules::OWN_ROWS, "policies of another shape"),
+        (
+            rules::RESTRICTED_BOTH,
+            "restrictions that one of the roles escapes",
+        ),
+        (rules::SAME_GRANTS, "grants of one role alone"),
+    ] {
+        assert_eq!(
+            rule.violations(&mut root).await?,
+            Vec::<String>::new(),
+            "{meaning}"
+        );
+    }
+    // The tenant's name, its rules, its roles and how long a password has to be are everybody's.
+    assert_eq!(
+        rules::SHARED.violations(&mut root).await?,
+        [
+            "threats.rule_sets",
+            "threats.rule_versions",
+            "threats.rules",
+            "users.password_policies",
+            "users.role_permissions",
+            "users.roles",
+            "users.tenants"
+        ]
     );
     Ok(())
 }
@@ -287,7 +321,7 @@ async fn every_definer_function_is_pinned_and_granted_by_name() -> anyhow::Resul
             &mut root,
             format!(
                 "select r.rolname::text from pg_roles r, pg_proc p where p.oid = '{name}'::regproc
-                    and r.rolname in ('sg_app', 'sg_system', 'sg_admin', 'sg_backup', 'sg_monitor')
+                    and r.rolname in ('sg_app', 'sg_app_own', 'sg_system', 'sg_admin', 'sg_backup', 'sg_monitor')
                     and has_function_privilege(r.oid, p.oid, 'execute') order by 1"
             ),
         )
@@ -364,6 +398,7 @@ async fn the_roles_have_no_more_than_they_need() -> anyhow::Result<()> {
         .await?,
         [
             "sg_admin in sg_app",
+            "sg_app in sg_app_own",
             "sg_backup in pg_read_all_settings",
             "sg_monitor in pg_monitor",
             "sg_owner in sg_auth"

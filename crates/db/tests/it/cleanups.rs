@@ -129,10 +129,18 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
         ("default_metrics_90", format!("insert into agents.system_info (agent_id, collected_at) values ('{own}', now() - interval '93 days'),
             ('{own}', now() - interval '91 days'), ('{own}', '2000-01-01 12:00:00+00')"), 1,
             "select count(*) - 2 from agents.system_info where collected_at < now() - interval '90 days'".to_owned()),
-        ("default_events", format!("insert into agents.events (event_id, tenant_id, agent_id, kind, occurred_at, received_at, detail)
-            select gen_random_uuid(), '{a}', '{own}', 'x', f, now(), '{{}}'
+        ("default_events_30", format!("insert into agents.events (event_id, tenant_id, agent_id, kind, occurred_at, received_at, detail, retention_class)
+            select gen_random_uuid(), '{a}', '{own}', 'x', f, now(), '{{}}', 30
             from (values (now() - interval '33 days'), (now() - interval '31 days'), ('2000-01-01 12:00:00+00')) v (f)"), 1,
-            "select count(*) - 2 from agents.events where occurred_at < now() - interval '30 days'".to_owned()),
+            "select count(*) - 2 from agents.events where retention_class = 30 and occurred_at < now() - interval '30 days'".to_owned()),
+        ("default_events_90", format!("insert into agents.events (event_id, tenant_id, agent_id, kind, occurred_at, received_at, detail, retention_class)
+            select gen_random_uuid(), '{a}', '{own}', 'x', f, now(), '{{}}', 90
+            from (values (now() - interval '100 days'), (now() - interval '95 days'), ('2000-01-01 12:00:00+00')) v (f)"), 1,
+            "select count(*) - 2 from agents.events where retention_class = 90 and occurred_at < now() - interval '90 days'".to_owned()),
+        ("default_events_400", format!("insert into agents.events (event_id, tenant_id, agent_id, kind, occurred_at, received_at, detail, retention_class)
+            select gen_random_uuid(), '{a}', '{own}', 'x', f, now(), '{{}}', 400
+            from (values (now() - interval '434 days'), (now() - interval '420 days'), ('2000-01-01 12:00:00+00')) v (f)"), 1,
+            "select count(*) - 2 from agents.events where retention_class = 400 and occurred_at < now() - interval '400 days'".to_owned()),
     ];
     for (name, make, gone, kept) in cases {
         run(&mut root, make.clone()).await?;

@@ -151,6 +151,44 @@ async fn a_plain_user_sees_what_is_theirs() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Which of the two roles a transaction takes is up to the server; no choice shows anybody more than their own.
+#[tokio::test]
+async fn no_role_widens_what_a_context_shows() -> anyhow::Result<()> {
+    let test = two_tenants().await?;
+    let mut root = test.connect("postgres").await?;
+    let tables = texts(&mut root, TENANT_TABLES).await?;
+    let mut app = test.connect("sg_app").await?;
+    run(&mut app, "begin").await?;
+    run(&mut app, open_context(USER_A)).await?;
+    let own = visible(&mut app, &tables).await?;
+    // Whoever runs SQL can go back to the role that signed in.
+    run(&mut app, "reset role").await?;
+    for (table, rows) in visible(&mut app, &tables).await? {
+        assert_eq!(rows.unwrap_or(0), 0, "{table} in the other role");
+    }
+    run(&mut app, "rollback").await?;
+
+    run(&mut app, "begin").await?;
+    run(&mut app, open_context(ADMIN_A)).await?;
+    let whole = visible(&mut app, &tables).await?;
+    run(&mut app, "set local role sg_app_own").await?;
+    for (table, rows) in visible(&mut app, &tables).await? {
+        assert!(rows <= whole[&table], "{table}: {rows:?} of {:?}", whole[&table]);
+    }
+    run(&mut app, "rollback").await?;
+    assert!(own.iter().any(|(_, rows)| rows.is_some_and(|rows| rows > 0)));
+    for (table, rows) in own {
+        assert!(rows <= whole[&table], "{table}: {rows:?} of {:?}", whole[&table]);
+    }
+
+    run(&mut app, "begin; set local role sg_app_own").await?;
+    for (table, rows) in visible(&mut app, &tables).await? {
+        assert_eq!(rows.unwrap_or(0), 0, "{table} without a context");
+    }
+    run(&mut app, "rollback").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn writes_stay_in_the_tenant() -> anyhow::Result<()> {
     let test = two_tenants().await?;

@@ -17,7 +17,7 @@ async fn partitions_are_made_ahead_once() -> anyhow::Result<()> {
         )
         .await?,
         // Days from two before to eight ahead; weeks and months around the turn of the month likewise.
-        4 * 11 + 9 + 5 * 9
+        4 * 11 + 2 * 9 + 6 * 9
     );
     assert_eq!(
         count(
@@ -33,7 +33,7 @@ async fn partitions_are_made_ahead_once() -> anyhow::Result<()> {
     let (one, two) = tokio::join!(count(&mut system, later), count(&mut other, later));
     let mut made = [one?, two?];
     made.sort_unstable();
-    assert_eq!(made, [0, 4 * 23 + 22 + 5 * 21]);
+    assert_eq!(made, [0, 4 * 23 + 2 * 22 + 6 * 21]);
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn rows_that_came_before_their_partition_move_into_it() -> anyhow::Result<
     let sums = "select concat_ws(' ', (select sum(cpu_usage) from agents.system_info), (select count(*) from agents.events),
         (select count(*) from audit.events), (select string_agg(transaction_id::text, ',' order by event_id) from audit.events))";
     let before = text(&mut root, sums).await?;
-    let waiting = "select (select count(*) from agents.system_info_class_90_default) + (select count(*) from agents.events_default)
+    let waiting = "select (select count(*) from agents.system_info_class_90_default) + (select count(*) from agents.events_class_30_default)
         + (select count(*) from audit.events_default)";
     assert_eq!(count(&mut root, waiting).await?, 48 + 4 + 4);
     run(&mut system, "select agents.ensure_partitions('2031-03-30', 0)").await?;
@@ -155,10 +155,13 @@ async fn only_what_is_past_its_retention_is_dropped() -> anyhow::Result<()> {
             .to_owned()
     };
     // A day goes when its last moment is past the limit: 30 days before are March 2, 90 days are January 1.
-    assert_eq!(newest("agents.events_"), "20300228");
+    assert_eq!(newest("agents.events_class_30_"), "20300228");
     assert_eq!(newest("agents.system_info_class_30_"), "20300228");
     assert_eq!(newest("agents.system_info_class_90_"), "20291230");
     assert!(newest("agents.system_info_class_400_").as_str() < "20290101");
+    // Weeks begin on Monday: that of December 24 ends a day before January 1.
+    assert_eq!(newest("agents.events_class_90_"), "20291224");
+    assert!(newest("agents.events_class_400_").as_str() < "20290101");
     // The audit log is nobody's to drop by the way, and default partitions hold what no job may judge.
     assert!(
         !dropped.iter().any(|name| name.starts_with("audit.")),

@@ -37,6 +37,7 @@ pub(crate) const POLICIES: Rule = Rule(
      from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
      where {OWN} and p.polpermissive and not (
         (p.polname = 'tenant_isolation' and p.polroles = array['sg_app'::regrole::oid])
+        or (p.polname = 'own_rows' and p.polroles = array['sg_app_own'::regrole::oid])
         or (p.polname = 'system_access' and p.polroles = array['sg_system'::regrole::oid])
         or (p.polname = 'admin_access' and p.polroles = array['sg_admin'::regrole::oid])
         or (p.polname = 'backup_access' and p.polroles = array['sg_backup'::regrole::oid] and p.polcmd = 'r')
@@ -50,10 +51,52 @@ pub(crate) const ISOLATED: Rule = Rule(
      where {OWN} and c.relkind in ('r', 'p') and not c.relispartition and not exists (
         select 1 from pg_policy p where p.polrelid = c.oid and p.polname = 'tenant_isolation' and p.polcmd = '*'
             and p.polroles = array['sg_app'::regrole::oid]
-            and pg_get_expr(p.polwithcheck, p.polrelid) = '(tenant_id = ( SELECT users.current_tenant() AS current_tenant))'
-            -- What only those read who see the whole tenant asks for that.
-            and pg_get_expr(p.polqual, p.polrelid) in (
-                pg_get_expr(p.polwithcheck, p.polrelid), '(tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))')) order by 1",
+            and pg_get_expr(p.polwithcheck, p.polrelid) = '(tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))'
+            and pg_get_expr(p.polqual, p.polrelid) = pg_get_expr(p.polwithcheck, p.polrelid)) order by 1",
+);
+
+/// Policies for who sees their own that do not ask for the tenant first, or check something else than they show.
+pub(crate) const OWN_ROWS: Rule = Rule(
+    "select c.oid::regclass::text from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+     where {OWN} and p.polname = 'own_rows' and not (
+        pg_get_expr(p.polwithcheck, p.polrelid) like '%(tenant_id = ( SELECT users.current_tenant() AS current_tenant))%'
+        and pg_get_expr(p.polwithcheck, p.polrelid) not like '% OR %'
+        and pg_get_expr(p.polqual, p.polrelid) is not distinct from case p.polcmd when '*' then pg_get_expr(p.polwithcheck, p.polrelid) end)
+     order by 1",
+);
+
+/// Tables of which who sees their own is shown all that the tenant has.
+pub(crate) const SHARED: Rule = Rule(
+    "select c.oid::regclass::text from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+     where {OWN} and p.polname = 'own_rows' and pg_get_expr(p.polqual, p.polrelid) not like '%current_user_id()%'
+        and pg_get_expr(p.polqual, p.polrelid) not like '%own_endpoints()%' and pg_get_expr(p.polqual, p.polrelid) not like '%IN ( SELECT %'
+     order by 1",
+);
+
+/// Restrictions of one of the two roles of requests alone.
+pub(crate) const RESTRICTED_BOTH: Rule = Rule(
+    "select c.oid::regclass::text || '.' || p.polname
+     from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+     where {OWN} and not p.polpermissive
+        and 2 <> (select count(*) from unnest(p.polroles) r where r in ('sg_app'::regrole, 'sg_app_own'::regrole)) order by 1",
+);
+
+/// What one of the two roles of requests was granted and the other was not.
+pub(crate) const SAME_GRANTS: Rule = Rule(
+    "select h.object from (
+        select 'schema ' || n.nspname as object, g.privilege_type, g.grantee from pg_namespace n cross join lateral aclexplode(n.nspacl) g where {OWN}
+        union all
+        select c.oid::regclass::text, g.privilege_type, g.grantee
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join lateral aclexplode(c.relacl) g where {OWN}
+        union all
+        select c.oid::regclass || '.' || a.attname, g.privilege_type, g.grantee
+        from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+        cross join lateral aclexplode(a.attacl) g where {OWN} and not a.attisdropped
+        union all
+        select p.oid::regprocedure::text, g.privilege_type, g.grantee
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace cross join lateral aclexplode(p.proacl) g where {OWN}) h
+     where h.grantee in ('sg_app'::regrole, 'sg_app_own'::regrole)
+     group by h.object, h.privilege_type having count(distinct h.grantee) = 1 order by 1",
 );
 
 /// Tables whose rows belong to tenants, without an index that finds a tenant's.
@@ -188,7 +231,7 @@ const BROKEN: &[(Rule, &str, &str)] = &[
     (FORCED, "create table users.bad (tenant_id uuid not null); alter table users.bad enable row level security", "users.bad"),
     (
         FORCED,
-        "create table agents.events_bad partition of agents.events for values from ('2999-01-01') to ('2999-01-02')",
+        "create table agents.events_bad partition of agents.events_class_30 for values from ('2999-01-01') to ('2999-01-02')",
         "agents.events_bad",
     ),
     (
@@ -205,16 +248,39 @@ const BROKEN: &[(Rule, &str, &str)] = &[
     (
         ISOLATED,
         "create table users.bad (tenant_id uuid not null);
-         create policy tenant_isolation on users.bad to sg_app using (tenant_id = (select users.current_tenant())) with check (true)",
+         create policy tenant_isolation on users.bad to sg_app using (tenant_id = (select users.whole_tenant())) with check (true)",
         "users.bad",
     ),
+    (
+        OWN_ROWS,
+        "drop policy own_rows on agents.endpoints;
+         create policy own_rows on agents.endpoints to sg_app_own using (user_id = (select users.current_user_id()))",
+        "agents.endpoints",
+    ),
+    (
+        OWN_ROWS,
+        "alter policy own_rows on agents.endpoints with check (tenant_id = (select users.current_tenant()))",
+        "agents.endpoints",
+    ),
+    (
+        SHARED,
+        "alter policy own_rows on agents.endpoints using (tenant_id = (select users.current_tenant()))",
+        "agents.endpoints",
+    ),
+    (
+        RESTRICTED_BOTH,
+        "create policy narrow on users.users as restrictive for select to sg_app using (true)",
+        "users.users.narrow",
+    ),
+    (SAME_GRANTS, "grant select (look_at) on agents.deadlines to sg_app", "agents.deadlines.look_at"),
+    (SAME_GRANTS, "grant delete on users.users to sg_app_own", "users.users"),
     (
         TENANT_INDEX,
         "create table users.bad (tenant_id uuid not null, id uuid); create index on users.bad (id, tenant_id)",
         "users.bad",
     ),
-    (PARTITIONS, "grant select on agents.events_default to sg_app", "agents.events_default to sg_app"),
-    (PARTITIONS, "grant update (detail) on agents.events_default to public", "agents.events_default to public"),
+    (PARTITIONS, "grant select on agents.events_class_30_default to sg_app", "agents.events_class_30_default to sg_app"),
+    (PARTITIONS, "grant update (detail) on agents.events_class_30_default to public", "agents.events_class_30_default to public"),
     (VIEWS, "create view users.bad as select 1 as one", "users.bad"),
     (VIEWS, "create view users.bad with (security_invoker = false) as select 1 as one", "users.bad"),
     (VIEWS, "create materialized view users.bad as select 1 as one", "users.bad"),

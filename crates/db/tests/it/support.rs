@@ -90,8 +90,18 @@ pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, sqlx::Error>) -> Str
     }
 }
 
-/// SQL that opens the context of `token` in its own transaction.
+/// SQL that opens the context of `token` in its transaction, in the role that a request of theirs has.
 pub(crate) fn open_context(token: &str) -> String {
+    let role = if token == USER_A {
+        "; set local role sg_app_own"
+    } else {
+        ""
+    };
+    format!("{}{role}", open_context_only(token))
+}
+
+/// SQL that opens the context of `token` in its transaction.
+pub(crate) fn open_context_only(token: &str) -> String {
     format!(
         "select users.open_context('session', '\\x{}', null, clock_timestamp())",
         TokenHash::of(token).to_hex()

@@ -29,8 +29,8 @@ use crate::{
     tx::Connection,
 };
 
-/// Days that events are kept (`agents.partition_schemes`); what claims to be older is dated to its receipt.
-pub(crate) const EVENT_DAYS: i64 = 30;
+/// Days that a finding or a gap may be late, and for which the server knows what it dated itself; what claims to be older is dated to its receipt.
+pub(crate) const LATE_DAYS: i64 = 30;
 
 /// A check-in, checked and cleaned: no text has NUL characters or is too long for its column, no number is out of range.
 #[derive(Debug, Clone)]

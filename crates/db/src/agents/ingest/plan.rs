@@ -11,7 +11,7 @@ use sg_types::{
 use uuid::Uuid;
 
 use super::{
-    EVENT_DAYS, NewBody, NewCheckIn, NewGap, NewMetrics, NewRecord, Outcome, PlacedFinding,
+    LATE_DAYS, NewBody, NewCheckIn, NewGap, NewMetrics, NewRecord, Outcome, PlacedFinding,
     coverage::{EndedGap, Return, explain_return, find_weak_spots, weak_spot},
     endpoint_change,
     read::{Agent, Stream, StreamKey},
@@ -70,6 +70,7 @@ pub(crate) struct EventRow {
     pub(crate) id: Uuid,
     pub(crate) agent_id: Uuid,
     pub(crate) tenant_id: Uuid,
+    pub(crate) retention_class: i16,
     pub(crate) kind: &'static str,
     pub(crate) at: DateTime<Utc>,
     pub(crate) told_at: Option<DateTime<Utc>>,
@@ -290,11 +291,13 @@ impl Planner<'_> {
                 });
             }
             NewBody::Event { kind, detail } => {
-                let (at, told_at) = clamp(record.at, self.at, EVENT_DAYS);
+                let retention_class = agent.retention_class;
+                let (at, told_at) = clamp(record.at, self.at, i64::from(retention_class));
                 self.plan.events.push(EventRow {
                     id,
                     agent_id,
                     tenant_id,
+                    retention_class,
                     kind,
                     at,
                     told_at,
@@ -306,7 +309,7 @@ impl Planner<'_> {
                 tenant_id: agent.tenant_id,
                 agent_id: agent.agent_id,
                 owner: agent.owner,
-                at: clamp(record.at, self.at, EVENT_DAYS).0,
+                at: clamp(record.at, self.at, LATE_DAYS).0,
                 finding: finding.as_ref().clone(),
             }),
             NewBody::Gap(gap) => self.push_gap(id, agent, gap.clone()),
@@ -316,8 +319,8 @@ impl Planner<'_> {
     fn push_gap(&mut self, id: Uuid, agent: &Agent, mut gap: NewGap) {
         let end = gap.to_at.unwrap_or(self.at);
         let ((from_at, from_told), (to_at, to_told)) = (
-            clamp(gap.from_at, self.at, EVENT_DAYS),
-            clamp(end, self.at, EVENT_DAYS),
+            clamp(gap.from_at, self.at, LATE_DAYS),
+            clamp(end, self.at, LATE_DAYS),
         );
         if from_told.is_some() || to_told.is_some() {
             let told = format!(

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    EVENT_DAYS,
+    LATE_DAYS,
     coverage::{EndedGap, Return},
     plan::{EventRow, GapRow, Heartbeat, MetricsRow},
     read::{Stream, StreamKey},
@@ -157,10 +157,10 @@ pub(crate) async fn insert_events(
         return Ok(stored);
     }
     sqlx::query(
-        "insert into agents.events (event_id, agent_id, tenant_id, kind, occurred_at, received_at, detail, agent_occurred_at)
-         select n.event_id, n.agent_id, n.tenant_id, n.kind, n.occurred_at, $7, n.detail, n.told_at
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::jsonb[], $8::timestamptz[])
-            as n (event_id, agent_id, tenant_id, kind, occurred_at, detail, told_at)
+        "insert into agents.events (event_id, agent_id, tenant_id, kind, occurred_at, received_at, detail, agent_occurred_at, retention_class)
+         select n.event_id, n.agent_id, n.tenant_id, n.kind, n.occurred_at, $7, n.detail, n.told_at, n.retention_class
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::jsonb[], $8::timestamptz[], $9::smallint[])
+            as n (event_id, agent_id, tenant_id, kind, occurred_at, detail, told_at, retention_class)
          on conflict do nothing",
     )
     .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
@@ -171,6 +171,7 @@ pub(crate) async fn insert_events(
     .bind(rows.iter().map(|row| &row.detail).collect::<Vec<&Value>>())
     .bind(at)
     .bind(rows.iter().map(|row| row.told_at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.retention_class).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(stored)
@@ -328,7 +329,7 @@ async fn find_stored_metrics(
     let stored: Vec<Uuid> =
         sqlx::query_scalar("select s.info_id from agents.system_info s where s.info_id = any($1) and s.collected_at > $2 and s.collected_at <= $3")
             .bind(clamped)
-            .bind(at - Duration::days(EVENT_DAYS))
+            .bind(at - Duration::days(LATE_DAYS))
             .bind(at)
             .fetch_all(conn)
             .await?;
@@ -351,7 +352,7 @@ async fn find_stored_events(
     let stored: Vec<Uuid> =
         sqlx::query_scalar("select v.event_id from agents.events v where v.event_id = any($1) and v.occurred_at > $2 and v.occurred_at <= $3")
             .bind(clamped)
-            .bind(at - Duration::days(EVENT_DAYS))
+            .bind(at - Duration::days(LATE_DAYS))
             .bind(at)
             .fetch_all(conn)
             .await?;

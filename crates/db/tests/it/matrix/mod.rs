@@ -16,8 +16,9 @@ use crate::support::*;
 use objects::{Objects, find_objects};
 
 /// Everybody who may meet the database; the last one was granted nothing.
-const ROLES: [&str; 8] = [
+const ROLES: [&str; 9] = [
     "sg_app",
+    "sg_app_own",
     "sg_system",
     "sg_admin",
     "sg_auth",
@@ -44,8 +45,8 @@ impl Context {
     fn open(self) -> String {
         match self {
             Self::NoTenant => "select 1".to_owned(),
-            Self::Tenant => open_context(ADMIN_A),
-            Self::PlainUser => open_context(USER_A),
+            Self::Tenant => open_context_only(ADMIN_A),
+            Self::PlainUser => open_context_only(USER_A),
         }
     }
 
@@ -60,7 +61,7 @@ impl Context {
     /// Plain users differ from others for requests only.
     fn of(role: &str) -> &'static [Self] {
         match role {
-            "sg_app" => &[Self::NoTenant, Self::Tenant, Self::PlainUser],
+            "sg_app" | "sg_app_own" => &[Self::NoTenant, Self::Tenant, Self::PlainUser],
             _ => &[Self::NoTenant, Self::Tenant],
         }
     }
@@ -140,7 +141,7 @@ impl Matrix {
         }
         for function in &found.functions {
             let cell = functions::try_function(conn, &probe, function).await?;
-            if role == "sg_app" && cell != Cell::Refused("42501".to_owned()) {
+            if matches!(role, "sg_app" | "sg_app_own") && cell != Cell::Refused("42501".to_owned()) {
                 self.leaks.extend(
                     functions::try_on_another_tenant(conn, &probe, function, &found.relations).await?,
                 );
@@ -183,8 +184,8 @@ impl Matrix {
                         && !relation.has_tenant
                         && READ_BY_ALL.iter().any(|(name, _)| *name == relation.name);
                     let touched = match *role {
-                        "sg_app" if readable => false,
-                        "sg_app" => other > 0 || (own > 0 && *context == Context::NoTenant),
+                        "sg_app" | "sg_app_own" if readable => false,
+                        "sg_app" | "sg_app_own" => other > 0 || (own > 0 && *context == Context::NoTenant),
                         "sg_backup" => *operation != "select" && own + other > 0,
                         "sg_monitor" | "nobody" => own + other > 0,
                         _ => false,
@@ -307,7 +308,7 @@ async fn the_matrix_sees_a_leak_of_each_kind() -> anyhow::Result<()> {
              alter table agents.system_info_class_90_default disable row level security;
              insert into agents.system_info (agent_id, tenant_id, collected_at)
              select agent_id, tenant_id, '2001-01-01' from agents.endpoints;
-             create table agents.events_29990101 partition of agents.events for values from ('2999-01-01') to ('2999-01-02')"
+             create table agents.events_class_30_29990101 partition of agents.events_class_30 for values from ('2999-01-01') to ('2999-01-02')"
         ),
     )
     .await?;
@@ -320,10 +321,10 @@ async fn the_matrix_sees_a_leak_of_each_kind() -> anyhow::Result<()> {
         "threats.open_write(uuid)",
         "agents.system_info_class_90_default",
     ];
-    let wanted = |name: &str| objects.contains(&name) || name.starts_with("agents.events_2");
+    let wanted = |name: &str| objects.contains(&name) || name.starts_with("agents.events_class_30_2");
     let leaks = Matrix::of(&test, wanted).await?.leaks;
     for expected in [
-        "agents.events_29990101 differs",
+        "agents.events_class_30_29990101 differs",
         "threats.open_notes: select as sg_app with no tenant",
         "threats.open_notes: insert as sg_app with tenant",
         "threats.open_notes: update as sg_app with tenant",

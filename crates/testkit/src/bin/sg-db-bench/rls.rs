@@ -37,17 +37,15 @@ const BESIDE: &str = "
     set session_replication_role = origin;
     vacuum analyze";
 
-/// The cheapest policy that still asks anything, in the place of all that requests have: what is left is the price of asking at all. In the place of what
-/// narrows people to their own stands a condition that asks nothing and that the planner takes for as selective.
+/// The cheapest policy that still asks anything, in the place of all that requests have: what is left is the price of asking at all.
 const FLOOR: &str = "
     do $$ declare a record; begin
         for a in select p.polname as name, p.polrelid::regclass as place from pg_policy p
-            where p.polname in ('own_scope', 'member_visibility', 'tenant_isolation') and 'sg_app'::regrole = any (p.polroles)
+            where p.polname in ('member_visibility', 'tenant_isolation') and 'sg_app'::regrole = any (p.polroles)
                 and p.polqual is not null
         loop
             execute format(case a.name
                 when 'tenant_isolation' then 'alter policy %I on %s using (tenant_id = (select ''{tenant}''::uuid))'
-                when 'own_scope' then 'alter policy %I on %s using (coalesce(tenant_id is not null, false))'
                 else 'drop policy %I on %s' end, a.name, a.place);
         end loop;
     end $$";
@@ -278,6 +276,23 @@ async fn cases(bench: &Bench) -> Result<Vec<Case>> {
         ]
     };
     Ok(vec![
+        // By the index that the schema document names for it.
+        Case {
+            name: "rls-latest-sample",
+            statement: "select s.cpu_usage::float8, s.memory_usage::float8, s.disk_usage::float8, s.collected_at from agents.system_info s
+                where s.retention_class = $1 and s.agent_id = $2 and s.collected_at > $3 and s.collected_at <= $4
+                order by s.collected_at desc limit 1"
+                .to_owned(),
+            place: "from agents.system_info s
+                where",
+            column: "s.tenant_id",
+            arguments: vec![
+                Value::Class(90),
+                Value::Id(agent.into()),
+                Value::Time(now - Duration::days(1)),
+                Value::Time(now + Duration::hours(1)),
+            ],
+        },
         Case {
             name: "rls-latest-metrics",
             statement: listen(agents::find_endpoint(&mut tx, agent, now), "agents.endpoints").await?,
