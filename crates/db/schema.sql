@@ -2888,19 +2888,20 @@ CREATE TABLE agents.events (
     occurred_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     detail jsonb NOT NULL,
-    agent_occurred_at timestamp with time zone
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
 )
-PARTITION BY RANGE (occurred_at);
+PARTITION BY LIST (retention_class);
 
 ALTER TABLE ONLY agents.events FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE agents.events OWNER TO sg_owner;
 
 --
--- Name: events_default; Type: TABLE; Schema: agents; Owner: sg_owner
+-- Name: events_class_30; Type: TABLE; Schema: agents; Owner: sg_owner
 --
 
-CREATE TABLE agents.events_default (
+CREATE TABLE agents.events_class_30 (
     event_id uuid NOT NULL,
     tenant_id uuid NOT NULL,
     agent_id uuid NOT NULL,
@@ -2908,12 +2909,116 @@ CREATE TABLE agents.events_default (
     occurred_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     detail jsonb NOT NULL,
-    agent_occurred_at timestamp with time zone
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
+)
+PARTITION BY RANGE (occurred_at);
+
+ALTER TABLE ONLY agents.events_class_30 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.events_class_30 OWNER TO sg_owner;
+
+--
+-- Name: events_class_30_default; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.events_class_30_default (
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL,
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
 );
 
-ALTER TABLE ONLY agents.events_default FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY agents.events_class_30_default FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE agents.events_default OWNER TO sg_owner;
+ALTER TABLE agents.events_class_30_default OWNER TO sg_owner;
+
+--
+-- Name: events_class_400; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.events_class_400 (
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL,
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
+)
+PARTITION BY RANGE (occurred_at);
+
+ALTER TABLE ONLY agents.events_class_400 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.events_class_400 OWNER TO sg_owner;
+
+--
+-- Name: events_class_400_default; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.events_class_400_default (
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL,
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
+);
+
+ALTER TABLE ONLY agents.events_class_400_default FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.events_class_400_default OWNER TO sg_owner;
+
+--
+-- Name: events_class_90; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.events_class_90 (
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL,
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
+)
+PARTITION BY RANGE (occurred_at);
+
+ALTER TABLE ONLY agents.events_class_90 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.events_class_90 OWNER TO sg_owner;
+
+--
+-- Name: events_class_90_default; Type: TABLE; Schema: agents; Owner: sg_owner
+--
+
+CREATE TABLE agents.events_class_90_default (
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL,
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
+);
+
+ALTER TABLE ONLY agents.events_class_90_default FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE agents.events_class_90_default OWNER TO sg_owner;
 
 --
 -- Name: events_held; Type: TABLE; Schema: agents; Owner: sg_owner
@@ -2927,7 +3032,8 @@ CREATE TABLE agents.events_held (
     occurred_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     detail jsonb NOT NULL,
-    agent_occurred_at timestamp with time zone
+    agent_occurred_at timestamp with time zone,
+    retention_class smallint DEFAULT 30 NOT NULL
 );
 
 ALTER TABLE ONLY agents.events_held FORCE ROW LEVEL SECURITY;
@@ -5162,10 +5268,40 @@ ALTER TABLE ONLY users.users FORCE ROW LEVEL SECURITY;
 ALTER TABLE users.users OWNER TO sg_owner;
 
 --
--- Name: events_default; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+-- Name: events_class_30; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
 --
 
-ALTER TABLE ONLY agents.events ATTACH PARTITION agents.events_default DEFAULT;
+ALTER TABLE ONLY agents.events ATTACH PARTITION agents.events_class_30 FOR VALUES IN ('30');
+
+--
+-- Name: events_class_30_default; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_30 ATTACH PARTITION agents.events_class_30_default DEFAULT;
+
+--
+-- Name: events_class_400; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events ATTACH PARTITION agents.events_class_400 FOR VALUES IN ('400');
+
+--
+-- Name: events_class_400_default; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_400 ATTACH PARTITION agents.events_class_400_default DEFAULT;
+
+--
+-- Name: events_class_90; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events ATTACH PARTITION agents.events_class_90 FOR VALUES IN ('90');
+
+--
+-- Name: events_class_90_default; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_90 ATTACH PARTITION agents.events_class_90_default DEFAULT;
 
 --
 -- Name: system_info_class_30; Type: TABLE ATTACH; Schema: agents; Owner: sg_owner
@@ -5323,18 +5459,46 @@ ALTER TABLE ONLY agents.endpoints
     ADD CONSTRAINT endpoints_tenant_id_agent_id_key UNIQUE (tenant_id, agent_id);
 
 --
--- Name: events events_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+-- Name: events_class_30 events_class_30_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
-ALTER TABLE ONLY agents.events
-    ADD CONSTRAINT events_pkey PRIMARY KEY (event_id, occurred_at);
+ALTER TABLE ONLY agents.events_class_30
+    ADD CONSTRAINT events_class_30_pkey PRIMARY KEY (event_id, occurred_at);
 
 --
--- Name: events_default events_default_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+-- Name: events_class_30_default events_class_30_default_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
 --
 
-ALTER TABLE ONLY agents.events_default
-    ADD CONSTRAINT events_default_pkey PRIMARY KEY (event_id, occurred_at);
+ALTER TABLE ONLY agents.events_class_30_default
+    ADD CONSTRAINT events_class_30_default_pkey PRIMARY KEY (event_id, occurred_at);
+
+--
+-- Name: events_class_400 events_class_400_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_400
+    ADD CONSTRAINT events_class_400_pkey PRIMARY KEY (event_id, occurred_at);
+
+--
+-- Name: events_class_400_default events_class_400_default_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_400_default
+    ADD CONSTRAINT events_class_400_default_pkey PRIMARY KEY (event_id, occurred_at);
+
+--
+-- Name: events_class_90 events_class_90_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_90
+    ADD CONSTRAINT events_class_90_pkey PRIMARY KEY (event_id, occurred_at);
+
+--
+-- Name: events_class_90_default events_class_90_default_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE ONLY agents.events_class_90_default
+    ADD CONSTRAINT events_class_90_default_pkey PRIMARY KEY (event_id, occurred_at);
 
 --
 -- Name: events_held events_held_pkey; Type: CONSTRAINT; Schema: agents; Owner: sg_owner
@@ -6233,10 +6397,40 @@ CREATE INDEX endpoints_tenant_id_registered_via_key_id_idx ON agents.endpoints U
 CREATE INDEX events_tenant_id_agent_id_occurred_at_idx ON ONLY agents.events USING btree (tenant_id, agent_id, occurred_at DESC);
 
 --
--- Name: events_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+-- Name: events_class_30_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
-CREATE INDEX events_default_tenant_id_agent_id_occurred_at_idx ON agents.events_default USING btree (tenant_id, agent_id, occurred_at DESC);
+CREATE INDEX events_class_30_tenant_id_agent_id_occurred_at_idx ON ONLY agents.events_class_30 USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: events_class_30_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX events_class_30_default_tenant_id_agent_id_occurred_at_idx ON agents.events_class_30_default USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: events_class_400_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX events_class_400_tenant_id_agent_id_occurred_at_idx ON ONLY agents.events_class_400 USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: events_class_400_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX events_class_400_default_tenant_id_agent_id_occurred_at_idx ON agents.events_class_400_default USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: events_class_90_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX events_class_90_tenant_id_agent_id_occurred_at_idx ON ONLY agents.events_class_90 USING btree (tenant_id, agent_id, occurred_at DESC);
+
+--
+-- Name: events_class_90_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX events_class_90_default_tenant_id_agent_id_occurred_at_idx ON agents.events_class_90_default USING btree (tenant_id, agent_id, occurred_at DESC);
 
 --
 -- Name: events_held_tenant_id_agent_id_occurred_at_idx; Type: INDEX; Schema: agents; Owner: sg_owner
@@ -7307,16 +7501,58 @@ CREATE INDEX subscriptions_plan_idx ON users.subscriptions USING btree (plan);
 CREATE INDEX users_tenant_id_role_idx ON users.users USING btree (tenant_id, role);
 
 --
--- Name: events_default_pkey; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+-- Name: events_class_30_default_pkey; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
 --
 
-ALTER INDEX agents.events_pkey ATTACH PARTITION agents.events_default_pkey;
+ALTER INDEX agents.events_class_30_pkey ATTACH PARTITION agents.events_class_30_default_pkey;
 
 --
--- Name: events_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+-- Name: events_class_30_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
 --
 
-ALTER INDEX agents.events_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_default_tenant_id_agent_id_occurred_at_idx;
+ALTER INDEX agents.events_class_30_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_30_default_tenant_id_agent_id_occurred_at_idx;
+
+--
+-- Name: events_class_30_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_30_tenant_id_agent_id_occurred_at_idx;
+
+--
+-- Name: events_class_400_default_pkey; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_class_400_pkey ATTACH PARTITION agents.events_class_400_default_pkey;
+
+--
+-- Name: events_class_400_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_class_400_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_400_default_tenant_id_agent_id_occurred_at_idx;
+
+--
+-- Name: events_class_400_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_400_tenant_id_agent_id_occurred_at_idx;
+
+--
+-- Name: events_class_90_default_pkey; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_class_90_pkey ATTACH PARTITION agents.events_class_90_default_pkey;
+
+--
+-- Name: events_class_90_default_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_class_90_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_90_default_tenant_id_agent_id_occurred_at_idx;
+
+--
+-- Name: events_class_90_tenant_id_agent_id_occurred_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
+--
+
+ALTER INDEX agents.events_tenant_id_agent_id_occurred_at_idx ATTACH PARTITION agents.events_class_90_tenant_id_agent_id_occurred_at_idx;
 
 --
 -- Name: system_info_class_30_agent_id_collected_at_idx; Type: INDEX ATTACH; Schema: agents; Owner: sg_owner
@@ -9259,10 +9495,40 @@ ALTER TABLE agents.endpoints ENABLE ROW LEVEL SECURITY;
 ALTER TABLE agents.events ENABLE ROW LEVEL SECURITY;
 
 --
--- Name: events_default; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+-- Name: events_class_30; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
 --
 
-ALTER TABLE agents.events_default ENABLE ROW LEVEL SECURITY;
+ALTER TABLE agents.events_class_30 ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events_class_30_default; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.events_class_30_default ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events_class_400; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.events_class_400 ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events_class_400_default; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.events_class_400_default ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events_class_90; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.events_class_90 ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events_class_90_default; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
+--
+
+ALTER TABLE agents.events_class_90_default ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: events_held; Type: ROW SECURITY; Schema: agents; Owner: sg_owner
@@ -13024,9 +13290,9 @@ GRANT UPDATE(decommissioned_at) ON TABLE agents.endpoints TO sg_app_own;
 --
 
 GRANT SELECT ON TABLE agents.events TO sg_app;
+GRANT SELECT ON TABLE agents.events TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.events TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.events TO sg_admin;
-GRANT SELECT ON TABLE agents.events TO sg_backup;
 GRANT SELECT ON TABLE agents.events TO sg_app_own;
 
 --
