@@ -44,6 +44,7 @@ async fn main() {
         kept: true,
         connections: AGENTS,
         samples: SAMPLES,
+        pace: None,
     };
     let mut bare = Bare::connect(&superuser_url(&server, dir.path())).await;
     let (mut ours, mut unnest, mut copy) = (Vec::new(), Vec::new(), Vec::new());

@@ -74,6 +74,7 @@ fn way(server: &Server, connections: usize, kept: bool) -> Way {
         kept,
         connections,
         samples: 1,
+        pace: None,
     }
 }
 

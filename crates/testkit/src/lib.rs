@@ -3,6 +3,7 @@
 //! `sg-test-cluster COMMAND…` starts one cluster for a whole test run and hands it to the command's processes; without it each test process
 //! starts a cluster of its own, which takes about two seconds more.
 
+pub mod bulk;
 mod cluster;
 mod database;
 mod dump;

@@ -10,7 +10,7 @@ mod server;
 
 use crate::Result;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "ready",
     "console-size",
     "login",
@@ -18,6 +18,8 @@ const NAMES: [&str; 14] = [
     "notify",
     "check-in",
     "bulk",
+    "fairness",
+    "list",
     "agent-idle",
     "audit-write",
     "audit-search",
@@ -42,6 +44,8 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "login" => server::measure("login", &[]),
         "check-in" => server::measure("check_in", arguments),
         "bulk" => server::measure("bulk", arguments),
+        "fairness" => server::measure("fairness", arguments),
+        "list" => server::measure("list", arguments),
         "rate-limits" => server::measure("rate_limits", &[]),
         "notify" => server::measure("notify", &[]),
         "agent-idle" => agent_idle::measure(arguments),

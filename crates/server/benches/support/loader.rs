@@ -37,6 +37,8 @@ pub(crate) struct Way {
     pub(crate) connections: usize,
     /// Samples in each check-in; more than one are compressed.
     pub(crate) samples: usize,
+    /// From one check-in of a connection to its next; none: as soon as it is answered.
+    pub(crate) pace: Option<Duration>,
 }
 
 /// What a window of load came to.
@@ -70,12 +72,7 @@ pub(crate) async fn enrol(server: &Server, count: usize) -> Vec<Agent> {
             .post("/agent/v1/enrol", &key, &json!({ "host": host }))
             .await;
         assert_eq!(status, 201, "{reply}");
-        agents.push(Agent {
-            token: reply["token"].as_str().unwrap().to_owned(),
-            epoch: TimeOrderedIds.next().to_string(),
-            turn: uuid::Uuid::nil().to_string(),
-            next: 1,
-        });
+        agents.push(Agent::of(reply["token"].as_str().unwrap().to_owned()));
     }
     agents
 }
@@ -120,6 +117,7 @@ struct Client {
     tls: Option<TlsConnector>,
     kept: bool,
     samples: usize,
+    pace: Option<Duration>,
     load: Load,
 }
 
@@ -141,6 +139,7 @@ impl Client {
             }),
             kept: way.kept,
             samples: way.samples,
+            pace: way.pace,
             load: Load::default(),
         }
     }
@@ -149,7 +148,12 @@ impl Client {
         let mut answer = Vec::with_capacity(4_096);
         let mut kept = None;
         let mut turn = 0;
+        let mut due = Instant::now();
         while Instant::now() < end {
+            if let Some(pace) = self.pace {
+                tokio::time::sleep_until(due.into()).await;
+                due += pace;
+            }
             let index = turn % agents.len();
             let agent = &mut agents[index];
             turn += 1;
@@ -192,6 +196,16 @@ impl Client {
 }
 
 impl Agent {
+    /// The one that a token stands for, before its first check-in.
+    pub(crate) fn of(token: String) -> Self {
+        Self {
+            token,
+            epoch: TimeOrderedIds.next().to_string(),
+            turn: uuid::Uuid::nil().to_string(),
+            next: 1,
+        }
+    }
+
     /// A check-in with this many samples, a second apart.
     fn request(&self, samples: usize) -> Vec<u8> {
         let now = SystemClock.now();

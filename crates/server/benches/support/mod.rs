@@ -165,7 +165,12 @@ pub(crate) fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
 
 /// How the superuser of the server's database connects.
 pub(crate) fn superuser_url(server: &Server, dir: &Path) -> String {
+    role_url(server, dir, "postgres", "postgres-superuser")
+}
+
+/// How a role whose password is in a file among the server's secrets connects to its database.
+pub(crate) fn role_url(server: &Server, dir: &Path, role: &str, file: &str) -> String {
     let (_, place) = server.database_url().split_once('@').unwrap();
-    let password = std::fs::read_to_string(dir.join("data/secrets/postgres-superuser")).unwrap();
-    format!("postgresql://postgres:{}@{place}", password.trim())
+    let password = std::fs::read_to_string(dir.join("data/secrets").join(file)).unwrap();
+    format!("postgresql://{role}:{}@{place}", password.trim())
 }

@@ -130,6 +130,43 @@ async fn a_repeat_stores_nothing_twice_and_is_acknowledged_again() {
 }
 
 #[tokio::test]
+async fn events_are_kept_for_as_long_as_the_subscription_says() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    let two_months_ago = server.state.now() - Duration::days(60);
+    let path = format!("/api/v1/agents/endpoints/{}/events", agent.agent_id);
+
+    for (subscribe, path_of_file, known) in [
+        ("update users.subscriptions set retention_class = 400", "/a", true),
+        ("update users.subscriptions set retention_class = 30", "/b", false),
+    ] {
+        server.test_db.execute(subscribe).await.unwrap();
+        agent.send(&server, &[event(two_months_ago, path_of_file)]).await;
+        let events: Page<EndpointEventView> = server.get(&admin, &path).await.expect(200);
+        let stored = events
+            .items
+            .iter()
+            .find(|event| event.detail["path"] == path_of_file)
+            .unwrap();
+        // What is older than the tenant keeps is dated to its receipt.
+        let age = server.state.now() - stored.occurred_at;
+        assert_eq!(age > Duration::days(59), known, "{path_of_file}: {age}");
+    }
+    let in_classes =
+        "select count(distinct retention_class) from agents.events where retention_class in (30, 400)";
+    assert_eq!(server.count(in_classes).await, 2);
+    // Two months are no reason to go where they are kept for 400 days.
+    let old = "select count(*) from agents.events where occurred_at < now() - interval '59 days'";
+    server
+        .test_db
+        .execute("set role sg_system; select agents.drop_expired_partitions(now())")
+        .await
+        .unwrap();
+    assert_eq!(server.count(old).await, 1);
+}
+
+#[tokio::test]
 async fn the_same_records_under_a_new_epoch_are_stored_once() {
     let server = TestServer::start().await;
     let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;

@@ -8,14 +8,9 @@ mod series;
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use sg_db::{Caller, Db, DbConfig, Proof, TokenHash};
-use sg_testkit::{TEMPLATE, TestCluster};
+use sg_testkit::{TEMPLATE, TestCluster, bulk::TOKEN};
 use sg_types::{Clock, SystemClock};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-
-/// The tenant that is measured, one of many.
-const TENANT: &str = "a0000000-0000-4000-8000-000000000500";
-/// Its administrator's token.
-const TOKEN: &str = "token of the bench";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -125,21 +120,3 @@ fn report(name: &str, ours: f64, theirs: Option<f64>, unit: &str) {
 fn say(text: &str) {
     eprintln!("{text}");
 }
-
-/// 1,000 tenants with ten endpoints each, and the administrator of the one that is measured.
-const TENANTS: &str = "
-    insert into users.tenants (tenant_id, name, slug)
-    select ('a0000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, 'T' || t, 't-' || t from generate_series(1, 1000) t;
-    set session_replication_role = replica;
-    insert into users.users (user_id, username, email, password_hash, role, tenant_id)
-    select tenant_id, slug, slug || '@example.org', 'x', 'admin', tenant_id from users.tenants where slug like 't-%';
-    insert into users.memberships (tenant_id, user_id, role)
-    select tenant_id, user_id, role from users.users where username like 't-%';
-    insert into users.sessions (session_id, tenant_id, user_id, token_hash, created_at, last_seen_at, idle_seconds, expires_at)
-    select user_id, tenant_id, user_id, sha256('token of the bench'), now(), now(), 360000, now() + interval '9 days'
-    from users.users where username = 't-500';
-    insert into agents.endpoints (agent_id, tenant_id, hostname)
-    select ('b0000000-0000-4000-8000-' || lpad((t * 100 + e)::text, 12, '0'))::uuid,
-        ('a0000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, 'host-' || e
-    from generate_series(1, 1000) t, generate_series(0, {endpoints} - 1) e;
-    insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) select agent_id, tenant_id, now() from agents.endpoints";

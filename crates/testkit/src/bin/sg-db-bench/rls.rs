@@ -6,27 +6,21 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use secrecy::ExposeSecret;
 use sg_db::{DbError, agents, audit, threats};
-use sg_testkit::capture_statements;
+use sg_testkit::{
+    bulk::{self, AGENT, TENANT},
+    capture_statements,
+};
 use sg_types::{AgentId, Clock, IncidentStatus, Severity, SystemClock};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
-use crate::{Bench, TENANT, TENANTS, caller, median, open_context, report, run, say, time};
+use crate::{Bench, caller, median, open_context, report, run, say, time};
 
-const AGENT: &str = "b0000000-0000-4000-8000-000000050003";
 const TURNS: usize = 300;
 /// The first ones make plans and are not counted.
 const FIRST_TURNS: usize = 20;
 const ROUNDS: usize = 9;
 
-const ROWS: &str = "
-    insert into threats.incidents (threat_id, tenant_id, agent_id, threat_type, severity, status, title, detected_at)
-    select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, ('a0000000-0000-4000-8000-' || lpad((1 + n % 1000)::text, 12, '0'))::uuid,
-        ('b0000000-0000-4000-8000-' || lpad(((1 + n % 1000) * 100 + n / 1000 % 10)::text, 12, '0'))::uuid, 'malware',
-        (array['low', 'medium', 'high', 'critical'])[1 + n / 1000 % 4],
-        (array['new', 'investigating', 'resolved', 'resolved', 'resolved', 'false_positive'])[1 + n / 7000 % 6], 'Incident ' || n,
-        now() - make_interval(secs => n)
-    from generate_series({from}, {to}) n";
 const BESIDE: &str = "
     insert into agents.system_info (agent_id, tenant_id, cpu_usage, memory_usage, disk_usage, collected_at)
     select e.agent_id, e.tenant_id, 1, 2, 3, now() - make_interval(mins => 30 * n) from agents.endpoints e, generate_series(0, 49) n;
@@ -98,16 +92,11 @@ struct Times {
 
 pub(crate) async fn measure(bench: &Bench, incidents: i64) -> Result<()> {
     let mut root = bench.connect("postgres").await?;
-    run(&mut root, TENANTS.replace("{endpoints}", "10")).await?;
-    let step = 250_000;
-    for from in (1..=incidents).step_by(step) {
-        let to = incidents.min(from + i64::try_from(step)? - 1);
-        let rows = ROWS
-            .replace("{from}", &from.to_string())
-            .replace("{to}", &to.to_string());
-        run(&mut root, rows).await?;
-        say(&format!("{to} of {incidents} incidents"));
-    }
+    bulk::insert_tenants(&mut root, 10).await?;
+    bulk::insert_incidents(&mut root, incidents, |done| {
+        say(&format!("{done} of {incidents} incidents"));
+    })
+    .await?;
     run_each(&mut root, BESIDE).await?;
     let verifiers = bench.cluster.verifiers();
     let (_, verifier) = verifiers.0.first().context("no role signs in")?;

@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use sg_db::agents;
-use sg_testkit::capture_statements;
+use sg_testkit::{bulk, capture_statements};
 use sg_types::{AgentId, Clock, SystemClock};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::{Bench, TENANTS, caller, median, open_context, report, run, say, time};
+use crate::{Bench, caller, median, open_context, report, run, say, time};
 
 const DAYS: i64 = 30;
 const ENDPOINTS: i64 = 5_000;
@@ -28,7 +28,7 @@ const BATCH: &str = "
 
 pub(crate) async fn measure(bench: &Bench, rows: i64) -> Result<()> {
     let mut root = bench.connect("postgres").await?;
-    run(&mut root, TENANTS.replace("{endpoints}", "5")).await?;
+    bulk::insert_tenants(&mut root, 5).await?;
     run(&mut root, "set session_replication_role = origin; analyze").await?;
     // The empty one is a copy of what there is before the samples.
     root.close().await?;
