@@ -7,6 +7,7 @@ mod known_tokens;
 mod news;
 mod queue;
 mod record;
+mod returns;
 mod window;
 mod worker;
 
@@ -22,6 +23,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 use self::known_tokens::KnownTokens;
 use self::news::News;
 use self::queue::{FairQueue, Full};
+use self::returns::Returns;
 use self::window::Running;
 use crate::config::IngestConfig;
 use crate::error::ApiError;
@@ -34,8 +36,6 @@ pub use worker::spawn;
 const LARGEST_BODIES: usize = 32;
 /// The unit of the memory budget.
 const BLOCK_BYTES: usize = 1024;
-/// Seconds after which a refused agent may come back.
-const RETRY_SECONDS: u64 = 5;
 
 /// The queue in front of the group commit.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ pub struct Ingest {
     running: Running,
     waiting: AtomicUsize,
     news: News,
+    /// Of those for whom there was no room, and of those whose tenant had its share.
+    returns: Returns,
+    returns_to_share: Returns,
 }
 
 /// A check-in that waits for its transaction.
@@ -80,6 +83,8 @@ impl Ingest {
             running: Running::default(),
             waiting: AtomicUsize::new(0),
             news: News::default(),
+            returns: Returns::default(),
+            returns_to_share: Returns::default(),
         }
     }
 
@@ -92,7 +97,7 @@ impl Ingest {
         self.memory
             .clone()
             .try_acquire_many_owned(blocks)
-            .map_err(|_| refuse("memory"))
+            .map_err(|_| self.refuse("memory"))
     }
 
     /// The tenant of a token; refuses one that stands for nobody before anything is read. A token that was good before passes; the transaction that stores its
@@ -132,8 +137,8 @@ impl Ingest {
         self.queue
             .push(tenant_id, Job { check_in, reply })
             .map_err(|full| match full {
-                Full::Queue => refuse("queue"),
-                Full::Share => refuse_share(),
+                Full::Queue => self.refuse("queue"),
+                Full::Share => self.refuse_share(),
             })?;
         let _waits = Waits::begin(&self.waiting);
         match answer.await {
@@ -149,8 +154,24 @@ impl Ingest {
                 "the check-in cannot be stored",
             )
             .because(error)),
-            Ok(Err(Failure::Unavailable)) | Err(_) => Err(refuse("database")),
+            Ok(Err(Failure::Unavailable)) | Err(_) => Err(self.refuse("database")),
         }
+    }
+
+    fn note_stored(&self, count: usize) {
+        self.returns.note_stored(count);
+        self.returns_to_share.note_stored(count);
+    }
+
+    fn refuse(&self, reason: &'static str) -> ApiError {
+        metrics::counter!("sg_ingest_refused_total", "reason" => reason).increment(1);
+        ApiError::unavailable(self.returns.put_off())
+    }
+
+    /// Only this tenant is asked to wait.
+    fn refuse_share(&self) -> ApiError {
+        metrics::counter!("sg_ingest_refused_total", "reason" => "tenant").increment(1);
+        ApiError::too_many_requests(self.returns_to_share.put_off())
     }
 }
 
@@ -168,17 +189,6 @@ impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn refuse(reason: &'static str) -> ApiError {
-    metrics::counter!("sg_ingest_refused_total", "reason" => reason).increment(1);
-    ApiError::unavailable(RETRY_SECONDS)
-}
-
-/// Only this tenant is asked to wait.
-fn refuse_share() -> ApiError {
-    metrics::counter!("sg_ingest_refused_total", "reason" => "tenant").increment(1);
-    ApiError::too_many_requests(RETRY_SECONDS)
 }
 
 /// Why a token is refused. An agent whose tenant is suspended keeps what it notices, and comes again; one that nobody knows has to enrol.

@@ -74,6 +74,9 @@ async fn commit(state: &AppState, group: Vec<Job>, storing: Storing<'_>) {
             Ok(Outcome::Stored { agent_id, .. }) => Some(*agent_id),
             _ => None,
         }));
+    state
+        .ingest
+        .note_stored(results.iter().filter(|result| result.is_ok()).count());
     for (reply, result) in replies.into_iter().zip(results) {
         let _ = reply.send(result);
     }
