@@ -69,14 +69,14 @@ pub(crate) struct Whose {
 impl Reports {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
-            Self::Kpis { days, whose } => {
-                print_kpis(format, &client.kpis(days, whose.installation).await?)
-            }
+            Self::Kpis { days, whose } => print_kpis(format, &client.kpis(days, whose.installation).await?),
             Self::Maintenance { limit } => {
                 print_runs(format, &client.list_maintenance(limit as usize).await?)
             }
             Self::Reports { kind, limit, whose } => {
-                let rows = client.list_reports(kind, whose.installation, limit as usize).await?;
+                let rows = client
+                    .list_reports(kind, whose.installation, limit as usize)
+                    .await?;
                 output::list(format, &rows, &["ID", "KIND", "FROM", "TO", "TO DO"], |one| {
                     vec![
                         one.report_id.to_string(),
@@ -125,18 +125,25 @@ fn print_kpis(format: Format, view: &KpiView) -> Result<()> {
     ];
     output::list(format, &view.days, &headers, row_of_day)?;
     output::record(format, view, &figures(&view.total))?;
-    let Some(storage) = &view.storage else { return Ok(()) };
+    let Some(storage) = &view.storage else {
+        return Ok(());
+    };
     let growth = storage.bytes_per_day.map_or_else(
         || "known after three days".to_owned(),
         |bytes| format!("{:+.1} MB each day", bytes / 1e6),
     );
-    let full = storage.full_on.map(|day| format!("85 % on {day} if it goes on like this"));
+    let full = storage
+        .full_on
+        .map(|day| format!("85 % on {day} if it goes on like this"));
     output::record(
         format,
         view,
         &[
             ("growth", growth),
-            ("in 30 days", storage.in_30_days.map(megabytes).unwrap_or_default()),
+            (
+                "in 30 days",
+                storage.in_30_days.map(megabytes).unwrap_or_default(),
+            ),
             ("disk", storage.disk_use.map(percent).unwrap_or_default()),
             ("disk full", full.unwrap_or_default()),
         ],
@@ -150,10 +157,11 @@ fn row_of_day(day: &KpiDay) -> Vec<String> {
         day.day.to_string(),
         format!("{} of {}", day.failed_sign_ins, day.sign_ins),
         day.lockouts.to_string(),
-        part(day
-            .compliant_people
-            .zip(day.people)
-            .and_then(|(good, all)| share(good.into(), all.into()))),
+        part(
+            day.compliant_people
+                .zip(day.people)
+                .and_then(|(good, all)| share(good.into(), all.into())),
+        ),
         part(total.detection_accuracy),
         total
             .query_milliseconds
@@ -181,7 +189,11 @@ fn figures(total: &KpiTotal) -> [(&'static str, String); 8] {
         ("passwords in order", part(total.password_compliance)),
         (
             "real incidents",
-            format!("{} of {} closed", part(total.detection_accuracy), total.closed_incidents),
+            format!(
+                "{} of {} closed",
+                part(total.detection_accuracy),
+                total.closed_incidents
+            ),
         ),
         (
             "average query",
@@ -192,7 +204,10 @@ fn figures(total: &KpiTotal) -> [(&'static str, String); 8] {
         ),
         ("most connections", connections(total)),
         ("rows by index", part(total.index_use)),
-        ("database", total.database_bytes.map(megabytes).unwrap_or_default()),
+        (
+            "database",
+            total.database_bytes.map(megabytes).unwrap_or_default(),
+        ),
     ]
 }
 
@@ -288,7 +303,11 @@ fn print_subscriptions(format: Format, view: &ReportSubscriptions) -> Result<()>
         return output::json(view);
     }
     let whose = |one: &ReportSubscription| {
-        if one.of_installation { "installation" } else { "tenant" }
+        if one.of_installation {
+            "installation"
+        } else {
+            "tenant"
+        }
     };
     output::list(format, &view.items, &["REPORT", "OF", "MAILED"], |one| {
         vec![one.kind.to_string(), whose(one).to_owned(), one.mode.to_string()]

@@ -85,11 +85,14 @@ fn print_run(run: &MaintenanceRunView) {
         run.node
     ));
     for task in &run.tasks {
-        let took = task.started_at.zip(task.finished_at).map_or_else(String::new, |(from, to)| {
-            #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-            let seconds = (to - from).num_milliseconds() as f64 / 1000.0;
-            format!("  {seconds:.1} s")
-        });
+        let took = task
+            .started_at
+            .zip(task.finished_at)
+            .map_or_else(String::new, |(from, to)| {
+                #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+                let seconds = (to - from).num_milliseconds() as f64 / 1000.0;
+                format!("  {seconds:.1} s")
+            });
         let more = task.progress.as_ref().or(task.problem.as_ref());
         let more = more.map_or_else(String::new, |more| format!("  {more}"));
         let found = if task.finding_count > 0 {

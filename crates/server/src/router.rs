@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
-use crate::{AppState, agents, audit, backup, console, health, maintenance, monitoring, response, threats, users};
+use crate::{
+    AppState, agents, audit, backup, console, health, maintenance, monitoring, response, threats, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(

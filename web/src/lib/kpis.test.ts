@@ -45,7 +45,10 @@ test("the installation has eight, and colours what wants somebody", () => {
     disk_use: 0.8,
     full_on: "2026-04-01",
   };
-  const tiles = tilesOf({ ...TOTAL, connections: 90, max_connections: 100, query_milliseconds: 1.234, database_bytes: 1 }, storage);
+  const tiles = tilesOf(
+    { ...TOTAL, connections: 90, max_connections: 100, query_milliseconds: 1.234, database_bytes: 1 },
+    storage,
+  );
   expect(tiles).toHaveLength(8);
   expect(tiles[4]?.value).toBe("1.23 ms");
   expect(tiles[5]).toMatchObject({ value: "90 of 100", tone: "danger" });

@@ -54,7 +54,12 @@ export function tilesOf(total: KpiTotal, storage: StorageForecast | null | undef
       label: "Passwords in order",
       value: part(total.password_compliance),
       note: "not too old, and no change owed",
-      tone: total.password_compliance === null || total.password_compliance === undefined ? undefined : total.password_compliance < 1 ? "medium" : "ok",
+      tone:
+        total.password_compliance === null || total.password_compliance === undefined
+          ? undefined
+          : total.password_compliance < 1
+            ? "medium"
+            : "ok",
     },
     {
       label: "Real incidents",
@@ -72,7 +77,10 @@ export function tilesOf(total: KpiTotal, storage: StorageForecast | null | undef
     {
       label: "Average query",
       value: milliseconds(total.query_milliseconds),
-      note: total.query_milliseconds === null || total.query_milliseconds === undefined ? "PostgreSQL counts none yet" : "statements of requests",
+      note:
+        total.query_milliseconds === null || total.query_milliseconds === undefined
+          ? "PostgreSQL counts none yet"
+          : "statements of requests",
       tone: (total.query_milliseconds ?? 0) > 1000 ? "danger" : undefined,
     },
     {
@@ -94,7 +102,8 @@ export function tilesOf(total: KpiTotal, storage: StorageForecast | null | undef
 
 /** How storage grows, in a few words. */
 export function growth(storage: StorageForecast): string {
-  if (storage.bytes_per_day === null || storage.bytes_per_day === undefined) return "growth is known after three days";
+  if (storage.bytes_per_day === null || storage.bytes_per_day === undefined)
+    return "growth is known after three days";
   const sign = storage.bytes_per_day < 0 ? "" : "+";
   return `${sign}${bytes(storage.bytes_per_day)} a day`;
 }
@@ -158,11 +167,15 @@ export function compare(week: KpiTotal, before: KpiTotal | null | undefined): Co
   const rows: [string, (total: KpiTotal) => string][] = [
     [
       "Failed sign-ins",
-      (total) => `${part(total.failed_sign_in_rate)} (${count(total.failed_sign_ins)} of ${count(total.sign_ins)})`,
+      (total) =>
+        `${part(total.failed_sign_in_rate)} (${count(total.failed_sign_ins)} of ${count(total.sign_ins)})`,
     ],
     ["Lockouts", (total) => count(total.lockouts)],
     ["Passwords in order", (total) => part(total.password_compliance)],
-    ["Real incidents", (total) => `${part(total.detection_accuracy)} of ${count(total.closed_incidents)} closed`],
+    [
+      "Real incidents",
+      (total) => `${part(total.detection_accuracy)} of ${count(total.closed_incidents)} closed`,
+    ],
   ];
   if (week.database_bytes !== null && week.database_bytes !== undefined) {
     rows.push(

@@ -165,7 +165,8 @@ impl Counters {
             .query_milliseconds
             .zip(before.query_milliseconds)
             .map(|(now, then)| now - then);
-        let is_sound = queries.is_some_and(|count| count >= 0) && milliseconds.is_some_and(|time| time >= 0.0);
+        let is_sound =
+            queries.is_some_and(|count| count >= 0) && milliseconds.is_some_and(|time| time >= 0.0);
         let rows = (
             self.index_rows - before.index_rows,
             self.scanned_rows - before.scanned_rows,
@@ -212,7 +213,9 @@ pub(super) fn kpi_day(row: &PgRow) -> Result<KpiDay, DbError> {
         compliant_people: row.try_get("compliant_people")?,
         confirmed_incidents: row.try_get("confirmed_incidents")?,
         false_incidents: row.try_get("false_incidents")?,
-        system: (tenant_id == TenantId::SYSTEM).then(|| system_day(row)).transpose()?,
+        system: (tenant_id == TenantId::SYSTEM)
+            .then(|| system_day(row))
+            .transpose()?,
     })
 }
 
@@ -230,7 +233,10 @@ fn system_day(row: &PgRow) -> Result<SystemDay, DbError> {
         query_milliseconds: mean,
         connections: row.try_get("connections")?,
         max_connections: row.try_get("max_connections")?,
-        index_use: rows.0.zip(rows.1).and_then(|(index, scanned)| share(index, index + scanned)),
+        index_use: rows
+            .0
+            .zip(rows.1)
+            .and_then(|(index, scanned)| share(index, index + scanned)),
         database_bytes: row.try_get("database_bytes")?,
         disk_used_bytes: row.try_get("disk_used_bytes")?,
         disk_total_bytes: row.try_get("disk_total_bytes")?,
@@ -261,6 +267,10 @@ mod tests {
         let anew = before.since(later);
         assert_eq!((anew.queries, anew.query_milliseconds), (None, None));
         assert_eq!((anew.index_rows, anew.scanned_rows), (0, 0));
-        assert_eq!(later.since(Counters::default()).queries, None, "the first look only begins to count");
+        assert_eq!(
+            later.since(Counters::default()).queries,
+            None,
+            "the first look only begins to count"
+        );
     }
 }

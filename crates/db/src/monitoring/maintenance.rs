@@ -93,12 +93,12 @@ pub async fn find_last_maintenance(
     tx: &mut SystemTx,
     period: MaintenancePeriod,
 ) -> Result<Option<DateTime<Utc>>, DbError> {
-    Ok(
-        sqlx::query_scalar("select max(started_at) from monitoring.maintenance_runs where period = $1 and not is_by_hand")
-            .bind(period.as_str())
-            .fetch_one(tx.conn())
-            .await?,
+    Ok(sqlx::query_scalar(
+        "select max(started_at) from monitoring.maintenance_runs where period = $1 and not is_by_hand",
     )
+    .bind(period.as_str())
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Periods whose run was begun and is not finished.

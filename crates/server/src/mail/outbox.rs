@@ -101,7 +101,9 @@ async fn claim_report(
     mail: &ClaimedMail,
 ) -> anyhow::Result<Option<Message>> {
     let now = state.now();
-    let id = mail.parameters["report_id"].as_str().and_then(|id| id.parse::<ReportId>().ok());
+    let id = mail.parameters["report_id"]
+        .as_str()
+        .and_then(|id| id.parse::<ReportId>().ok());
     let found = match id {
         Some(id) => find_report_for_mail(&mut tx, id, mail.user_id, now).await?,
         None => None,

@@ -52,7 +52,11 @@ pub(super) async fn review_backups(tx: &mut SystemTx, window: Window) -> anyhow:
                 bytes(backup.database_bytes.unwrap_or(0))
             );
             if window.to - end > Duration::hours(OLD_BACKUP_HOURS) {
-                sections.find(OPERATOR, words, "Run `secureguard backup incr` and read what it says.");
+                sections.find(
+                    OPERATOR,
+                    words,
+                    "Run `secureguard backup incr` and read what it says.",
+                );
             } else {
                 sections.say(OPERATOR, words);
             }
@@ -105,7 +109,10 @@ pub(super) async fn renew_statistics(
     let renewed = i64::try_from(tables.len() - left.len()).unwrap_or(i64::MAX);
     sections.say(
         OPERATOR,
-        format!("The statistics of {} were renewed.", plural(renewed, "table", "tables")),
+        format!(
+            "The statistics of {} were renewed.",
+            plural(renewed, "table", "tables")
+        ),
     );
     if !left.is_empty() {
         sections.find(
@@ -123,7 +130,10 @@ pub(super) async fn renew_statistics(
         );
     }
     let worn = read_wraparound(&mut tx).await?;
-    let words = format!("{} of PostgreSQL's transaction numbers are used up.", percent(worn));
+    let words = format!(
+        "{} of PostgreSQL's transaction numbers are used up.",
+        percent(worn)
+    );
     if worn > WORN {
         sections.find(
             OPERATOR,
@@ -191,7 +201,9 @@ pub(super) async fn review_slow_queries(db: &Db, tx: &mut SystemTx) -> anyhow::R
             ),
         );
     }
-    let slow = recent.iter().filter(|(calls, time, _)| mean(*calls, *time) > SLOW_MILLISECONDS);
+    let slow = recent
+        .iter()
+        .filter(|(calls, time, _)| mean(*calls, *time) > SLOW_MILLISECONDS);
     for (calls, time, one) in slow.take(NAMED) {
         sections.find(
             OPERATOR,
@@ -226,7 +238,11 @@ fn since(one: &StatementFigures, before: &Counted) -> (i64, f64) {
 
 #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
 fn mean(calls: i64, milliseconds: f64) -> f64 {
-    if calls == 0 { 0.0 } else { milliseconds / calls as f64 }
+    if calls == 0 {
+        0.0
+    } else {
+        milliseconds / calls as f64
+    }
 }
 
 /// Which indexes are of no use, and which are missing.
@@ -239,9 +255,10 @@ pub(super) async fn review_indexes(tx: &mut SystemTx) -> anyhow::Result<Sections
             "There are {} of {}; PostgreSQL counts their use since {}.",
             plural(figures.total, "index", "indexes"),
             bytes(figures.bytes),
-            figures
-                .since
-                .map_or_else(|| "its first start".to_owned(), |at| at.format("%Y-%m-%d").to_string())
+            figures.since.map_or_else(
+                || "its first start".to_owned(),
+                |at| at.format("%Y-%m-%d").to_string()
+            )
         ),
     );
     for name in figures.invalid {

@@ -29,7 +29,11 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
     let from = now.date_naive() - chrono::Duration::days(FORECAST_DAYS - 1);
     let (days, _) = list_kpi_days(&mut tx, TenantId::SYSTEM, from).await?;
     tx.commit_upkeep().await?;
-    let today: Vec<_> = days.iter().filter(|day| day.day == now.date_naive()).cloned().collect();
+    let today: Vec<_> = days
+        .iter()
+        .filter(|day| day.day == now.date_naive())
+        .cloned()
+        .collect();
     publish(&KpiTotal::of(&today), StorageForecast::of(&days).as_ref());
     Ok(rows)
 }

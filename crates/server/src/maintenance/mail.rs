@@ -19,7 +19,12 @@ pub(crate) fn render(report: &ReportView, tenant: Option<&str>, reader: &Reader<
         if tenant.is_none() { "?of=installation" } else { "" },
     );
     Message {
-        subject: format!("SecureGuard: {} of {of}{}", title(report.summary.kind), standing(report)).into(),
+        subject: format!(
+            "SecureGuard: {} of {of}{}",
+            title(report.summary.kind),
+            standing(report)
+        )
+        .into(),
         text: format!(
             "Hello {greeting},\n\n{}\nRead it in the console: {url}/monitoring/reports/{id}{query}\n\n\
              Which reports you get is set under {url}/monitoring/reports\n",
@@ -48,7 +53,12 @@ pub(crate) fn text_of(report: &ReportView) -> String {
     for section in &report.content.sections {
         let _ = writeln!(text, "\n{}", section.task.title());
         for finding in &section.findings {
-            let _ = writeln!(text, "  ! {}\n    {}", plain(&finding.words), plain(&finding.advice));
+            let _ = writeln!(
+                text,
+                "  ! {}\n    {}",
+                plain(&finding.words),
+                plain(&finding.advice)
+            );
         }
         for words in &section.words {
             let _ = writeln!(text, "  - {}", plain(words));
@@ -80,10 +90,15 @@ fn compare(week: &KpiTotal, before: Option<&KpiTotal>) -> String {
     let figures: [(&str, Figure); 8] = [
         ("Failed sign-ins", |total| {
             let rate = percent(total.failed_sign_in_rate?);
-            Some(format!("{} of {} ({rate})", total.failed_sign_ins, total.sign_ins))
+            Some(format!(
+                "{} of {} ({rate})",
+                total.failed_sign_ins, total.sign_ins
+            ))
         }),
         ("Locked accounts", |total| Some(total.lockouts.to_string())),
-        ("Passwords as the policy asks", |total| total.password_compliance.map(percent)),
+        ("Passwords as the policy asks", |total| {
+            total.password_compliance.map(percent)
+        }),
         ("Closed incidents that were real", |total| {
             let rate = percent(total.detection_accuracy?);
             Some(format!("{rate} of {}", total.closed_incidents))
@@ -169,8 +184,14 @@ mod tests {
             "SecureGuard: daily maintenance of Acme To: eve, 1 thing to do"
         );
         let text = message.text.expose_secret();
-        assert!(!text.contains("evil.example\n") && !text.contains("https://evil") && !text.contains("www.evil"));
-        assert_eq!(text.lines().filter(|line| line.starts_with("  ! ")).count(), 1, "{text}");
+        assert!(
+            !text.contains("evil.example\n") && !text.contains("https://evil") && !text.contains("www.evil")
+        );
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("  ! ")).count(),
+            1,
+            "{text}"
+        );
         assert!(!text.contains("\nBcc:") && !text.contains("\nX:") && !text.contains('\r'));
         assert!(text.contains("https://guard.example.org/monitoring/reports/0000"));
     }

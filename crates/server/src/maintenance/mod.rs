@@ -5,8 +5,8 @@ mod due;
 mod kpis;
 mod mail;
 mod routes;
-mod security;
 mod sections;
+mod security;
 mod work;
 
 pub use due::{make_week_reports, run_due};

@@ -151,7 +151,9 @@ async fn list_reports(
         let mut tx = state.db.read(&can.caller, state.now()).await?;
         db::list_reports(&mut tx, can.caller.tenant_id, &kinds, after, limit + 1).await?
     };
-    Ok(Json(page_of(rows, limit, |row| (row.created_at, row.report_id.0))))
+    Ok(Json(page_of(rows, limit, |row| {
+        (row.created_at, row.report_id.0)
+    })))
 }
 
 /// Shows a report.
@@ -237,9 +239,9 @@ async fn read_subscriptions(state: &AppState, acting: &Acting) -> ApiResult<Repo
             |one| one.mode,
         )
     };
-    let items = whose.into_iter().flat_map(|of_installation| {
-        ReportKind::ALL.iter().map(move |kind| (*kind, of_installation))
-    });
+    let items = whose
+        .into_iter()
+        .flat_map(|of_installation| ReportKind::ALL.iter().map(move |kind| (*kind, of_installation)));
     Ok(ReportSubscriptions {
         email,
         is_mail_on: state.mailer.is_some(),

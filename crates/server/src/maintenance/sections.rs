@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn names_stay_names() {
         assert_eq!(quote("ada"), "“ada”");
-        assert_eq!(quote("a\r\nBcc: x@example.org\u{202e}”"), "“a Bcc: x@example.org \"”");
+        assert_eq!(
+            quote("a\r\nBcc: x@example.org\u{202e}”"),
+            "“a Bcc: x@example.org \"”"
+        );
         assert_eq!(quote(&"x".repeat(500)).chars().count(), NAME_CHARS + 3);
         assert_eq!(quote_some(&["a".into(), "b".into()], 5), "“a”, “b” and 3 more");
         assert_eq!(quote_some(&["a".into()], 1), "“a”");

@@ -90,7 +90,11 @@ pub(super) async fn review_lockouts(tx: &mut SystemTx, window: Window) -> anyhow
     );
     for (tenant, accounts) in by_tenant {
         let count = i64::try_from(accounts.len()).unwrap_or(i64::MAX);
-        let names: Vec<String> = accounts.iter().take(NAMED).map(|one| one.username.clone()).collect();
+        let names: Vec<String> = accounts
+            .iter()
+            .take(NAMED)
+            .map(|one| one.username.clone())
+            .collect();
         sections.say(
             tenant,
             format!(
@@ -298,7 +302,10 @@ pub(super) async fn review_audit(tx: &mut SystemTx, window: Window) -> anyhow::R
     }
     sections.say(
         TenantId::SYSTEM,
-        format!("{} written in all tenants.", plural(entries, "entry was", "entries were")),
+        format!(
+            "{} written in all tenants.",
+            plural(entries, "entry was", "entries were")
+        ),
     );
     for (tenant, changes) in group(db::review_changes(tx, window).await?) {
         let named: Vec<String> = changes
@@ -308,7 +315,10 @@ pub(super) async fn review_audit(tx: &mut SystemTx, window: Window) -> anyhow::R
             .collect();
         sections.say(
             tenant,
-            format!("Changes of who may do what, and of what guards the tenant: {}.", named.join(", ")),
+            format!(
+                "Changes of who may do what, and of what guards the tenant: {}.",
+                named.join(", ")
+            ),
         );
     }
     for one in db::review_refusals(tx, window).await? {
@@ -328,7 +338,9 @@ pub(super) async fn review_audit(tx: &mut SystemTx, window: Window) -> anyhow::R
             );
         }
         if head.position > head.checkpoint_position
-            && head.checkpoint_at.is_none_or(|at| at < window.to - chrono::Duration::minutes(10))
+            && head
+                .checkpoint_at
+                .is_none_or(|at| at < window.to - chrono::Duration::minutes(10))
         {
             sections.find(
                 head.tenant_id,

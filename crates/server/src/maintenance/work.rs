@@ -75,7 +75,10 @@ impl Maintenance<'_> {
             return Ok(Outcome::Busy);
         }
         let run = self.begin(period, is_by_hand).await?;
-        let waiting = run.tasks.iter().filter(|task| task.state == MaintenanceState::Waiting);
+        let waiting = run
+            .tasks
+            .iter()
+            .filter(|task| task.state == MaintenanceState::Waiting);
         for task in waiting {
             if self.stop.is_cancelled() {
                 break;
@@ -87,11 +90,7 @@ impl Maintenance<'_> {
         Ok(Outcome::Done(Box::new(ended)))
     }
 
-    async fn begin(
-        &self,
-        period: MaintenancePeriod,
-        is_by_hand: bool,
-    ) -> anyhow::Result<MaintenanceRunView> {
+    async fn begin(&self, period: MaintenancePeriod, is_by_hand: bool) -> anyhow::Result<MaintenanceRunView> {
         let (node, at) = (hostname(), self.clock.now());
         let mut tx = self.db.system("maintenance").await?;
         if let Some(run) = take_up_maintenance_run(&mut tx, period, &node).await? {
@@ -127,7 +126,11 @@ impl Maintenance<'_> {
             Err(_) if self.stop.is_cancelled() => return Ok(()),
             Err(error) => {
                 let problem = format!("{error:#}");
-                tracing::error!(task = task.as_str(), error = problem, "a task of maintenance has failed");
+                tracing::error!(
+                    task = task.as_str(),
+                    error = problem,
+                    "a task of maintenance has failed"
+                );
                 let mut sections = Sections::new(task);
                 sections.find(
                     TenantId::SYSTEM,

@@ -66,7 +66,10 @@ impl OwnCluster {
                 options.archive = Some(crate::backup::archiving(&backups)?);
             }
             if binaries.has_module(STATEMENTS) {
-                let settings = [("shared_preload_libraries", STATEMENTS), ("pg_stat_statements.track_utility", "off")];
+                let settings = [
+                    ("shared_preload_libraries", STATEMENTS),
+                    ("pg_stat_statements.track_utility", "off"),
+                ];
                 let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
                 options.settings.extend(settings);
             }

@@ -134,8 +134,9 @@ impl KpiTotal {
             query_milliseconds: (queries > 0).then(|| milliseconds / as_float(queries)),
             connections: systems().filter_map(|day| day.connections).max(),
             max_connections: systems().filter_map(|day| day.max_connections).next_back(),
-            index_use: (!index_use.is_empty())
-                .then(|| index_use.iter().sum::<f64>() / as_float(i64::try_from(index_use.len()).unwrap_or(1))),
+            index_use: (!index_use.is_empty()).then(|| {
+                index_use.iter().sum::<f64>() / as_float(i64::try_from(index_use.len()).unwrap_or(1))
+            }),
             database_bytes: systems().filter_map(|day| day.database_bytes).next_back(),
         }
     }
@@ -169,7 +170,10 @@ impl StorageForecast {
         let slope = slope(&sizes);
         let disk = days.iter().rev().find_map(|day| {
             let system = day.system.as_ref()?;
-            Some((as_float(system.disk_used_bytes?), as_float(system.disk_total_bytes?)))
+            Some((
+                as_float(system.disk_used_bytes?),
+                as_float(system.disk_total_bytes?),
+            ))
         });
         let full_on = match (slope, disk) {
             (Some(slope), Some((used, total))) if slope > 0.0 => {
@@ -189,7 +193,10 @@ impl StorageForecast {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "bounded by the callers; `as` saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounded by the callers; `as` saturates"
+)]
 fn to_whole(value: f64) -> i64 {
     value.round() as i64
 }

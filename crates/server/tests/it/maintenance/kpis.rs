@@ -11,7 +11,7 @@ async fn sample(app: &App) {
 #[tokio::test]
 async fn each_tenant_sees_its_own_figures_and_the_operator_those_of_all() {
     let app = App::start().await;
-    advance_to_noon(&app, 0);
+    advance_to_noon(&app, 1);
     let ada = app.person(app.tenant(), "ada", Role::Admin).await;
     let other = app.new_tenant("other").await;
     let bea = app.person(other, "bea", Role::Admin).await;
@@ -36,11 +36,25 @@ async fn each_tenant_sees_its_own_figures_and_the_operator_those_of_all() {
 
     let own = must(&app, KPIS, &ada.token).await;
     let total = &own["total"];
-    assert_eq!((&total["sign_ins"], &total["failed_sign_ins"]), (&json!(6), &json!(6)), "{own}");
+    assert_eq!(
+        (&total["sign_ins"], &total["failed_sign_ins"]),
+        (&json!(6), &json!(6)),
+        "{own}"
+    );
     assert_eq!(total["lockouts"], json!(1));
-    assert_eq!((&total["closed_incidents"], &total["detection_accuracy"]), (&json!(4), &json!(0.75)));
+    assert_eq!(
+        (&total["closed_incidents"], &total["detection_accuracy"]),
+        (&json!(4), &json!(0.75))
+    );
     assert_eq!(total["password_compliance"], json!(0.5));
-    assert!(own["days"].as_array().unwrap().iter().all(|day| day["system"].is_null()), "{own}");
+    assert!(
+        own["days"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|day| day["system"].is_null()),
+        "{own}"
+    );
     assert!(own["storage"].is_null() && total["connections"].is_null());
 
     let of_other = must(&app, KPIS, &bea.token).await;
@@ -49,11 +63,19 @@ async fn each_tenant_sees_its_own_figures_and_the_operator_those_of_all() {
 
     let all = must(&app, &format!("{KPIS}?installation=true"), &root.token).await;
     let total = &all["total"];
-    assert_eq!((&total["sign_ins"], &total["failed_sign_ins"]), (&json!(8), &json!(7)), "{all}");
+    assert_eq!(
+        (&total["sign_ins"], &total["failed_sign_ins"]),
+        (&json!(8), &json!(7)),
+        "{all}"
+    );
     assert_eq!(total["closed_incidents"], json!(4));
     assert!(total["connections"].as_i64().unwrap() > 0 && total["max_connections"].as_i64().unwrap() > 0);
     assert!(total["database_bytes"].as_i64().unwrap() > 1_000_000);
-    assert_eq!(all["storage"]["bytes_per_day"], json!(null), "one day makes no line");
+    assert_eq!(
+        all["storage"]["bytes_per_day"],
+        json!(null),
+        "one day makes no line"
+    );
 }
 
 #[tokio::test]
@@ -73,10 +95,18 @@ async fn nobody_else_sees_the_installation_nor_a_part_of_the_tenant_the_whole() 
         (SUBSCRIPTIONS.to_owned(), &desk.token),
     ] {
         let answer = app.get(&path, token).await;
-        assert_eq!((answer.status, answer.code()), (403, "missing_permission"), "{path}");
+        assert_eq!(
+            (answer.status, answer.code()),
+            (403, "missing_permission"),
+            "{path}"
+        );
     }
     for bad in ["days=0", "days=401", "days=x", "more=1", "installation=2"] {
-        assert_eq!(app.get(&format!("{KPIS}?{bad}"), &ada.token).await.status, 400, "{bad}");
+        assert_eq!(
+            app.get(&format!("{KPIS}?{bad}"), &ada.token).await.status,
+            400,
+            "{bad}"
+        );
     }
     assert_eq!(app.get(&format!("{KPIS}?days=400"), &ada.token).await.status, 200);
 }
@@ -84,7 +114,7 @@ async fn nobody_else_sees_the_installation_nor_a_part_of_the_tenant_the_whole() 
 #[tokio::test]
 async fn days_are_counted_to_their_end_and_storage_is_forecast() {
     let app = App::start().await;
-    advance_to_noon(&app, 0);
+    advance_to_noon(&app, 1);
     let ada = app.person(app.tenant(), "ada", Role::Admin).await;
     let root = app.person(app.tenant(), "root", Role::SystemAdmin).await;
     sample(&app).await;
@@ -101,7 +131,13 @@ async fn days_are_counted_to_their_end_and_storage_is_forecast() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|day| (day["failed_sign_ins"].as_i64().unwrap(), day["sign_ins"].as_i64().unwrap(), day["people"].clone()))
+        .map(|day| {
+            (
+                day["failed_sign_ins"].as_i64().unwrap(),
+                day["sign_ins"].as_i64().unwrap(),
+                day["people"].clone(),
+            )
+        })
         .collect();
     assert_eq!(counted, [(1, 1, json!(2)), (1, 2, json!(null)), (0, 0, json!(2))]);
     // Three days of growth make a line.
@@ -114,8 +150,15 @@ async fn days_are_counted_to_their_end_and_storage_is_forecast() {
     let token = app.open_session(root.user_id, Role::SystemAdmin).await;
     let view = must(&app, &format!("{KPIS}?installation=true&days=30"), &token).await;
     let storage = &view["storage"];
-    assert_eq!(storage["bytes_per_day"].as_f64().map(f64::round), Some(1_000_000.0), "{view}");
+    assert_eq!(
+        storage["bytes_per_day"].as_f64().map(f64::round),
+        Some(1_000_000.0),
+        "{view}"
+    );
     assert_eq!(storage["disk_use"], json!(0.5));
     let today = app.clock_now().date_naive();
-    assert_eq!(storage["full_on"], json!((today + Duration::days(35)).to_string()));
+    assert_eq!(
+        storage["full_on"],
+        json!((today + Duration::days(35)).to_string())
+    );
 }

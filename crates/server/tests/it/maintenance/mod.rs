@@ -27,7 +27,10 @@ async fn start() -> (App, Sink) {
 
 /// To noon of a day some days on, when the maintenance of that day is due.
 fn advance_to_noon(app: &App, days: i64) {
-    let noon = (app.clock_now().date_naive() + Duration::days(days)).and_hms_opt(12, 0, 0).unwrap().and_utc();
+    let noon = (app.clock_now().date_naive() + Duration::days(days))
+        .and_hms_opt(12, 0, 0)
+        .unwrap()
+        .and_utc();
     app.advance(noon - app.clock_now());
 }
 

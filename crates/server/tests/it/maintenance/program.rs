@@ -9,7 +9,11 @@ use crate::backups::connect;
 use crate::up::{Up, folder, program};
 
 async fn text(conn: &mut PgConnection, query: &'static str) -> String {
-    let text: Option<String> = sqlx::query_scalar(query).fetch_optional(conn).await.unwrap().flatten();
+    let text: Option<String> = sqlx::query_scalar(query)
+        .fetch_optional(conn)
+        .await
+        .unwrap()
+        .flatten();
     text.unwrap_or_default()
 }
 
@@ -39,7 +43,11 @@ async fn a_killed_run_is_taken_up_by_the_next() {
     let began = Instant::now();
     let at_work = "select progress from monitoring.maintenance_tasks where state = 'running'";
     while !text(&mut conn, at_work).await.ends_with("monitoring.silences") {
-        assert!(began.elapsed() < Wait::from_secs(60), "{}", text(&mut conn, at_work).await);
+        assert!(
+            began.elapsed() < Wait::from_secs(60),
+            "{}",
+            text(&mut conn, at_work).await
+        );
         tokio::time::sleep(Wait::from_millis(20)).await;
     }
     let other = verb(&["run", "daily"]).output().unwrap();
@@ -66,10 +74,14 @@ async fn a_killed_run_is_taken_up_by_the_next() {
     }
     let list = verb(&["list"]).output().unwrap();
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    assert!(list.contains("broken off 1×") && list.contains("slow_queries"), "{list}");
+    assert!(
+        list.contains("broken off 1×") && list.contains("slow_queries"),
+        "{list}"
+    );
     let runs = "select string_agg(state || ' ' || interruptions, ',') from monitoring.maintenance_runs";
     assert_eq!(text(&mut conn, runs).await, "completed 1");
-    let counted = "select (counters -> 'queries')::text from monitoring.kpi_samples where counters is not null";
+    let counted =
+        "select (counters -> 'queries')::text from monitoring.kpi_samples where counters is not null";
     assert!(text(&mut conn, counted).await.parse::<i64>().is_ok());
     up.stop();
 }
