@@ -14,7 +14,7 @@ use sg_types::api::maintenance::{
 use crate::output::{self, Format, printable, time};
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Reports {
+pub(crate) enum Figures {
     /// Show the key figures of the last days.
     Kpis {
         /// Days that end with today (UTC), 1 to 400.
@@ -66,7 +66,7 @@ pub(crate) struct Whose {
     installation: bool,
 }
 
-impl Reports {
+impl Figures {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
             Self::Kpis { days, whose } => print_kpis(format, &client.kpis(days, whose.installation).await?),

@@ -221,7 +221,7 @@ async fn what_was_detected_is_compared_with_the_week_before() {
          from generate_series(1, 9) n;
          insert into threats.findings (finding_id, tenant_id, threat_id, agent_id, rule_id, rule_name, engine, severity, confidence, explanation, evidence,
             subject, fingerprint, first_seen_at, last_seen_at)
-         select gen_random_uuid(), i.tenant_id, i.threat_id, i.agent_id, 'r', 'Rule ”of‮ night', 'sigma', 'high', 0.5, 'x', '{{}}', '{{}}', i.threat_id::text,
+         select gen_random_uuid(), i.tenant_id, i.threat_id, i.agent_id, 'r', 'Rule ”of\u{202e} night', 'sigma', 'high', 0.5, 'x', '{{}}', '{{}}', i.threat_id::text,
             i.detected_at, i.detected_at
          from threats.incidents i",
         app.tenant(),
