@@ -3,6 +3,7 @@
 mod alerts;
 mod backups;
 mod channels;
+mod database_reviews;
 mod kpis;
 mod live;
 mod maintenance;
@@ -26,6 +27,7 @@ pub use channels::{
     find_channel, insert_channel, insert_route, list_channels, list_routes, lock_channel, update_channel,
     update_route,
 };
+pub use database_reviews::*;
 pub use kpis::{list_kpi_days, sample_installation, sample_tenants};
 pub use live::{
     AGENTS_CHANNEL, Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes, wake_agent,

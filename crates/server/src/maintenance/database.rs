@@ -121,6 +121,15 @@ pub(super) async fn renew_statistics(
             "Something holds them for long: look at pg_stat_activity, and run `secureguard maintenance run weekly` again.",
         );
     }
+    review_tables(work, &mut sections).await?;
+    Ok(TaskResult {
+        sections,
+        counters: None,
+    })
+}
+
+/// Dead rows that stay, and how far transaction numbers are used up.
+async fn review_tables(work: &Maintenance<'_>, sections: &mut Sections) -> anyhow::Result<()> {
     let mut tx = work.db.system("statistics").await?;
     for table in review_dead_rows(&mut tx).await? {
         sections.find(
@@ -143,10 +152,7 @@ pub(super) async fn renew_statistics(
     } else {
         sections.say(OPERATOR, words);
     }
-    Ok(TaskResult {
-        sections,
-        counters: None,
-    })
+    Ok(())
 }
 
 /// What a statement had been counted with, by its number.
@@ -189,6 +195,19 @@ pub(super) async fn review_slow_queries(db: &Db, tx: &mut SystemTx) -> anyhow::R
             mean(calls, time)
         ),
     );
+    name_statements(&mut sections, &recent);
+    let counters: Counted = figures
+        .iter()
+        .map(|one| (one.query_id.to_string(), (one.calls, one.milliseconds)))
+        .collect();
+    Ok(TaskResult {
+        sections,
+        counters: Some(serde_json::to_value(counters)?),
+    })
+}
+
+/// The statements that took longest together, and those that are slow each time.
+fn name_statements(sections: &mut Sections, recent: &[(i64, f64, &StatementFigures)]) {
     for (calls, time, one) in recent.iter().take(NAMED) {
         sections.say(
             OPERATOR,
@@ -216,14 +235,6 @@ pub(super) async fn review_slow_queries(db: &Db, tx: &mut SystemTx) -> anyhow::R
             "See whether the disk keeps up and whether statistics are fresh; report a statement of the product that stays slow.",
         );
     }
-    let counters: Counted = figures
-        .iter()
-        .map(|one| (one.query_id.to_string(), (one.calls, one.milliseconds)))
-        .collect();
-    Ok(TaskResult {
-        sections,
-        counters: Some(serde_json::to_value(counters)?),
-    })
 }
 
 /// Runs and milliseconds since the last time; all of them where PostgreSQL began to count anew.

@@ -160,6 +160,12 @@ pub(super) async fn review_threats(tx: &mut SystemTx, window: Window) -> anyhow:
             plural(new, "incident was", "incidents were")
         ),
     );
+    review_rules(tx, window, &mut sections).await?;
+    Ok(sections)
+}
+
+/// Rules that suddenly match, those that are mostly wrong, and incidents that wait.
+async fn review_rules(tx: &mut SystemTx, window: Window, sections: &mut Sections) -> anyhow::Result<()> {
     for one in db::review_surges(tx, window).await? {
         sections.find(
             one.tenant_id,
@@ -195,7 +201,7 @@ pub(super) async fn review_threats(tx: &mut SystemTx, window: Window) -> anyhow:
             "Assign them to somebody, or close them.",
         );
     }
-    Ok(sections)
+    Ok(())
 }
 
 /// How people stand with the password policy.
@@ -328,6 +334,12 @@ pub(super) async fn review_audit(tx: &mut SystemTx, window: Window) -> anyhow::R
             "See in the audit log what they wanted: a role that lacks something, a program with an old key, or somebody who tries doors.",
         );
     }
+    review_chains(tx, window, &mut sections).await?;
+    Ok(sections)
+}
+
+/// Whether the chains hold and are signed.
+async fn review_chains(tx: &mut SystemTx, window: Window, sections: &mut Sections) -> anyhow::Result<()> {
     for head in list_heads(tx, None).await? {
         let forks = count_forks(tx, head.tenant_id).await?;
         if forks > 0 {
@@ -349,7 +361,7 @@ pub(super) async fn review_audit(tx: &mut SystemTx, window: Window) -> anyhow::R
             );
         }
     }
-    Ok(sections)
+    Ok(())
 }
 
 fn group(counts: Vec<TenantCount>) -> BTreeMap<TenantId, Vec<TenantCount>> {
