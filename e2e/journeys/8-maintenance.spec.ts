@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import { expectAccessible } from "../support/axe";
 import { Program } from "../support/process";
-import { runSql } from "../support/sql";
+import { runSqlAsSuperuser } from "../support/sql";
 import { expect, test } from "../support/test";
 
 const SHOTS = join(import.meta.dirname, "../screenshots");
@@ -29,6 +29,8 @@ insert into monitoring.kpi_samples (tenant_id, day, measured_at, sign_ins, faile
 select t.tenant_id, current_date - n, now(), 40 + n % 7, (n * 7) % 11, n % 3, 4, n % 3, 12, 12 - n % 2,
   120000, 80000 + 4000 * (n % 5), 20 + n % 9, 97, 900000 + n, 60000 + 3000 * n, 900000000 - 9000000::bigint * n, 60000000000, 100000000000
 from users.tenants t, generate_series(1, 30) n on conflict do nothing;
+update monitoring.kpi_samples set database_bytes = 900000000, disk_used_bytes = 84500000000, disk_total_bytes = 100000000000, people = 12, compliant_people = 12
+where day = current_date;
 insert into monitoring.reports (report_id, tenant_id, kind, from_at, to_at, created_at, finished_at, content)
 select gen_random_uuid(), t.tenant_id, 'kpis', date_trunc('week', now()) - interval '7 days', date_trunc('week', now()), now(), now(),
   '{"week": {"sign_ins": 70, "failed_sign_ins": 7, "failed_sign_in_rate": 0.1, "lockouts": 1, "password_compliance": 0.9, "closed_incidents": 8,
@@ -73,7 +75,7 @@ test("an administrator follows the figures, runs maintenance, reads its report a
   });
 
   await test.step("the figures as tiles and lines, of the tenant and of the installation", async () => {
-    runSql(stack, HISTORY);
+    runSqlAsSuperuser(stack, HISTORY);
     await page.goto("/monitoring/kpis");
     await expect(page.getByRole("img", { name: /^Failed sign-ins\./ })).toBeVisible();
     await expect(page.getByText("Average query")).toHaveCount(0);
