@@ -11,6 +11,18 @@ export function runSql(stack: Stack, statement: string): string {
   });
 }
 
+/** As the superuser, for tables that not even an administrator writes. */
+export function runSqlAsSuperuser(stack: Stack, statement: string): string {
+  const data = join(stack.dir, "data");
+  const read = (name: string) => readFileSync(join(data, "secrets", name), "utf8").trim();
+  const settings = { PGUSER: "postgres", PGPASSWORD: read("postgres-superuser"), PGDATABASE: "secureguard" };
+  const [socket] = read("socket").split("\n");
+  return execFileSync(psql(), ["-h", socket ?? "", "-v", "ON_ERROR_STOP=1", "-qAtc", statement], {
+    encoding: "utf8",
+    env: { ...process.env, ...settings },
+  });
+}
+
 function psql(): string {
   if (process.env.PG_BIN) return join(process.env.PG_BIN, "psql");
   const all = "/usr/lib/postgresql";

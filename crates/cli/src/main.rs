@@ -7,6 +7,7 @@ mod login;
 mod monitoring;
 mod output;
 mod profile;
+mod reports;
 mod roles;
 mod rules;
 mod rules_import;

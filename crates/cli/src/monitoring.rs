@@ -13,6 +13,7 @@ use sg_types::{
 };
 
 use crate::output::{self, Format, optional, printable, time};
+use crate::reports::Figures;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Monitoring {
@@ -36,6 +37,8 @@ pub(crate) enum Monitoring {
     },
     /// Send a test message to a channel, by its name or id.
     Test { channel: String },
+    #[command(flatten)]
+    Figures(Figures),
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,6 +138,7 @@ impl Monitoring {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
             Self::Channels(command) => command.run(client, format).await,
+            Self::Figures(command) => command.run(client, format).await,
             Self::Routes(command) => command.run(client, format).await,
             Self::Silences(command) => command.run(client, format).await,
             Self::Notifications { waiting, limit } => {

@@ -3,6 +3,7 @@
 mod accounts;
 mod commands;
 mod error;
+mod maintenance;
 mod notifications;
 mod operations;
 mod rules;

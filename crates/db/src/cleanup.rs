@@ -103,6 +103,22 @@ pub const CLEANUPS: &[Cleanup] = &[
             select b.run_id from monitoring.backups b where b.finished_at < $1::timestamptz - interval '400 days' limit $2)",
     },
     Cleanup {
+        name: "kpi_samples",
+        statement: "delete from monitoring.kpi_samples where (tenant_id, day) in (
+            select s.tenant_id, s.day from monitoring.kpi_samples s where s.day < ($1::timestamptz at time zone 'UTC')::date - 400 limit $2)",
+    },
+    // Tasks go with their run.
+    Cleanup {
+        name: "maintenance_runs",
+        statement: "delete from monitoring.maintenance_runs where run_id in (
+            select r.run_id from monitoring.maintenance_runs r where r.finished_at < $1::timestamptz - interval '400 days' limit $2)",
+    },
+    Cleanup {
+        name: "reports",
+        statement: "delete from monitoring.reports where report_id in (
+            select p.report_id from monitoring.reports p where p.created_at < $1::timestamptz - interval '400 days' limit $2)",
+    },
+    Cleanup {
         name: "outgoing_mail",
         statement: "delete from users.outgoing_mail where mail_id in (
             select m.mail_id from users.outgoing_mail m

@@ -5,12 +5,18 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use crate::DbError;
 
 /// The version that brings an index, its name and its definition.
-const OF_LARGE_TABLES: [(i64, &str, &str); 1] = [
+const OF_LARGE_TABLES: [(i64, &str, &str); 2] = [
     // How many incidents of an endpoint are open is asked for each one that is listed.
     (
         30,
         "threats.idx_threats_open_by_agent",
         "idx_threats_open_by_agent on threats.incidents (tenant_id, agent_id) where status in ('new', 'investigating')",
+    ),
+    // How incidents were closed is counted for each day.
+    (
+        52,
+        "threats.incidents_tenant_id_resolved_at_idx",
+        "incidents_tenant_id_resolved_at_idx on threats.incidents (tenant_id, resolved_at) where resolved_at is not null",
     ),
 ];
 

@@ -20,6 +20,7 @@ pub mod monitoring;
 mod pool;
 mod provision;
 mod restored;
+mod statements;
 pub mod threats;
 mod tx;
 pub mod users;
@@ -32,4 +33,5 @@ pub use migrate::{AdoptedRow, MigrationReport, RoleVerifiers, migrate, migration
 pub use pool::{Db, DbConfig, PoolUse, RoleCheck};
 pub use provision::create_database;
 pub use restored::{RestoredFigures, count_restored_audit_events, examine_restored};
+pub use statements::{StatementFigures, StatementTotals};
 pub use tx::{ReadTx, Reads, SystemTx, WriteTx, Writes};

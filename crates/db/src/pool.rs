@@ -65,8 +65,8 @@ pub struct RoleCheck {
 /// The database as the server sees it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
-    app: PgPool,
-    system: PgPool,
+    pub(crate) app: PgPool,
+    pub(crate) system: PgPool,
 }
 
 impl Db {

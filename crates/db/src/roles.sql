@@ -101,3 +101,20 @@ exception
         raise notice 'not a superuser: sg_backup cannot make physical backups';
 end
 $$;
+
+-- What statements take, by their shape and without the values in them: where PostgreSQL has loaded the module that counts it. A role reads its own statements only.
+do $$
+begin
+    if not current_setting('shared_preload_libraries') ~ '\mpg_stat_statements\M' then
+        return;
+    end if;
+    if not exists (select 1 from pg_extension where extname = 'pg_stat_statements') then
+        create extension pg_stat_statements schema public;
+    end if;
+    revoke all on public.pg_stat_statements, public.pg_stat_statements_info from public;
+    grant select on public.pg_stat_statements to sg_app, sg_system;
+exception
+    when insufficient_privilege or undefined_file or undefined_table then
+        raise notice 'pg_stat_statements is not to be had: the average time of queries and slow ones are not known';
+end
+$$;

@@ -40,6 +40,16 @@ impl Binaries {
     pub fn command(&self, program: &str) -> Command {
         command_in(&self.bin_dir, program)
     }
+
+    /// Whether a module that PostgreSQL can load, such as `pg_stat_statements`, was installed beside the programs. PostgreSQL does not start with one that is missing.
+    pub fn has_module(&self, name: &str) -> bool {
+        let lib = self.bin_dir.parent().map(|dir| dir.join("lib"));
+        lib.is_some_and(|lib| {
+            [lib.clone(), lib.join("postgresql")]
+                .iter()
+                .any(|dir| dir.join(format!("{name}.so")).exists())
+        })
+    }
 }
 
 /// Where to look, and for what.

@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod listen;
 pub mod logging;
 pub mod mail;
+pub mod maintenance;
 pub mod metrics;
 pub mod monitoring;
 pub mod passwords;

@@ -1,6 +1,7 @@
 //! `secureguard`: the server.
 
 mod backup_verbs;
+mod maintenance_verbs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +74,11 @@ enum Command {
     Backup {
         #[command(subcommand)]
         command: backup_verbs::Backup,
+    },
+    /// Do regular maintenance by hand, and see what was done.
+    Maintenance {
+        #[command(subcommand)]
+        command: maintenance_verbs::Maintenance,
     },
     /// Restore a backup into a new data directory.
     Restore(backup_verbs::RestoreArguments),
@@ -310,6 +316,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Approver { command } => run_approver(file, command)?,
         Command::Audit { command } => return run_audit(file, command),
         Command::Backup { command } => return backup_verbs::run(file, command),
+        Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
         Command::Admin {
             command: Admin::ExportTenant { slug, file, data_dir },

@@ -88,8 +88,46 @@ fn describe() {
         "sg_audit_forks_count",
         "Chains that were found changed at the last start."
     );
+    describe_kpis();
     metrics::describe_counter!(
         "sg_postgres_restarts_total",
         "Restarts of the database that `up` keeps."
     );
+}
+
+fn describe_kpis() {
+    for (name, words) in [
+        (
+            "sg_kpi_failed_sign_ins_ratio",
+            "Share of today's attempts to sign in that failed.",
+        ),
+        ("sg_kpi_lockouts_count", "Accounts that were locked today."),
+        (
+            "sg_kpi_password_compliance_ratio",
+            "Share of people whose password is as the policy asks.",
+        ),
+        (
+            "sg_kpi_detection_accuracy_ratio",
+            "Share of today's closed incidents that was no false positive.",
+        ),
+        (
+            "sg_kpi_query_mean_seconds",
+            "Average time of today's statements of requests.",
+        ),
+        (
+            "sg_kpi_connections_ratio",
+            "Most of today's connections to PostgreSQL, of those that there may be.",
+        ),
+        (
+            "sg_kpi_index_use_ratio",
+            "Share of the rows read today that an index led to.",
+        ),
+        ("sg_kpi_database_bytes", "Bytes of the database."),
+        (
+            "sg_kpi_database_growth_bytes",
+            "Bytes that the database grows each day, over the last 30.",
+        ),
+    ] {
+        metrics::describe_gauge!(name, words);
+    }
 }

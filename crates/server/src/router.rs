@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
-use crate::{AppState, agents, audit, backup, console, health, monitoring, response, threats, users};
+use crate::{
+    AppState, agents, audit, backup, console, health, maintenance, monitoring, response, threats, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -56,6 +58,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(monitoring::routes())
         .merge(monitoring::alert_routes())
         .merge(backup::routes())
+        .merge(maintenance::routes())
         .merge(monitoring::notification_routes())
         .merge(agents::protocol_routes())
         .merge(response::protocol_routes())

@@ -67,6 +67,10 @@ define_ids! {
     AlertRuleId;
     /// A backup, verification or drill (`monitoring.backups.run_id`).
     BackupRunId;
+    /// A run of regular maintenance (`monitoring.maintenance_runs.run_id`).
+    MaintenanceRunId;
+    /// A report on maintenance or on a week's figures (`monitoring.reports.report_id`).
+    ReportId;
     /// An alert (`monitoring.alerts.alert_id`).
     AlertId;
     /// Where people are told of incidents and alerts (`monitoring.channels.channel_id`).

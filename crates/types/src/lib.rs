@@ -19,8 +19,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::CommandState;
 pub use ids::{
     AgentId, AlertId, AlertRuleId, BackupRunId, ChannelId, CommandId, EventId, ExceptionId, FactorId,
-    FindingId, HoldId, Ids, KeyId, NotificationId, ProviderId, RecordId, RouteId, SessionId, SilenceId,
-    TenantId, ThreatId, TimeOrderedIds, UserId,
+    FindingId, HoldId, Ids, KeyId, MaintenanceRunId, NotificationId, ProviderId, RecordId, ReportId, RouteId,
+    SessionId, SilenceId, TenantId, ThreatId, TimeOrderedIds, UserId,
 };
 pub use incident::{IncidentStatus, InvalidTransition};
 pub use permission::{Permission, Role, RoleName, Scope};

@@ -621,6 +621,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitoring/kpis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the key figures of each day. */
+        get: operations["show_kpis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists maintenance runs of the installation with their tasks. Needs `tenants_manage` too. */
+        get: operations["list_maintenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitoring/notifications": {
         parameters: {
             query?: never;
@@ -647,6 +681,58 @@ export interface paths {
         };
         /** Shows the state of the tenant at one glance. */
         get: operations["show_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/report-subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows which reports the caller gets by mail. */
+        get: operations["list_report_subscriptions"];
+        /** Chooses when the caller gets a kind of report by mail. */
+        put: operations["put_report_subscription"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists reports on maintenance and on the figures of a week. */
+        get: operations["list_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitoring/reports/{report_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a report. */
+        get: operations["show_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3591,6 +3677,126 @@ export interface components {
          * @enum {string}
          */
         KeyScope: "enrol" | "api" | "scim";
+        /** @description The figures of one day (UTC). */
+        KpiDay: {
+            /**
+             * Format: int32
+             * @description Those of them whose password is not older than the policy allows, and who owe no change.
+             */
+            compliant_people?: number | null;
+            /**
+             * Format: int64
+             * @description Incidents that were closed as resolved.
+             */
+            confirmed_incidents: number;
+            /**
+             * Format: date
+             * @description The day.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Those of them that failed.
+             */
+            failed_sign_ins: number;
+            /**
+             * Format: int64
+             * @description Incidents that were closed as false positives.
+             */
+            false_incidents: number;
+            /**
+             * Format: int64
+             * @description Accounts that were locked after wrong passwords.
+             */
+            lockouts: number;
+            /**
+             * Format: int32
+             * @description Active people; null when nobody looked on that day.
+             */
+            people?: number | null;
+            /**
+             * Format: int64
+             * @description Attempts to sign in, whatever came of them. A right password that a second step follows is not counted by itself.
+             */
+            sign_ins: number;
+            system?: components["schemas"]["SystemDay"] | null;
+        };
+        /** @description Figures over several days. */
+        KpiTotal: {
+            /**
+             * Format: int64
+             * @description Closed incidents, whatever as.
+             */
+            closed_incidents: number;
+            /**
+             * Format: int32
+             * @description Most connections that were open at once.
+             */
+            connections?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the database on the last day.
+             */
+            database_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Share of them that was no false positive, 0 to 1; null when none was closed.
+             */
+            detection_accuracy?: number | null;
+            /**
+             * Format: double
+             * @description Their share, 0 to 1; null without attempts.
+             */
+            failed_sign_in_rate?: number | null;
+            /**
+             * Format: int64
+             * @description Those that failed.
+             */
+            failed_sign_ins: number;
+            /**
+             * Format: double
+             * @description Share of the rows read that an index led to, 0 to 1.
+             */
+            index_use?: number | null;
+            /**
+             * Format: int64
+             * @description Locked accounts.
+             */
+            lockouts: number;
+            /**
+             * Format: int32
+             * @description Connections that there may be.
+             */
+            max_connections?: number | null;
+            /**
+             * Format: double
+             * @description Share of people whose password is as the policy asks, 0 to 1, on the last day that is known.
+             */
+            password_compliance?: number | null;
+            /**
+             * Format: double
+             * @description Milliseconds that a statement of a request took on average.
+             */
+            query_milliseconds?: number | null;
+            /**
+             * Format: int64
+             * @description Attempts to sign in.
+             */
+            sign_ins: number;
+        };
+        /** @description `GET /api/v1/monitoring/kpis`: the figures of each day, oldest first. */
+        KpiView: {
+            /** @description The days that were asked for, as far as there are figures; the last one grows until it is over. */
+            days: components["schemas"]["KpiDay"][];
+            /**
+             * Format: date-time
+             * @description When the newest figures were measured; null before the first time.
+             */
+            measured_at?: string | null;
+            storage?: components["schemas"]["StorageForecast"] | null;
+            /** @description All of these days together. */
+            total: components["schemas"]["KpiTotal"];
+        };
         /** @description A directory that speaks LDAP. */
         LdapSettings: {
             /** @description Where people are searched. */
@@ -3694,6 +3900,93 @@ export interface components {
          * @enum {string}
          */
         Liveness: "online" | "stale" | "offline";
+        /**
+         * @description How often maintenance is done.
+         * @enum {string}
+         */
+        MaintenancePeriod: "daily" | "weekly" | "monthly";
+        /**
+         * Format: uuid
+         * @description A run of regular maintenance (`monitoring.maintenance_runs.run_id`).
+         */
+        MaintenanceRunId: string;
+        /** @description A run of maintenance. */
+        MaintenanceRunView: {
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Begin of what it looks at.
+             */
+            from_at: string;
+            /**
+             * Format: int32
+             * @description How often the process that did it ended in the middle and another went on.
+             */
+            interruptions: number;
+            /** @description Whether somebody started it by `secureguard maintenance run`. */
+            is_by_hand: boolean;
+            /** @description The machine that did it, the last one where several did. */
+            node: string;
+            /** @description Which tasks it has. */
+            period: components["schemas"]["MaintenancePeriod"];
+            report_id?: components["schemas"]["ReportId"] | null;
+            /** @description Its id. */
+            run_id: components["schemas"]["MaintenanceRunId"];
+            /**
+             * Format: date-time
+             * @description Begin.
+             */
+            started_at: string;
+            /** @description How it stands. */
+            state: components["schemas"]["MaintenanceState"];
+            /** @description Its tasks, in their order. */
+            tasks: components["schemas"]["MaintenanceTaskView"][];
+            /**
+             * Format: date-time
+             * @description End of what it looks at.
+             */
+            to_at: string;
+        };
+        /**
+         * @description How a run or task stands.
+         * @enum {string}
+         */
+        MaintenanceState: "waiting" | "running" | "completed" | "failed";
+        /**
+         * @description One thing that maintenance does, in the words of the documented procedures.
+         * @enum {string}
+         */
+        MaintenanceTask: "failed_sign_ins" | "lockout_patterns" | "backup_completion" | "statistics" | "slow_queries" | "threat_patterns" | "policy_compliance" | "index_usage" | "audit_review";
+        /** @description A task of a run. */
+        MaintenanceTaskView: {
+            /**
+             * Format: int32
+             * @description Things to do that it has found, in all tenants.
+             */
+            finding_count: number;
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            finished_at?: string | null;
+            /** @description Why it failed. */
+            problem?: string | null;
+            /** @description What is at work at the moment, such as `12 of 90 tables`. */
+            progress?: string | null;
+            /**
+             * Format: date-time
+             * @description Begin.
+             */
+            started_at?: string | null;
+            /** @description How it stands. */
+            state: components["schemas"]["MaintenanceState"];
+            /** @description What is done. */
+            task: components["schemas"]["MaintenanceTask"];
+        };
         /** @description Access to this tenant for somebody whose home is another. */
         MembershipView: {
             /**
@@ -4626,6 +4919,52 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_MaintenanceRunView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description End.
+                 */
+                finished_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Begin of what it looks at.
+                 */
+                from_at: string;
+                /**
+                 * Format: int32
+                 * @description How often the process that did it ended in the middle and another went on.
+                 */
+                interruptions: number;
+                /** @description Whether somebody started it by `secureguard maintenance run`. */
+                is_by_hand: boolean;
+                /** @description The machine that did it, the last one where several did. */
+                node: string;
+                /** @description Which tasks it has. */
+                period: components["schemas"]["MaintenancePeriod"];
+                report_id?: components["schemas"]["ReportId"] | null;
+                /** @description Its id. */
+                run_id: components["schemas"]["MaintenanceRunId"];
+                /**
+                 * Format: date-time
+                 * @description Begin.
+                 */
+                started_at: string;
+                /** @description How it stands. */
+                state: components["schemas"]["MaintenanceState"];
+                /** @description Its tasks, in their order. */
+                tasks: components["schemas"]["MaintenanceTaskView"][];
+                /**
+                 * Format: date-time
+                 * @description End of what it looks at.
+                 */
+                to_at: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_MembershipView: {
             /** @description The rows. */
             items: {
@@ -4819,6 +5158,38 @@ export interface components {
                 tenant_id: components["schemas"]["TenantId"];
                 /** @description The tenant's name. */
                 tenant_name: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ReportSummary: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was begun.
+                 */
+                created_at: string;
+                /**
+                 * Format: int32
+                 * @description Things to do that are in it.
+                 */
+                finding_count: number;
+                /**
+                 * Format: date-time
+                 * @description Begin of what it is about.
+                 */
+                from_at: string;
+                /** @description What it is about. */
+                kind: components["schemas"]["ReportKind"];
+                /** @description Its id. */
+                report_id: components["schemas"]["ReportId"];
+                /**
+                 * Format: date-time
+                 * @description End of what it is about.
+                 */
+                to_at: string;
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -5610,6 +5981,96 @@ export interface components {
             /** @description What the mailed link carries behind its `#`: `sgp_…`. */
             token: string;
         };
+        /** @description What is in a report: sections of maintenance, or the figures of two weeks. */
+        ReportContent: {
+            /** @description What has to be said of the run itself, such as that it was interrupted. */
+            notes?: string[];
+            /** @description One for each task that has something to say. */
+            sections?: components["schemas"]["ReportSection"][];
+            week?: components["schemas"]["KpiTotal"] | null;
+            week_before?: components["schemas"]["KpiTotal"] | null;
+        };
+        /** @description Something to do. */
+        ReportFinding: {
+            /** @description What to do about it. */
+            advice: string;
+            /** @description What was found. */
+            words: string;
+        };
+        /**
+         * Format: uuid
+         * @description A report on maintenance or on a week's figures (`monitoring.reports.report_id`).
+         */
+        ReportId: string;
+        /**
+         * @description What a report is about.
+         * @enum {string}
+         */
+        ReportKind: "daily" | "weekly" | "monthly" | "kpis";
+        /**
+         * @description When a report is mailed.
+         * @enum {string}
+         */
+        ReportMode: "always" | "findings" | "never";
+        /** @description What one task has to say. */
+        ReportSection: {
+            /** @description What is to be done. */
+            findings: components["schemas"]["ReportFinding"][];
+            /** @description The task. */
+            task: components["schemas"]["MaintenanceTask"];
+            /** @description What is so. */
+            words: string[];
+        };
+        /** @description Whether one kind of report is mailed. */
+        ReportSubscription: {
+            /** @description The kind. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description When it is mailed. */
+            mode: components["schemas"]["ReportMode"];
+            /** @description The installation's instead of the tenant's; needs `tenants_manage`. */
+            of_installation: boolean;
+        };
+        /** @description Which reports the caller wants by mail. */
+        ReportSubscriptions: {
+            /** @description Where the mails go: the caller's address. */
+            email: string;
+            /** @description Whether this server sends mail at all. */
+            is_mail_on: boolean;
+            /** @description One for each kind of report that the caller may read. */
+            items: components["schemas"]["ReportSubscription"][];
+        };
+        /** @description A report in a list. */
+        ReportSummary: {
+            /**
+             * Format: date-time
+             * @description When it was begun.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description Things to do that are in it.
+             */
+            finding_count: number;
+            /**
+             * Format: date-time
+             * @description Begin of what it is about.
+             */
+            from_at: string;
+            /** @description What it is about. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description Its id. */
+            report_id: components["schemas"]["ReportId"];
+            /**
+             * Format: date-time
+             * @description End of what it is about.
+             */
+            to_at: string;
+        };
+        /** @description A report. */
+        ReportView: components["schemas"]["ReportSummary"] & {
+            /** @description What is in it. */
+            content: components["schemas"]["ReportContent"];
+        };
         /** @description Asks for a command. */
         RequestCommand: {
             /** @description With what; see docs/response.md for each kind. */
@@ -6377,6 +6838,39 @@ export interface components {
             /** @description Only tell what would be done. */
             is_dry_run?: boolean;
         };
+        /** @description How the database grows, by a straight line through the last days (least squares). */
+        StorageForecast: {
+            /**
+             * Format: double
+             * @description Bytes more each day; negative when it shrinks.
+             */
+            bytes_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the database.
+             */
+            database_bytes: number;
+            /**
+             * Format: int64
+             * @description Days that the line goes through; a forecast takes three.
+             */
+            days: number;
+            /**
+             * Format: double
+             * @description How full the disk is, 0 to 1; null where the database is not on the server's own.
+             */
+            disk_use?: number | null;
+            /**
+             * Format: date
+             * @description When the disk is 85 % full if it goes on like this; null when it does not within ten years.
+             */
+            full_on?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes in 30 days.
+             */
+            in_30_days?: number | null;
+        };
         /** @description What a finding is about. Findings about one subject become one incident. */
         Subject: (components["schemas"]["FileSubject"] & {
             /** @enum {string} */
@@ -6544,6 +7038,49 @@ export interface components {
          * @enum {string}
          */
         SyslogFormat: "json" | "cef";
+        /** @description How the installation ran on one day. */
+        SystemDay: {
+            /**
+             * Format: int32
+             * @description Most connections that were open at once when it was looked.
+             */
+            connections?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the database.
+             */
+            database_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the disk.
+             */
+            disk_total_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the disk that are used, where the database is on the server's own.
+             */
+            disk_used_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Share of the rows read that an index led to, 0 to 1.
+             */
+            index_use?: number | null;
+            /**
+             * Format: int32
+             * @description Connections that there may be.
+             */
+            max_connections?: number | null;
+            /**
+             * Format: int64
+             * @description Statements of requests; null where PostgreSQL does not count them.
+             */
+            queries?: number | null;
+            /**
+             * Format: double
+             * @description Milliseconds that one of them took on average.
+             */
+            query_milliseconds?: number | null;
+        };
         /** @description One active source of events. */
         TelemetrySource: {
             /** @description What it tells: `process`, `file`. */
@@ -8423,6 +8960,74 @@ export interface operations {
             };
         };
     };
+    show_kpis: {
+        parameters: {
+            query?: {
+                /** @description Days that end with today (UTC), 1–400; 30 when absent. */
+                days?: number;
+                /** @description `true`: those of the installation instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures, the oldest day first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KpiView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_maintenance: {
+        parameters: {
+            query?: {
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Runs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MaintenanceRunView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_notifications: {
         parameters: {
             query?: {
@@ -8481,6 +9086,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_report_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One entry for each kind that the caller may read. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSubscriptions"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_report_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportSubscription"];
+            };
+        };
+        responses: {
+            /** @description What the caller gets from then on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSubscriptions"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reports: {
+        parameters: {
+            query?: {
+                /** @description Kinds, separated by commas: `daily`, `weekly`, `monthly`, `kpis`. */
+                kind?: string;
+                /** @description `true`: those of the installation instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+                /** @description Rows at most, 1–500; 50 when absent. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Reports, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReportSummary"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_report: {
+        parameters: {
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
+            header?: never;
+            path: {
+                report_id: components["schemas"]["ReportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
                 };
             };
             /** @description Refused. */

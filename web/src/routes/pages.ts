@@ -121,6 +121,30 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./monitoring/AlertList.svelte"),
   },
   {
+    pattern: "/monitoring/kpis",
+    title: "Key figures",
+    permission: "alerts_read",
+    load: () => import("./monitoring/KeyFigures.svelte"),
+  },
+  {
+    pattern: "/monitoring/reports",
+    title: "Reports",
+    permission: "alerts_read",
+    load: () => import("./monitoring/ReportList.svelte"),
+  },
+  {
+    pattern: "/monitoring/reports/:reportId",
+    title: "Report",
+    permission: "alerts_read",
+    load: () => import("./monitoring/ReportPage.svelte"),
+  },
+  {
+    pattern: "/monitoring/maintenance",
+    title: "Maintenance",
+    permission: "tenants_manage",
+    load: () => import("./monitoring/Maintenance.svelte"),
+  },
+  {
     pattern: "/monitoring/backups",
     title: "Backups",
     permission: "tenants_manage",
@@ -164,6 +188,8 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/agents/commands", label: "Commands", icon: "terminal", permission: "commands_read" },
       { href: "/threats/rules", label: "Rules", icon: "rule", permission: "rules_read" },
       { href: "/threats/exceptions", label: "Exceptions", icon: "mute", permission: "rules_read" },
+      { href: "/monitoring/kpis", label: "Key figures", icon: "overview", permission: "alerts_read" },
+      { href: "/monitoring/reports", label: "Reports", icon: "audit", permission: "alerts_read" },
       {
         href: "/monitoring/notifications",
         label: "Notifications",
@@ -193,6 +219,12 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
       { href: "/users/providers", label: "Identity providers", icon: "key", permission: "providers_manage" },
       { href: "/monitoring/channels", label: "Channels", icon: "bell", permission: "alerts_read" },
       { href: "/users/tenants", label: "Tenants", icon: "tenant", permission: "tenants_manage" },
+      {
+        href: "/monitoring/maintenance",
+        label: "Maintenance",
+        icon: "check",
+        permission: "tenants_manage",
+      },
       { href: "/monitoring/backups", label: "Backups", icon: "database", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],

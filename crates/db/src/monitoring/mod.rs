@@ -3,9 +3,14 @@
 mod alerts;
 mod backups;
 mod channels;
+mod database_reviews;
+mod kpis;
 mod live;
+mod maintenance;
 mod notifications;
 mod overview;
+mod reports;
+mod reviews;
 mod silences;
 
 pub use alerts::{
@@ -22,8 +27,16 @@ pub use channels::{
     find_channel, insert_channel, insert_route, list_channels, list_routes, lock_channel, update_channel,
     update_route,
 };
+pub use database_reviews::*;
+pub use kpis::{list_kpi_days, sample_installation, sample_tenants};
 pub use live::{
     AGENTS_CHANNEL, Change, LIVE_CHANNEL, Notice, announce, announce_metrics, find_changes, wake_agent,
+};
+pub use maintenance::{
+    NewMaintenanceRun, TaskOutcome, find_last_maintenance, find_maintenance_run, find_task_counters,
+    finish_maintenance_run, finish_maintenance_task, insert_maintenance_run, installed_at,
+    list_maintenance_runs, list_unfinished_maintenance, note_maintenance_progress, start_maintenance_task,
+    take_up_maintenance_run,
 };
 pub use notifications::{
     AlertNews, Claim, ClaimedNotification, Content, Delivered, DigestNews, IncidentSummary,
@@ -32,4 +45,9 @@ pub use notifications::{
 };
 pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use overview::read_overview;
+pub use reports::{
+    REPORT_MAIL, TenantSection, add_report_sections, find_report, find_report_for_mail,
+    list_report_subscriptions, list_reports, make_week_reports, publish_reports, save_report_subscription,
+};
+pub use reviews::*;
 pub use silences::{end_silence, find_silence, insert_silence, list_silences};

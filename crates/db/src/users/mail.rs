@@ -42,6 +42,8 @@ pub struct ClaimedMail {
     pub user_id: UserId,
     /// Which message it is.
     pub kind: String,
+    /// What else its text is made from.
+    pub parameters: serde_json::Value,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When it is no use any more.
@@ -150,7 +152,7 @@ pub async fn claim_mail(tx: &mut SystemTx, at: DateTime<Utc>) -> Result<Option<C
             next_attempt_at = $1 + make_interval(secs => least($2 * 2 ^ least(m.attempts, 20), $3))
          from due, users.users u
          where m.mail_id = due.mail_id and u.tenant_id = m.tenant_id and u.user_id = m.user_id
-         returning m.mail_id, m.tenant_id, m.user_id, m.kind, m.created_at, m.expires_at, m.attempts, u.email, u.username, u.full_name,
+         returning m.mail_id, m.tenant_id, m.user_id, m.kind, m.parameters, m.created_at, m.expires_at, m.attempts, u.email, u.username, u.full_name,
             u.is_active",
     )
     .bind(at)
@@ -164,6 +166,7 @@ pub async fn claim_mail(tx: &mut SystemTx, at: DateTime<Utc>) -> Result<Option<C
         tenant_id: row.try_get::<Uuid, _>("tenant_id")?.into(),
         user_id: row.try_get::<Uuid, _>("user_id")?.into(),
         kind: row.try_get("kind")?,
+        parameters: row.try_get("parameters")?,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
         attempts: row.try_get("attempts")?,

@@ -225,6 +225,7 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
             "agents.legal_holds true",
             "monitoring.alert_rules true",
             "monitoring.channels true",
+            "monitoring.report_subscriptions true",
             "monitoring.routes true",
             "monitoring.silences true",
             "threats.exceptions true",

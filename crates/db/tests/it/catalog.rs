@@ -75,6 +75,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "a trigger that queues what nobody may queue by hand",
     ),
     (
+        "monitoring.analyze_table",
+        &["sg_system"],
+        "only a table's owner renews its statistics",
+    ),
+    (
         "monitoring.create_default_rules",
         &[],
         "writes the rules of a tenant that nobody works in yet",

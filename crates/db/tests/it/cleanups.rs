@@ -120,6 +120,19 @@ async fn each_kind_removes_what_is_past_its_time_and_nothing_twice() -> anyhow::
             select gen_random_uuid(), '{a}', 'drill', 'completed', 'old', now() - d, now() - d
             from (values (interval '401 days'), ('399 days')) v (d)"), 1,
             "select count(*) - 1 from monitoring.backups where node = 'old'".to_owned()),
+        ("kpi_samples", format!("insert into monitoring.kpi_samples (tenant_id, day, measured_at, sign_ins, failed_sign_ins, lockouts, confirmed_incidents,
+            false_incidents)
+            select '{a}', (now() at time zone 'UTC')::date - d, now(), 0, 0, 0, 0, 0 from (values (402), (401), (400)) v (d)"), 2,
+            format!("select count(*) - 1 from monitoring.kpi_samples where tenant_id = '{a}' and day < (now() at time zone 'UTC')::date")),
+        ("maintenance_runs", format!("insert into monitoring.maintenance_runs (run_id, tenant_id, period, state, node, is_by_hand, from_at, to_at, started_at,
+            finished_at)
+            select gen_random_uuid(), '{a}', 'daily', 'completed', 'old', false, now() - d, now() - d, now() - d, now() - d
+            from (values (interval '401 days'), ('399 days')) v (d)"), 1,
+            "select count(*) - 1 from monitoring.maintenance_runs where node = 'old'".to_owned()),
+        ("reports", format!("insert into monitoring.reports (report_id, tenant_id, kind, from_at, to_at, created_at, content)
+            select gen_random_uuid(), '{a}', 'kpis', now() - d, now() - d + interval '7 days', now() - d, '{{}}'
+            from (values (interval '401 days'), ('399 days')) v (d)"), 1,
+            format!("select count(*) - 1 from monitoring.reports where tenant_id = '{a}' and created_at < now() - interval '1 day'")),
         ("silences", format!("insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at, ended_at)
             select gen_random_uuid(), '{a}', 'old', now() - interval '500 days', now() - e, now() - d
             from (values (interval '401 days', null::interval), ('399 days', '401 days'), ('399 days', null)) v (e, d)"), 2,

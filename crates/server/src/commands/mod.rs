@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod database;
 mod doctor;
+mod maintenance;
 mod migrate;
 mod reset_factors;
 mod serve;
@@ -16,6 +17,7 @@ pub use approver::{CertifyRequest, certify_approver, make_approver_root, run_sig
 pub use audit::{export_file, public_key, verify_database, verify_files};
 pub use backup::{init_backups, list_backups, restore_backup, run_backup};
 pub use doctor::{Finding, doctor};
+pub use maintenance::{MaintenanceDone, list_maintenance, run_maintenance};
 pub use migrate::migrate;
 pub use reset_factors::reset_factors;
 pub use serve::serve;

@@ -8,6 +8,7 @@ mod ingest;
 mod load;
 mod log;
 mod mail;
+mod maintenance;
 mod passwords;
 mod rate_limits;
 mod response;
@@ -30,6 +31,7 @@ pub use ingest::IngestConfig;
 pub use load::{ConfigError, DEFAULTS, Verb, load};
 pub use log::{LogConfig, LogFormat};
 pub use mail::{MailConfig, MailTls};
+pub use maintenance::MaintenanceConfig;
 pub use passwords::PasswordsConfig;
 pub use rate_limits::RateLimitsConfig;
 pub use response::{ResponseConfig, approver_root_file, trust_set_file};
@@ -76,6 +78,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Backups of the database.
     pub backup: BackupConfig,
+    /// Regular maintenance.
+    pub maintenance: MaintenanceConfig,
     /// Who may read `/metrics`.
     pub metrics: MetricsConfig,
     /// The log.

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::users::providers::ldap;
-use crate::{AppState, backup, ingest, mail, monitoring, threats};
+use crate::{AppState, backup, ingest, mail, maintenance, monitoring, threats};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
@@ -35,6 +35,10 @@ const ALERTS: Duration = Duration::from_secs(30);
 const CORRELATIONS: Duration = Duration::from_secs(1);
 /// Time between looks at the archive and the repositories, and at what is due of backups.
 const BACKUPS: Duration = Duration::from_secs(60);
+/// Time between counts of the key figures.
+const KEY_FIGURES: Duration = Duration::from_secs(300);
+/// Time between looks for what is due of maintenance and of reports.
+const MAINTENANCE: Duration = Duration::from_secs(60);
 /// Time between looks into the outbox.
 const MAIL: Duration = Duration::from_secs(1);
 
@@ -55,6 +59,9 @@ pub fn spawn(state: &AppState) {
     keep(state, "upkeep", UPKEEP, upkeep::run);
     keep(state, "correlations", CORRELATIONS, threats::judge_correlations);
     keep(state, "alert-rules", ALERTS, alerts::run);
+    keep(state, "key-figures", KEY_FIGURES, maintenance::sample_kpis);
+    keep(state, "maintenance", MAINTENANCE, maintenance::run_due);
+    keep(state, "week-reports", MAINTENANCE, maintenance::make_week_reports);
     if state.config.backup.is_on() {
         keep(
             state,
@@ -95,6 +102,7 @@ where
 }
 
 pub use crate::mail::run as send_mail;
+pub use crate::maintenance::{make_week_reports, run_due as do_due_maintenance, sample_kpis};
 pub use crate::monitoring::send_notifications;
 pub use crate::threats::judge_correlations;
 pub use alerts::run as evaluate_alerts;

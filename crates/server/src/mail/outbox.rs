@@ -1,11 +1,14 @@
 //! From the outbox to the mail server. A mail is claimed, sent, and marked, each for itself: a sender that dies in between leaves it to the next
 //! one, so that none is lost; one that dies after the mail server took it and before that was marked sends it again, with the same Message-ID.
 
+use sg_db::SystemTx;
+use sg_db::monitoring::{REPORT_MAIL, find_report_for_mail};
 use sg_db::users::{self as db, ClaimedMail, MailOutcome, NewLink};
-use sg_types::TokenKind;
+use sg_types::{ReportId, TokenKind};
 
 use super::messages::{MailKind, Message, Reader, render};
 use super::transport::{Failure, Mailer};
+use crate::maintenance::render_report;
 use crate::{AppState, tokens};
 
 /// Times that a mail which the mail server refuses for good is offered: refusals also come from mistakes on its side.
@@ -41,6 +44,10 @@ async fn claim(state: &AppState) -> anyhow::Result<Option<(ClaimedMail, Option<M
     let Some(mail) = db::claim_mail(&mut tx, now).await? else {
         return Ok(None);
     };
+    if mail.kind == REPORT_MAIL {
+        let message = claim_report(state, tx, &mail).await?;
+        return Ok(Some((mail, message)));
+    }
     let mut token = None;
     let unusable = match MailKind::find(&mail.kind) {
         // A newer node of this server knows the kind.
@@ -85,6 +92,42 @@ async fn claim(state: &AppState) -> anyhow::Result<Option<(ClaimedMail, Option<M
         render(kind, &reader, token.as_ref())
     });
     Ok(Some((mail, message)))
+}
+
+/// A report in words; none when it came to nothing: too late, gone, or not for them any more.
+async fn claim_report(
+    state: &AppState,
+    mut tx: SystemTx,
+    mail: &ClaimedMail,
+) -> anyhow::Result<Option<Message>> {
+    let now = state.now();
+    let id = mail.parameters["report_id"]
+        .as_str()
+        .and_then(|id| id.parse::<ReportId>().ok());
+    let found = match id {
+        Some(id) => find_report_for_mail(&mut tx, id, mail.user_id, now).await?,
+        None => None,
+    };
+    let unusable = if mail.expires_at <= now {
+        Some(MailOutcome::Expired)
+    } else {
+        (found.is_none() || !mail.is_active).then_some(MailOutcome::Void)
+    };
+    if let Some(outcome) = unusable {
+        db::finish_mail(&mut tx, mail.mail_id, outcome, None, now).await?;
+        count(outcome.as_str());
+    }
+    tx.commit_upkeep().await?;
+    let (None, Some((report, tenant))) = (unusable, found) else {
+        return Ok(None);
+    };
+    let reader = Reader {
+        username: &mail.username,
+        full_name: mail.full_name.as_deref(),
+        public_url: &state.public_url,
+        at: mail.created_at,
+    };
+    Ok(Some(render_report(&report, tenant.as_deref(), &reader)))
 }
 
 async fn deliver(

@@ -10,5 +10,6 @@ mod routes;
 pub use alert_routes::routes as alert_routes;
 pub(crate) use host::measure as measure_host;
 pub use live::{Live, spawn};
+pub(crate) use notify::clean_text;
 pub use notify::{routes as notification_routes, run as send_notifications, spawn as spawn_notifications};
 pub use routes::routes;

@@ -17,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The module that counts statements.
+const STATEMENTS: &str = "pg_stat_statements";
+
 /// Where the cluster listens and how to get in.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
@@ -61,6 +64,14 @@ impl OwnCluster {
             if backups.backup.is_of_up() {
                 sg_postgres::claim_dir(&backups.data_dir)?;
                 options.archive = Some(crate::backup::archiving(&backups)?);
+            }
+            if binaries.has_module(STATEMENTS) {
+                let settings = [
+                    ("shared_preload_libraries", STATEMENTS),
+                    ("pg_stat_statements.track_utility", "off"),
+                ];
+                let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                options.settings.extend(settings);
             }
             tracing::info!(postgres.version = %binaries.version, postgres.dir = %binaries.bin_dir.display(), "starting the database");
             let cluster = Cluster::start(&binaries, &options)?;

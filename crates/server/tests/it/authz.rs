@@ -141,6 +141,7 @@ impl Fixture {
             "channel_id",
             "route_id",
             "silence_id",
+            "report_id",
             "command_id",
         ] {
             ids.insert(name, TimeOrderedIds.next().to_string());
@@ -158,6 +159,8 @@ impl Fixture {
              values ('{exception}', '{tenant}', 'Known', 'known', 'rule', now());
              insert into monitoring.silences (silence_id, tenant_id, reason, created_at, expires_at)
              values ('{silence}', '{tenant}', 'quiet', now(), now() + interval '1 hour');
+             insert into monitoring.reports (report_id, tenant_id, kind, from_at, to_at, created_at, finished_at, content)
+             values ('{report}', '{tenant}', 'kpis', now() - interval '7 days', now(), now(), now(), '{{}}');
              insert into agents.commands (command_id, tenant_id, agent_id, kind, order_text, nonce, idempotency_key, requested_by, requested_at, reason, expires_at)
              values ('{command}', '{tenant}', '{agent}', 'list_processes', '{{}}', decode(repeat('00', 32), 'hex'), 'k', '{admin}', now(), 'x', now() + interval '1 day');
              insert into users.roles (tenant_id, role, based_on, scope) values ('{tenant}', 'helper', 'manager', 'tenant');
@@ -168,6 +171,7 @@ impl Fixture {
              values ('{hold}', '{tenant}', now(), 'a case', '{admin}', now());
              insert into users.factors (factor_id, tenant_id, user_id, kind, name, created_at, confirmed_at, credential_id, public_key, sign_count)
              values ('{factor}', '{tenant}', '{victim}', 'passkey', 'Key', now(), now(), 'x', decode(repeat('00', 77), 'hex'), 0)",
+            report = ids["report_id"],
             member = ids["member_id"],
             factor = ids["factor_id"],
             victim = victim.user_id,

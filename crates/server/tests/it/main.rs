@@ -37,6 +37,8 @@ mod guessing;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod maintenance;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod notifications;

@@ -6,6 +6,8 @@ pub mod backups;
 pub mod commands;
 pub mod exceptions;
 pub mod factors;
+pub mod kpis;
+pub mod maintenance;
 pub mod monitoring;
 pub mod notifications;
 pub mod passwords;

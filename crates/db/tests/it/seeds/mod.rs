@@ -6,6 +6,7 @@ mod correlations;
 mod exceptions;
 mod factors;
 mod main_path;
+mod maintenance;
 mod notifications;
 mod password_recovery;
 mod providers;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[fn(&Seed) -> String] = &[
     rules::seed,
     notifications::seed,
     backups::seed,
+    maintenance::seed,
 ];
 
 /// The tenant that gets the rows, by its letter: ids begin with it.
@@ -44,7 +46,7 @@ impl Seed {
     /// The tenant's `number`th id as an SQL literal; 0 is the tenant itself, 1 its administrator, 2 its plain user, 11 that user's
     /// endpoint, 12 an endpoint of nobody, 21 and 22 the incidents on them, 31 the finding of the first, 51 the administrator's API key,
     /// 61 and 62 the secrets of the tenant and of its plain user, 71 to 75 that user's second factors, 81 an
-    /// exception, 91 to 94 a channel, a route, a silence and a notification, 95 a backup.
+    /// exception, 91 to 94 a channel, a route, a silence and a notification, 95 a backup, 97 a maintenance run, 98 a report.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("'{}-0000-4000-8000-{number:012}'::uuid", self.0.repeat(8))
     }

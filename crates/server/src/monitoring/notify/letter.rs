@@ -265,7 +265,7 @@ fn of_digest(claimed: &ClaimedNotification, digest: &DigestNews, console: &str) 
 
 /// One line of at most some hundred characters: no control character, no other separator of lines, nothing that turns the direction of text
 /// (Unicode Standard Annex 9) or is not to be seen.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let is_odd = |c: char| {
         c.is_control()
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

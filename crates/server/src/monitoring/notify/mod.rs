@@ -11,6 +11,7 @@ mod target;
 use crate::error::{ApiError, ApiResult};
 use crate::users::is_display_name;
 
+pub(crate) use letter::clean as clean_text;
 pub use routes::routes;
 pub use sender::{run, spawn};
 

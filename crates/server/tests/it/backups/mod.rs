@@ -212,7 +212,7 @@ impl Site {
     }
 }
 
-async fn connect(data: &Path) -> PgConnection {
+pub(crate) async fn connect(data: &Path) -> PgConnection {
     let read = |name: &str| std::fs::read_to_string(data.join("secrets").join(name)).unwrap();
     let socket = read("socket");
     let options = sqlx::postgres::PgConnectOptions::new()

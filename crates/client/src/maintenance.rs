@@ -1,0 +1,85 @@
+//! Key figures, maintenance, and the reports on both. With `installation`, those of all tenants together, for whoever manages them.
+
+use reqwest::Method;
+use sg_types::ReportId;
+use sg_types::api::kpis::KpiView;
+use sg_types::api::maintenance::{
+    MaintenanceRunView, ReportKind, ReportSubscription, ReportSubscriptions, ReportSummary, ReportView,
+};
+
+use crate::{Client, ClientError};
+
+const NOTHING: Option<&()> = None;
+
+impl Client {
+    /// The key figures of the last days.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn kpis(&self, days: u16, installation: bool) -> Result<KpiView, ClientError> {
+        let mut query = of(installation);
+        query.push(("days", days.to_string()));
+        self.call(Method::GET, "monitoring/kpis", &query, NOTHING).await
+    }
+
+    /// Up to `limit` maintenance runs of the installation, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn list_maintenance(&self, limit: usize) -> Result<Vec<MaintenanceRunView>, ClientError> {
+        self.list("monitoring/maintenance", Vec::new(), limit).await
+    }
+
+    /// Up to `limit` reports, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn list_reports(
+        &self,
+        kind: Option<ReportKind>,
+        installation: bool,
+        limit: usize,
+    ) -> Result<Vec<ReportSummary>, ClientError> {
+        let mut query = of(installation);
+        query.extend(kind.map(|kind| ("kind", kind.to_string())));
+        self.list("monitoring/reports", query, limit).await
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn report(&self, id: ReportId, installation: bool) -> Result<ReportView, ClientError> {
+        let path = format!("monitoring/reports/{id}");
+        self.call(Method::GET, &path, &of(installation), NOTHING).await
+    }
+
+    /// Which reports the caller gets by mail.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn report_subscriptions(&self) -> Result<ReportSubscriptions, ClientError> {
+        let path = "monitoring/report-subscriptions";
+        self.call(Method::GET, path, &[], NOTHING).await
+    }
+
+    /// Chooses when the caller gets a kind of report by mail.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn subscribe_to_report(
+        &self,
+        chosen: &ReportSubscription,
+    ) -> Result<ReportSubscriptions, ClientError> {
+        let path = "monitoring/report-subscriptions";
+        self.call(Method::PUT, path, &[], Some(chosen)).await
+    }
+}
+
+fn of(installation: bool) -> Vec<(&'static str, String)> {
+    if installation {
+        vec![("installation", "true".to_owned())]
+    } else {
+        Vec::new()
+    }
+}
