@@ -188,9 +188,9 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, ChannelsManage, CommandsApprove,
-            CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, EventsSend, ExceptionsManage, HoldsManage,
-            IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesManage, RulesRead,
-            SilencesManage, TenantExport, UsersManage, UsersRead,
+            CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, EventsSend, ExceptionsManage,
+            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesManage,
+            RulesRead, SilencesManage, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],

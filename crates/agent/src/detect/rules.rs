@@ -79,6 +79,7 @@ impl Engine {
             | RecordedEvent::FileRenamed(file)
             | RecordedEvent::FileDeleted(file) => Subject::File(file.clone()),
             RecordedEvent::ProcessStarted(process) => Subject::Process(process.clone()),
+            RecordedEvent::Logged(_) => Subject::Endpoint,
         };
         to_findings(self.rules.evaluate(&Event::from(event)), &subject, ids)
     }

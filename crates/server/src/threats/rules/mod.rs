@@ -1,6 +1,7 @@
 //! Detection rules: the installation's pack, what tenants add to it and switch off, and the packages that agents get.
 
 mod correlators;
+mod evaluators;
 mod explain;
 mod import;
 mod inspect;
@@ -26,9 +27,10 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::AppState;
 use crate::error::{ApiError, ApiResult};
 use correlators::Correlators;
+use evaluators::Evaluators;
 use packages::Packages;
 
-pub(super) use explain::recorded;
+pub(crate) use explain::recorded;
 pub use pack::{Pack, PackRule};
 pub(super) use routes::routes;
 pub(super) use trial::summarize;
@@ -44,6 +46,7 @@ pub struct Rules {
     pack: OnceCell<Arc<RulesInForce>>,
     packages: Packages,
     correlators: Correlators,
+    evaluators: Evaluators,
     /// Bounds what putting packages together and compiling for requests cost at once.
     workers: Arc<Semaphore>,
     /// Bounds the trials, each of which reads days of events.
@@ -67,6 +70,7 @@ impl Default for Rules {
             pack: OnceCell::new(),
             packages: Packages::default(),
             correlators: Correlators::default(),
+            evaluators: Evaluators::default(),
             workers: Arc::new(Semaphore::new(WORKERS)),
             trials: Arc::new(Semaphore::new(WORKERS)),
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use sg_db::threats::{StoredEvent, fetch_events, name_endpoints, open_events};
 use sg_detect::{Event, FileFacts, Match, RuleSet};
-use sg_types::agent::{Event as RecordedEvent, FileSubject};
+use sg_types::agent::{Event as RecordedEvent, FileSubject, LogEvent};
 use sg_types::api::rules::{RuleTrial, RuleTrialDay, RuleTrialEndpoint, RuleTrialExample, TryRule};
 use sg_types::{AgentId, RuleKind};
 
@@ -221,7 +221,7 @@ fn match_event(rules: &RuleSet, event: &RecordedEvent, at: DateTime<Utc>) -> Vec
     let (path, sha256) = match event {
         RecordedEvent::ProcessStarted(process) => (process.image.as_deref(), process.sha256.as_deref()),
         RecordedEvent::FileWritten(file) | RecordedEvent::FileRenamed(file) => file_facts(file),
-        RecordedEvent::FileDeleted(_) => (None, None),
+        RecordedEvent::FileDeleted(_) | RecordedEvent::Logged(_) => (None, None),
     };
     if let Some(path) = path {
         let facts = FileFacts {
@@ -244,8 +244,21 @@ pub(crate) fn summarize(event: &RecordedEvent) -> String {
         RecordedEvent::FileWritten(file)
         | RecordedEvent::FileRenamed(file)
         | RecordedEvent::FileDeleted(file) => &file.path,
+        RecordedEvent::Logged(entry) => &summarize_entry(entry),
     };
     text.chars().take(MAX_SUMMARY_CHARS).collect()
+}
+
+/// What says most of an entry of a log: its command line or message, or else every value that it has.
+fn summarize_entry(entry: &LogEvent) -> String {
+    let told = ["CommandLine", "message", "TargetFilename"]
+        .iter()
+        .find_map(|name| entry.fields.get(*name));
+    if let Some(text) = told {
+        return text.clone();
+    }
+    let values = entry.fields.iter().map(|(name, value)| format!("{name}={value}"));
+    values.take(20).collect::<Vec<_>>().join(" ")
 }
 
 fn report(mut tally: Tally, days: i32, looked_back_to: DateTime<Utc>) -> RuleTrial {

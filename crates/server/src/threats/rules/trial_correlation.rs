@@ -99,7 +99,9 @@ impl Correlated {
         recorded: &RecordedEvent,
     ) {
         let mut event = Event::from(recorded);
-        event.set(Field::ComputerName, stand_in(agent_id));
+        if event.field(Field::ComputerName).is_none() {
+            event.set(Field::ComputerName, stand_in(agent_id));
+        }
         let of_this = self
             .correlator
             .sight(&event)

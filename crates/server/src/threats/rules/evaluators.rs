@@ -1,0 +1,85 @@
+//! The rules that the server itself evaluates, on events that no agent saw: compiled without YARA, and kept while there is room.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sg_db::threats::load_own_texts;
+use sg_db::{DbError, SystemTx};
+use sg_detect::{RuleSet, RuleSource, compile};
+use sg_types::{RuleKind, TenantId};
+
+use super::{Pack, Rules, correlators};
+
+/// Tenants whose rules are kept at most: each may take tens of megabytes.
+const MAX_TENANTS: usize = 32;
+
+/// By tenant: the version of its own rules, and its rules together with the pack's. Tenants without rules of their own share what stands under none.
+#[derive(Debug, Default)]
+pub(super) struct Evaluators(Mutex<HashMap<Option<TenantId>, (i64, Arc<RuleSet>)>>);
+
+impl Evaluators {
+    fn find(&self, tenant_id: Option<TenantId>, version: i64) -> Option<Arc<RuleSet>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, rules) = kept.get(&tenant_id)?;
+        (*known == version).then(|| rules.clone())
+    }
+
+    fn keep(&self, tenant_id: Option<TenantId>, version: i64, rules: Arc<RuleSet>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() > MAX_TENANTS && !kept.contains_key(&tenant_id) {
+            let any = kept.keys().find(|key| key.is_some()).copied();
+            any.and_then(|other| kept.remove(&other));
+        }
+        kept.insert(tenant_id, (version, rules));
+    }
+}
+
+impl Rules {
+    /// The Sigma rules and indicators of a tenant whose own rules have the version `own`, 0 for none: those that make findings of their own.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] while the pack is not to be had, and what else a query may meet.
+    pub async fn evaluator(
+        &self,
+        tx: &mut SystemTx,
+        tenant_id: TenantId,
+        own: i64,
+    ) -> Result<Arc<RuleSet>, DbError> {
+        let pack = self.pack.get().ok_or(DbError::Busy)?.clone();
+        let key = (own != 0).then_some(tenant_id);
+        if let Some(known) = self.evaluators.find(key, own) {
+            return Ok(known);
+        }
+        let (texts, switched_off) = if own == 0 {
+            (Vec::new(), Vec::new())
+        } else {
+            let found = load_own_texts(tx, tenant_id).await?;
+            (found.rules, found.switched_off)
+        };
+        let work = move || Arc::new(put_together(&pack.pack, &texts, switched_off));
+        let rules = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| DbError::Inconsistent(error.to_string()))?;
+        self.evaluators.keep(key, own, rules.clone());
+        Ok(rules)
+    }
+}
+
+fn put_together(pack: &Pack, own: &[RuleSource], mut switched_off: Vec<String>) -> RuleSet {
+    let correlator = correlators::compile(pack, own, &switched_off);
+    switched_off.extend(correlator.iter().flat_map(|found| found.silent()).cloned());
+    let off: HashSet<&str> = switched_off.iter().map(String::as_str).collect();
+    let sources: Vec<RuleSource> = pack
+        .without(&switched_off)
+        .into_iter()
+        .chain(
+            own.iter()
+                .filter(|rule| !off.contains(rule.name.as_str()))
+                .cloned(),
+        )
+        .filter(|source| source.kind != RuleKind::Yara)
+        .collect();
+    let (mut rules, _) = compile(&sources);
+    rules.switch_off(switched_off);
+    rules
+}
