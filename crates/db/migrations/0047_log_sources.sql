@@ -34,6 +34,8 @@ alter table agents.heartbeats force row level security;
 alter table agents.endpoints force row level security;
 
 -- The server's own entry is nobody's endpoint, and takes no place in a subscription.
+grant create on schema users to sg_auth;
+set local role sg_auth;
 create or replace function users.check_subscription(p_tenant uuid, p_resource text, p_added bigint) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -121,10 +123,17 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     where s.tenant_id = p_tenant
 $$;
 
+set local role sg_owner;
+revoke create on schema users from sg_auth;
+
 alter table users.api_keys
     drop constraint api_keys_scopes_check,
     add constraint api_keys_scopes_check check (scopes <@ array['enrol', 'api', 'scim', 'events'] and cardinality(scopes) > 0) not valid;
 alter table users.api_keys validate constraint api_keys_scopes_check;
+
+-- From which networks somebody has signed in.
+create index login_attempts_tenant_id_user_id_occurred_at_idx on only audit.login_attempts (tenant_id, user_id, occurred_at desc)
+    where outcome = 'success';
 
 insert into users.permissions (permission, description, least_role)
 values ('events_send', 'Send events of log sources over the API.', 'manager');

@@ -6,6 +6,7 @@ mod channels;
 mod live;
 mod notifications;
 mod overview;
+mod own_log;
 mod silences;
 
 pub use alerts::{
@@ -32,4 +33,5 @@ pub use notifications::{
 };
 pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use overview::read_overview;
+pub use own_log::{OwnLogEntry, list_own_log};
 pub use silences::{end_silence, find_silence, insert_silence, list_silences};

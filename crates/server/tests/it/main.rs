@@ -37,9 +37,13 @@ mod guessing;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod log_events;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod notifications;
+#[cfg(test)]
+mod own_log;
 #[cfg(test)]
 mod password;
 #[cfg(test)]

@@ -115,7 +115,7 @@ pub struct EndpointEventView {
     pub event_id: Uuid,
     /// When it happened, by the endpoint's clock (clamped to the time of receipt).
     pub occurred_at: DateTime<Utc>,
-    /// `process_started`, `file_written`, `file_renamed`, `file_deleted` or `gap`.
+    /// `process_started`, `file_written`, `file_renamed`, `file_deleted`, `logged` or `gap`.
     pub kind: String,
     /// Everything that was observed.
     #[schema(value_type = Object)]
