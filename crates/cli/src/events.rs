@@ -81,7 +81,8 @@ async fn send(client: &Client, file: &Path, source: &EventSource, key: Option<&s
     let mut total: Option<EventsReport> = None;
     let mut lines_before: u32 = 0;
     for number in 0_u32.. {
-        let (batch, lines) = read_batch(&mut reader).with_context(|| format!("cannot read {}", file.display()))?;
+        let (batch, lines) =
+            read_batch(&mut reader).with_context(|| format!("cannot read {}", file.display()))?;
         if batch.is_empty() && total.is_some() {
             break;
         }
@@ -108,7 +109,10 @@ fn read_batch(reader: &mut dyn BufRead) -> std::io::Result<(Vec<u8>, u32)> {
 }
 
 fn digest(batch: &[u8]) -> String {
-    Sha256::digest(batch).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(batch)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn add(total: &mut Option<EventsReport>, part: EventsReport, lines_before: u32) {
@@ -133,7 +137,14 @@ fn show(format: Format, report: &EventsReport) -> Result<()> {
     let refused: Vec<String> = report
         .errors
         .iter()
-        .map(|error| format!("line {}: {} ({})", error.line, printable(&error.message), printable(&error.code)))
+        .map(|error| {
+            format!(
+                "line {}: {} ({})",
+                error.line,
+                printable(&error.message),
+                printable(&error.code)
+            )
+        })
         .collect();
     output::record(
         format,

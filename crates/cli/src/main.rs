@@ -7,6 +7,7 @@ mod events;
 mod login;
 mod monitoring;
 mod output;
+mod placeholders;
 mod profile;
 mod roles;
 mod rules;

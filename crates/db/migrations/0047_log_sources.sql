@@ -137,3 +137,27 @@ create index login_attempts_tenant_id_user_id_occurred_at_idx on only audit.logi
 
 insert into users.permissions (permission, description, least_role)
 values ('events_send', 'Send events of log sources over the API.', 'manager');
+
+-- Values of the placeholders that Sigma rules have expanded.
+create table threats.placeholders (
+    tenant_id uuid not null references users.tenants (tenant_id),
+    name text not null,
+    placeholder_values text[] not null,
+    changed_at timestamptz not null,
+    changed_by uuid,
+    constraint placeholders_pkey primary key (tenant_id, name),
+    constraint placeholders_name_check check (name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'),
+    constraint placeholders_values_check check (cardinality(placeholder_values) between 1 and 500 and array_position(placeholder_values, null) is null),
+    constraint placeholders_changed_at_check check (isfinite(changed_at)),
+    constraint placeholders_changed_by_fkey foreign key (tenant_id, changed_by)
+        references users.memberships (tenant_id, user_id) on delete set null (changed_by)
+);
+create index placeholders_tenant_id_changed_by_idx on threats.placeholders (tenant_id, changed_by);
+comment on table threats.placeholders is 'What stands in the place of %name% in a tenant''s Sigma rules with expand.';
+select users.enable_tenant_isolation('threats.placeholders');
+-- Whoever knows the rules knows how to go around them.
+create policy readers on threats.placeholders as restrictive for all to sg_app using ((select users.context_holds('rules_read')));
+grant select on threats.placeholders to sg_app, sg_backup;
+grant select, insert, update, delete on threats.placeholders to sg_system, sg_admin;
+create trigger record_row_change after insert or update or delete on threats.placeholders
+    for each row execute function audit.record_row_change('name');

@@ -425,6 +425,9 @@ pub struct RulePackage {
     /// Ids of rules in these texts that the tenant has switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switched_off: Vec<String>,
+    /// Values of the placeholders of Sigma's `expand`, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub placeholders: std::collections::BTreeMap<String, Vec<String>>,
 }
 
 /// One rule file.

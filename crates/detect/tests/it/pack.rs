@@ -180,7 +180,11 @@ fn correlations_hold_in_their_cases() {
             let mut groups = Groups::new();
             for (at, event) in case.iter().flat_map(expand) {
                 let sightings = correlator.sight(&to_recorded(&event.0, &event.1));
-                count(&mut groups, sightings, DateTime::UNIX_EPOCH + Duration::milliseconds(at));
+                count(
+                    &mut groups,
+                    sightings,
+                    DateTime::UNIX_EPOCH + Duration::milliseconds(at),
+                );
             }
             count_episodes(&mut groups, &correlator);
             let held = groups.iter().any(|((id, _), counted)| {
@@ -214,7 +218,11 @@ fn count_episodes(groups: &mut Groups, correlator: &Correlator) {
     for ((id, group), counted) in groups.clone() {
         let inner = correlator.find(&id).unwrap();
         for episode in inner.find_episodes(&counted, later()) {
-            count(groups, correlator.sight_episode(inner, &group), counted[episode.held_at].at);
+            count(
+                groups,
+                correlator.sight_episode(inner, &group),
+                counted[episode.held_at].at,
+            );
         }
     }
     for counted in groups.values_mut() {

@@ -45,7 +45,9 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
             }
         }
         if i64::try_from(found).is_ok_and(|found| found < BATCH) {
-            state.own_log_until.store(now.timestamp_micros(), Ordering::Relaxed);
+            state
+                .own_log_until
+                .store(now.timestamp_micros(), Ordering::Relaxed);
             break;
         }
         tokio::time::sleep(PAUSE).await;

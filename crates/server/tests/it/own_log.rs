@@ -19,7 +19,9 @@ const ABROAD: [u8; 4] = [203, 0, 113, 9];
 async fn sign_in(app: &App, from: [u8; 4], username: &str, password: &str) -> u16 {
     let mut request = request(Method::POST, "/api/v1/sessions")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(json!({ "username": username, "password": password }).to_string()))
+        .body(Body::from(
+            json!({ "username": username, "password": password }).to_string(),
+        ))
         .unwrap();
     let peer = SocketAddr::from((IpAddr::from(from), 40_000));
     request.extensions_mut().insert(Peer(peer));
@@ -41,7 +43,10 @@ async fn incidents(app: &App, who: &Person) -> Vec<Value> {
 }
 
 fn titles(incidents: &[Value]) -> Vec<&str> {
-    let mut titles: Vec<&str> = incidents.iter().map(|one| one["title"].as_str().unwrap()).collect();
+    let mut titles: Vec<&str> = incidents
+        .iter()
+        .map(|one| one["title"].as_str().unwrap())
+        .collect();
     titles.sort_unstable();
     titles
 }
@@ -62,14 +67,23 @@ async fn password_spraying_is_one_incident_of_the_tenant_that_it_is_about() {
     let (_, admin) = tenant(&app, "acme", 9).await;
     let (_, other) = tenant(&app, "other", 3).await;
     for n in 0..7 {
-        assert_eq!(sign_in(&app, ABROAD, &format!("acme-{n}"), "Winter-2026-x").await, 401);
+        assert_eq!(
+            sign_in(&app, ABROAD, &format!("acme-{n}"), "Winter-2026-x").await,
+            401
+        );
     }
     // Names that nobody has, and people of another tenant, count for nobody here.
     for n in 0..9 {
-        assert_eq!(sign_in(&app, ABROAD, &format!("nobody-{n}"), "Winter-2026-x").await, 401);
+        assert_eq!(
+            sign_in(&app, ABROAD, &format!("nobody-{n}"), "Winter-2026-x").await,
+            401
+        );
     }
     for n in 0..3 {
-        assert_eq!(sign_in(&app, ABROAD, &format!("other-{n}"), "Winter-2026-x").await, 401);
+        assert_eq!(
+            sign_in(&app, ABROAD, &format!("other-{n}"), "Winter-2026-x").await,
+            401
+        );
     }
     assert_eq!(sign_in(&app, OFFICE, "acme-8", "Winter-2026-x").await, 401);
     look(&app.state).await;
@@ -80,14 +94,20 @@ async fn password_spraying_is_one_incident_of_the_tenant_that_it_is_about() {
     let found = incidents(&app, &admin).await;
     assert_eq!(titles(&found), ["Password spraying against SecureGuard"]);
     assert!(incidents(&app, &other).await.is_empty());
-    let path = format!("/api/v1/threats/incidents/{}", found[0]["threat_id"].as_str().unwrap());
+    let path = format!(
+        "/api/v1/threats/incidents/{}",
+        found[0]["threat_id"].as_str().unwrap()
+    );
     let detail = app.get(&path, &admin.token).await.body;
     let finding = &detail["findings"][0];
     assert_eq!(
         finding["explanation"],
         "Within 30m, 8 different User for SourceIp 203.0.113.9; looked for was ≥ 8."
     );
-    assert!(finding["tags"].to_string().contains("attack.t1110.003"), "{finding}");
+    assert!(
+        finding["tags"].to_string().contains("attack.t1110.003"),
+        "{finding}"
+    );
     assert!(finding["evidence"].to_string().contains("acme-3"), "{finding}");
 
     // It goes on: the same incident, also for another node and after a restart.
@@ -97,7 +117,13 @@ async fn password_spraying_is_one_incident_of_the_tenant_that_it_is_about() {
     futures_util::future::join_all(all.map(look)).await;
     look(&third).await;
     assert_eq!(incidents(&app, &admin).await.len(), 1);
-    assert_eq!(app.db.count("select count(*) from threats.occurrences").await.unwrap(), 1);
+    assert_eq!(
+        app.db
+            .count("select count(*) from threats.occurrences")
+            .await
+            .unwrap(),
+        1
+    );
 
     // Then one of them is in.
     app.advance(Duration::minutes(20));
@@ -175,8 +201,14 @@ async fn a_changed_audit_log_is_an_incident_of_its_tenant() {
     look(&app.state).await;
     look(&app.state).await;
     let found = incidents(&app, &admin).await;
-    assert_eq!(titles(&found), ["Audit log of SecureGuard is not the one that was signed"]);
-    assert_eq!((&found[0]["severity"], &found[0]["occurrence_count"]), (&json!("critical"), &json!(1)));
+    assert_eq!(
+        titles(&found),
+        ["Audit log of SecureGuard is not the one that was signed"]
+    );
+    assert_eq!(
+        (&found[0]["severity"], &found[0]["occurrence_count"]),
+        (&json!("critical"), &json!(1))
+    );
     assert!(incidents(&app, &other).await.is_empty());
     // The server's entry is nobody's endpoint: neither in lists nor in counts.
     let endpoints = app.get("/api/v1/agents/endpoints", &admin.token).await.body;

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sg_db::threats::load_own_texts;
+use sg_db::threats::{OwnTexts, load_own_texts};
 use sg_db::{DbError, SystemTx};
-use sg_detect::{RuleSet, RuleSource, compile};
+use sg_detect::{RuleSet, RuleSource, compile_with};
 use sg_types::{RuleKind, TenantId};
 
 use super::{Pack, Rules, correlators};
@@ -50,13 +50,11 @@ impl Rules {
         if let Some(known) = self.evaluators.find(key, own) {
             return Ok(known);
         }
-        let (texts, switched_off) = if own == 0 {
-            (Vec::new(), Vec::new())
-        } else {
-            let found = load_own_texts(tx, tenant_id).await?;
-            (found.rules, found.switched_off)
+        let texts = match own {
+            0 => OwnTexts::default(),
+            _ => load_own_texts(tx, tenant_id).await?,
         };
-        let work = move || Arc::new(put_together(&pack.pack, &texts, switched_off));
+        let work = move || Arc::new(put_together(&pack.pack, texts));
         let rules = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| DbError::Inconsistent(error.to_string()))?;
@@ -65,21 +63,22 @@ impl Rules {
     }
 }
 
-fn put_together(pack: &Pack, own: &[RuleSource], mut switched_off: Vec<String>) -> RuleSet {
-    let correlator = correlators::compile(pack, own, &switched_off);
+fn put_together(pack: &Pack, own: OwnTexts) -> RuleSet {
+    let correlator = correlators::compile(pack, &own);
+    let mut switched_off = own.switched_off;
     switched_off.extend(correlator.iter().flat_map(|found| found.silent()).cloned());
     let off: HashSet<&str> = switched_off.iter().map(String::as_str).collect();
     let sources: Vec<RuleSource> = pack
         .without(&switched_off)
         .into_iter()
         .chain(
-            own.iter()
-                .filter(|rule| !off.contains(rule.name.as_str()))
-                .cloned(),
+            own.rules
+                .into_iter()
+                .filter(|rule| !off.contains(rule.name.as_str())),
         )
         .filter(|source| source.kind != RuleKind::Yara)
         .collect();
-    let (mut rules, _) = compile(&sources);
+    let (mut rules, _) = compile_with(&sources, &own.placeholders);
     rules.switch_off(switched_off);
     rules
 }

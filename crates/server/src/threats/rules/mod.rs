@@ -9,6 +9,7 @@ mod limits;
 mod list;
 mod pack;
 mod packages;
+mod placeholders;
 mod routes;
 mod save;
 mod trial;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use sg_db::threats::{find_rule_set, load_own_texts, newest_rules_version, publish_rules};
+use sg_detect::Placeholders;
 use sg_types::TenantId;
 use sg_types::agent::RulePackage;
 use tokio::sync::{OnceCell, Semaphore};
@@ -137,12 +139,12 @@ impl Rules {
         drop(tx);
         let (state, pack) = (state.clone(), pack.clone());
         let body = tokio::task::spawn_blocking(move || {
+            let correlator = correlators::compile(&pack.pack, &texts);
             let mut off = texts.switched_off;
-            let correlator = correlators::compile(&pack.pack, &texts.rules, &off);
             off.extend(correlator.iter().flat_map(|found| found.silent()).cloned());
             let mut rules = pack.pack.without(&off);
             rules.extend(texts.rules.into_iter().filter(|rule| !off.contains(&rule.name)));
-            sign(&state, version, rules, off)
+            sign(&state, version, rules, off, texts.placeholders)
         })
         .await
         .map_err(ApiError::internal)??;
@@ -182,7 +184,13 @@ async fn load(state: &AppState) -> ApiResult<RulesInForce> {
     tx.commit_upkeep().await?;
     let version = u64::try_from(version).map_err(ApiError::internal)?;
     let silent = pack.correlator.iter().flat_map(|found| found.silent()).cloned();
-    let body = sign(state, version, pack.sources.clone(), silent.collect())?;
+    let body = sign(
+        state,
+        version,
+        pack.sources.clone(),
+        silent.collect(),
+        Placeholders::new(),
+    )?;
     tracing::info!(version, rules = pack.rules.len(), "rule set in force");
     Ok(RulesInForce { version, body, pack })
 }
@@ -192,11 +200,13 @@ fn sign(
     version: u64,
     rules: Vec<sg_detect::RuleSource>,
     switched_off: Vec<String>,
+    placeholders: Placeholders,
 ) -> ApiResult<Bytes> {
     let package = RulePackage {
         version,
         rules,
         switched_off,
+        placeholders,
     };
     let signed = state.rules_signer.sign(&package).map_err(ApiError::internal)?;
     serde_json::to_vec(&signed)

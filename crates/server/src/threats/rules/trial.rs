@@ -13,6 +13,7 @@ use sg_types::{AgentId, RuleKind};
 
 use super::explain::{recorded, require_events};
 use super::inspect::inspect;
+use super::placeholders;
 use super::save::require_manager;
 use super::trial_correlation::{self, Correlated, CountedEvents};
 use crate::AppState;
@@ -72,11 +73,12 @@ pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -
     let Ok(_turn) = state.rules.trials.clone().try_acquire_owned() else {
         return Err(ApiError::unavailable(PATIENCE.as_secs()));
     };
+    let own = placeholders::own(state, acting).await?;
     let new = state
         .rules
         .run({
             let text = text.clone();
-            move || inspect(body.kind, "rule", &text)
+            move || inspect(body.kind, "rule", &text, &own)
         })
         .await??;
     let matcher = match new.rules.correlations().first() {
