@@ -134,6 +134,8 @@ alter table users.api_keys validate constraint api_keys_scopes_check;
 -- From which networks somebody has signed in.
 create index login_attempts_tenant_id_user_id_occurred_at_idx on only audit.login_attempts (tenant_id, user_id, occurred_at desc)
     where outcome = 'success';
+-- What came since the last look, whichever tenant it is of.
+create index login_attempts_occurred_at_idx on only audit.login_attempts (occurred_at);
 
 insert into users.permissions (permission, description, least_role)
 values ('events_send', 'Send events of log sources over the API.', 'manager');

@@ -278,7 +278,7 @@ async fn only_keys_for_events_of_people_who_may_send_them_open_it() {
     for path in [
         "/api/v1/agents/endpoints",
         "/api/v1/threats/incidents",
-        "/api/v1/users/me",
+        "/api/v1/sessions/current",
     ] {
         let refused = server.send("GET", path, &own_key, None).await;
         assert!(

@@ -127,7 +127,7 @@ async fn password_spraying_is_one_incident_of_the_tenant_that_it_is_about() {
 
     // Then one of them is in.
     app.advance(Duration::minutes(20));
-    assert_eq!(sign_in(&app, ABROAD, "acme-8", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, ABROAD, "acme-8", PASSWORD).await, 201);
     look(&app.state).await;
     let found = incidents(&app, &admin).await;
     assert!(
@@ -160,16 +160,16 @@ async fn a_network_that_is_new_for_somebody_counts_beside_one_that_is_known() {
     let app = App::start().await;
     let (_, admin) = tenant(&app, "acme", 2).await;
     // The first network of all is no news.
-    assert_eq!(sign_in(&app, OFFICE, "acme-0", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, OFFICE, "acme-0", PASSWORD).await, 201);
     app.advance(Duration::days(2));
     // Another address of the same network is known.
-    assert_eq!(sign_in(&app, [192, 0, 2, 200], "acme-0", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, [192, 0, 2, 200], "acme-0", PASSWORD).await, 201);
     // Somebody else's network is not.
-    assert_eq!(sign_in(&app, ABROAD, "acme-1", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, ABROAD, "acme-1", PASSWORD).await, 201);
     look(&app.state).await;
     assert!(incidents(&app, &admin).await.is_empty());
     app.advance(Duration::minutes(10));
-    assert_eq!(sign_in(&app, ABROAD, "acme-0", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, ABROAD, "acme-0", PASSWORD).await, 201);
     look(&app.state).await;
     let found = incidents(&app, &admin).await;
     assert_eq!(
@@ -179,8 +179,8 @@ async fn a_network_that_is_new_for_somebody_counts_beside_one_that_is_known() {
     assert_eq!(found[0]["severity"], "medium");
     // From then on it is known.
     app.advance(Duration::hours(5));
-    assert_eq!(sign_in(&app, ABROAD, "acme-0", PASSWORD).await, 200);
-    assert_eq!(sign_in(&app, OFFICE, "acme-0", PASSWORD).await, 200);
+    assert_eq!(sign_in(&app, ABROAD, "acme-0", PASSWORD).await, 201);
+    assert_eq!(sign_in(&app, OFFICE, "acme-0", PASSWORD).await, 201);
     look(&app.state).await;
     assert_eq!(incidents(&app, &admin).await.len(), 1);
 }

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::{Extension, Json};
 use serde::Deserialize;
+use sg_db::Proof;
 use sg_types::agent::LogEvent;
 use sg_types::api::agents::EventsReport;
 use sg_types::api::users::KeyScope;
@@ -99,7 +100,14 @@ impl FromRequestParts<AppState> for EventSender {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let acting = authenticate(parts, state, KeyScope::Events).await?;
-        if !acting.caller.may(Permission::EventsSend) {
+        if acting.caller.must_change_password && matches!(acting.caller.proof, Proof::Session(_)) {
+            return Err(ApiError::forbidden(
+                "password_change_required",
+                "the password has to be changed first: POST /api/v1/users/me/password",
+            ));
+        }
+        // Its scope has been looked at: `may` asks for that of the API.
+        if !acting.caller.permissions.contains(&Permission::EventsSend) {
             return Err(ApiError::missing_permission(Permission::EventsSend));
         }
         // A source is the whole tenant's.
