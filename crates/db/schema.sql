@@ -786,8 +786,11 @@ declare
     -- One for each tenant, whoever asks first.
     own_id constant uuid := encode(substring(sha256(convert_to('agents.server_endpoint|' || p_tenant_id, 'UTF8')) for 16), 'hex')::uuid;
 begin
-    insert into agents.endpoints (agent_id, tenant_id, hostname, device_name, status, created_at)
-    values (own_id, p_tenant_id, 'secureguard-server', 'SecureGuard server', 'inactive', p_at)
+    insert into agents.endpoints (agent_id, tenant_id, hostname, device_name, status, created_at, kind)
+    values (own_id, p_tenant_id, 'secureguard-server', 'SecureGuard server', 'inactive', p_at, 'server')
+    on conflict (agent_id) do nothing;
+    -- What findings about it lock. Nobody waits for its check-ins.
+    insert into agents.heartbeats (agent_id, tenant_id, last_seen_at, online) values (own_id, p_tenant_id, p_at, false)
     on conflict (agent_id) do nothing;
     return own_id;
 end
@@ -1623,7 +1626,8 @@ begin
         end if;
     end loop;
     if p_resource = 'endpoints' then
-        select count(*) into used from agents.endpoints e where e.tenant_id = p_tenant and e.status <> 'decommissioned';
+        select count(*) into used from agents.endpoints e
+        where e.tenant_id = p_tenant and e.status <> 'decommissioned' and e.kind <> 'server';
     else
         select count(*) into used from users.users u where u.tenant_id = p_tenant and u.is_active;
     end if;
@@ -1882,7 +1886,8 @@ begin
         perform users.check_subscription(new.tenant_id, tg_argv[0], 1);
     elsif tg_argv[0] = 'endpoints' then
         for a_tenant in
-            select a.tenant_id, count(*) as rows from added a where a.status <> 'decommissioned' group by a.tenant_id order by a.tenant_id
+            select a.tenant_id, count(*) as rows from added a where a.status <> 'decommissioned' and a.kind <> 'server'
+            group by a.tenant_id order by a.tenant_id
         loop
             perform users.check_subscription(a_tenant.tenant_id, 'endpoints', a_tenant.rows);
         end loop;
@@ -2589,7 +2594,7 @@ CREATE FUNCTION users.subscription_of(p_tenant uuid, p_at timestamp with time zo
         users.subscription_is_live(s.status, s.trial_ends_at, s.period_end, p_at), s.trial_ends_at, s.period_start, s.period_end,
         coalesce(s.max_endpoints, p.max_endpoints), coalesce(s.max_users, p.max_users), coalesce(s.retention_class, p.retention_class),
         s.max_endpoints, s.max_users, s.retention_class,
-        (select count(*) from agents.endpoints e where e.tenant_id = s.tenant_id and e.status <> 'decommissioned'),
+        (select count(*) from agents.endpoints e where e.tenant_id = s.tenant_id and e.status <> 'decommissioned' and e.kind <> 'server'),
         (select count(*) from users.users u where u.tenant_id = s.tenant_id and u.is_active),
         s.updated_at
     from users.subscriptions s join users.plans p on p.plan = s.plan
@@ -2867,7 +2872,9 @@ CREATE TABLE agents.endpoints (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     user_id uuid,
     decommissioned_at timestamp with time zone,
+    kind text DEFAULT 'agent'::text NOT NULL,
     CONSTRAINT endpoints_heartbeat_interval_check CHECK (((heartbeat_interval >= 1) AND (heartbeat_interval <= 86400))),
+    CONSTRAINT endpoints_kind_check CHECK ((kind = ANY (ARRAY['agent'::text, 'log_source'::text, 'server'::text]))),
     CONSTRAINT endpoints_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'inactive'::character varying, 'decommissioned'::character varying])::text[]))),
     CONSTRAINT endpoints_times_check CHECK ((isfinite(last_seen) AND isfinite(created_at) AND isfinite(updated_at)))
 );
@@ -4334,6 +4341,25 @@ ALTER TABLE ONLY threats.occurrences FORCE ROW LEVEL SECURITY;
 ALTER TABLE threats.occurrences OWNER TO sg_owner;
 
 --
+-- Name: placeholders; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.placeholders (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    placeholder_values text[] NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by uuid,
+    CONSTRAINT placeholders_changed_at_check CHECK (isfinite(changed_at)),
+    CONSTRAINT placeholders_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
+    CONSTRAINT placeholders_values_check CHECK ((((cardinality(placeholder_values) >= 1) AND (cardinality(placeholder_values) <= 500)) AND (array_position(placeholder_values, NULL::text) IS NULL)))
+);
+
+ALTER TABLE ONLY threats.placeholders FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.placeholders OWNER TO sg_owner;
+
+--
 -- Name: rule_packages; Type: TABLE; Schema: threats; Owner: sg_owner
 --
 
@@ -4457,7 +4483,7 @@ CREATE TABLE users.api_keys (
     replaces_key_id uuid,
     CONSTRAINT api_keys_enrolments_check CHECK (((enrolments >= 0) AND ((max_enrolments IS NULL) OR (enrolments <= max_enrolments)))),
     CONSTRAINT api_keys_max_enrolments_check CHECK ((max_enrolments > 0)),
-    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text, 'scim'::text]) AND (cardinality(scopes) > 0))),
+    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text, 'scim'::text, 'events'::text]) AND (cardinality(scopes) > 0))),
     CONSTRAINT api_keys_times_check CHECK ((isfinite(expires_at) AND isfinite(last_used) AND isfinite(created_at)))
 );
 
@@ -5778,6 +5804,13 @@ ALTER TABLE ONLY threats.occurrences
     ADD CONSTRAINT occurrences_pkey PRIMARY KEY (occurrence_id);
 
 --
+-- Name: placeholders placeholders_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_pkey PRIMARY KEY (tenant_id, name);
+
+--
 -- Name: rule_packages rule_packages_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
 --
 
@@ -6215,6 +6248,12 @@ CREATE INDEX deadlines_tenant_id_agent_id_idx ON agents.deadlines USING btree (t
 CREATE INDEX endpoints_decommissioned_at_idx ON agents.endpoints USING btree (decommissioned_at) WHERE ((status)::text = 'decommissioned'::text);
 
 --
+-- Name: endpoints_log_source_key; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX endpoints_log_source_key ON agents.endpoints USING btree (tenant_id, lower((hostname)::text)) WHERE (kind = 'log_source'::text);
+
+--
 -- Name: endpoints_tenant_id_hardware_fingerprint_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
@@ -6575,6 +6614,18 @@ CREATE INDEX events_tenant_id_request_id_idx ON ONLY audit.events USING btree (t
 CREATE INDEX events_default_tenant_id_request_id_idx ON audit.events_default USING btree (tenant_id, request_id, occurred_at DESC, event_id DESC);
 
 --
+-- Name: login_attempts_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_occurred_at_idx ON ONLY audit.login_attempts USING btree (occurred_at);
+
+--
+-- Name: login_attempts_default_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_default_occurred_at_idx ON audit.login_attempts_default USING btree (occurred_at);
+
+--
 -- Name: login_attempts_tenant_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
 --
 
@@ -6585,6 +6636,18 @@ CREATE INDEX login_attempts_tenant_id_occurred_at_idx ON ONLY audit.login_attemp
 --
 
 CREATE INDEX login_attempts_default_tenant_id_occurred_at_idx ON audit.login_attempts_default USING btree (tenant_id, occurred_at DESC);
+
+--
+-- Name: login_attempts_tenant_id_user_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_tenant_id_user_id_occurred_at_idx ON ONLY audit.login_attempts USING btree (tenant_id, user_id, occurred_at DESC) WHERE (outcome = 'success'::text);
+
+--
+-- Name: login_attempts_default_tenant_id_user_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_default_tenant_id_user_id_occurred_at_idx ON audit.login_attempts_default USING btree (tenant_id, user_id, occurred_at DESC) WHERE (outcome = 'success'::text);
 
 --
 -- Name: row_changes_tenant_id_row_id_idx; Type: INDEX; Schema: audit; Owner: sg_owner
@@ -6975,6 +7038,12 @@ CREATE INDEX occurrences_finding_id_idx ON threats.occurrences USING btree (find
 --
 
 CREATE INDEX occurrences_tenant_id_received_at_idx ON threats.occurrences USING btree (tenant_id, received_at);
+
+--
+-- Name: placeholders_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX placeholders_tenant_id_changed_by_idx ON threats.placeholders USING btree (tenant_id, changed_by);
 
 --
 -- Name: rule_versions_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
@@ -7523,6 +7592,12 @@ ALTER INDEX audit.events_tenant_id_occurred_at_idx ATTACH PARTITION audit.events
 ALTER INDEX audit.events_tenant_id_request_id_idx ATTACH PARTITION audit.events_default_tenant_id_request_id_idx;
 
 --
+-- Name: login_attempts_default_occurred_at_idx; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
+--
+
+ALTER INDEX audit.login_attempts_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_occurred_at_idx;
+
+--
 -- Name: login_attempts_default_pkey; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
 --
 
@@ -7533,6 +7608,12 @@ ALTER INDEX audit.login_attempts_pkey ATTACH PARTITION audit.login_attempts_defa
 --
 
 ALTER INDEX audit.login_attempts_tenant_id_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_tenant_id_occurred_at_idx;
+
+--
+-- Name: login_attempts_default_tenant_id_user_id_occurred_at_idx; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
+--
+
+ALTER INDEX audit.login_attempts_tenant_id_user_id_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_tenant_id_user_id_occurred_at_idx;
 
 --
 -- Name: row_changes_default_pkey; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
@@ -7869,6 +7950,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.exc
 --
 
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.incidents FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('threat_id', 'occurrence_count', 'last_detected_at');
+
+--
+-- Name: placeholders record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.placeholders FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('name');
 
 --
 -- Name: rules record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
@@ -8681,6 +8768,20 @@ ALTER TABLE ONLY threats.incidents
 
 ALTER TABLE ONLY threats.occurrences
     ADD CONSTRAINT occurrences_finding_id_fkey FOREIGN KEY (finding_id) REFERENCES threats.findings(finding_id) ON DELETE CASCADE;
+
+--
+-- Name: placeholders placeholders_changed_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_changed_by_fkey FOREIGN KEY (tenant_id, changed_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (changed_by);
+
+--
+-- Name: placeholders placeholders_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: rule_sets rule_sets_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -10475,6 +10576,12 @@ CREATE POLICY admin_access ON threats.incidents TO sg_admin USING (true) WITH CH
 CREATE POLICY admin_access ON threats.occurrences TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: placeholders admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.placeholders TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: rule_sets admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10545,6 +10652,12 @@ CREATE POLICY backup_access ON threats.incidents FOR SELECT TO sg_backup USING (
 --
 
 CREATE POLICY backup_access ON threats.occurrences FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: placeholders backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.placeholders FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: rule_sets backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -10663,6 +10776,18 @@ CREATE POLICY own_scope ON threats.occurrences AS RESTRICTIVE TO sg_app USING ((
    FROM threats.findings f))));
 
 --
+-- Name: placeholders; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.placeholders ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: placeholders readers; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY readers ON threats.placeholders AS RESTRICTIVE TO sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+
+--
 -- Name: rule_sets readers; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10753,6 +10878,12 @@ CREATE POLICY system_access ON threats.incidents TO sg_system USING (true) WITH 
 CREATE POLICY system_access ON threats.occurrences TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: placeholders system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.placeholders TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: rule_sets system_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10823,6 +10954,12 @@ CREATE POLICY tenant_isolation ON threats.incidents TO sg_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant_isolation ON threats.occurrences TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
+
+--
+-- Name: placeholders tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.placeholders TO sg_app USING ((tenant_id = ( SELECT users.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT users.current_tenant() AS current_tenant)));
 
 --
 -- Name: rule_sets tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -13891,6 +14028,15 @@ GRANT SELECT ON TABLE threats.occurrences TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_admin;
 GRANT SELECT ON TABLE threats.occurrences TO sg_backup;
+
+--
+-- Name: TABLE placeholders; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.placeholders TO sg_app;
+GRANT SELECT ON TABLE threats.placeholders TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.placeholders TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.placeholders TO sg_admin;
 
 --
 -- Name: TABLE rule_packages; Type: ACL; Schema: threats; Owner: sg_owner

@@ -57,6 +57,7 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
 
 async fn take_in(state: &AppState, tenant_id: TenantId, entries: &[OwnLogEntry]) -> anyhow::Result<u64> {
     let now = state.now();
+    state.rules.prepare_evaluator(&state.db, tenant_id).await?;
     let mut tx = state.db.system("the product's own log").await?;
     if !try_job_lock(&mut tx, "own-log").await? {
         return Ok(0);

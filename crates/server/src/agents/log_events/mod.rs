@@ -63,6 +63,10 @@ async fn take(state: &AppState, acting: &Acting, sending: Sending, sent: Sent) -
         .map_err(ApiError::internal)??;
     // Before this holds a connection.
     state.rules.current(state).await?;
+    state
+        .rules
+        .prepare_evaluator(&state.db, acting.caller.tenant_id)
+        .await?;
     let mut tries = 1;
     loop {
         match store(state, acting, &sending, &lines).await {

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sg_db::threats::{OwnTexts, load_own_texts};
-use sg_db::{DbError, SystemTx};
+use sg_db::threats::{OwnTexts, find_rule_set, load_own_texts};
+use sg_db::{Db, DbError, SystemTx};
 use sg_detect::{RuleSet, RuleSource, compile_with};
 use sg_types::{RuleKind, TenantId};
 
@@ -15,17 +15,21 @@ const MAX_TENANTS: usize = 32;
 
 /// By tenant: the version of its own rules, and its rules together with the pack's. Tenants without rules of their own share what stands under none.
 #[derive(Debug, Default)]
-pub(super) struct Evaluators(Mutex<HashMap<Option<TenantId>, (i64, Arc<RuleSet>)>>);
+pub(super) struct Evaluators {
+    kept: Mutex<HashMap<Option<TenantId>, (i64, Arc<RuleSet>)>>,
+    /// One is compiled at a time, and not twice for those who want the same.
+    compiling: tokio::sync::Mutex<()>,
+}
 
 impl Evaluators {
     fn find(&self, tenant_id: Option<TenantId>, version: i64) -> Option<Arc<RuleSet>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, rules) = kept.get(&tenant_id)?;
         (*known == version).then(|| rules.clone())
     }
 
     fn keep(&self, tenant_id: Option<TenantId>, version: i64, rules: Arc<RuleSet>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() > MAX_TENANTS && !kept.contains_key(&tenant_id) {
             let any = kept.keys().find(|key| key.is_some()).copied();
             any.and_then(|other| kept.remove(&other));
@@ -35,6 +39,24 @@ impl Evaluators {
 }
 
 impl Rules {
+    /// Compiles what [`Self::evaluator`] is going to give, while no transaction is open in which others would wait for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn prepare_evaluator(&self, db: &Db, tenant_id: TenantId) -> Result<(), DbError> {
+        let own = {
+            let mut tx = db.system("rules of a tenant").await?;
+            find_rule_set(&mut tx, tenant_id).await?.unwrap_or(0)
+        };
+        let key = (own != 0).then_some(tenant_id);
+        if self.evaluators.find(key, own).is_some() {
+            return Ok(());
+        }
+        let _turn = self.evaluators.compiling.lock().await;
+        let mut tx = db.system("rules of a tenant").await?;
+        self.evaluator(&mut tx, tenant_id, own).await.map(drop)
+    }
+
     /// The Sigma rules and indicators of a tenant whose own rules have the version `own`, 0 for none: those that make findings of their own.
     ///
     /// # Errors
