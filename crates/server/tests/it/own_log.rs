@@ -104,7 +104,7 @@ async fn password_spraying_is_one_incident_of_the_tenant_that_it_is_about() {
     let finding = &detail["findings"][0];
     assert_eq!(
         finding["explanation"],
-        "Within 30m, 8 different User for SourceIp 203.0.113.9; looked for was ≥ 8."
+        "Within 30m, 8 different values of User for SourceIp 203.0.113.9; looked for was ≥ 8."
     );
     assert!(
         finding["tags"].to_string().contains("attack.t1110.003"),

@@ -152,10 +152,10 @@ async fn find_broken(
     let own = load_own_texts(tx, tenant_id).await?;
     let mark = format!("%{name}%");
     let find = move || {
-        let concerned = own.rules.iter().filter(|rule| {
+        let mut concerned = own.rules.iter().filter(|rule| {
             rule.kind == RuleKind::Sigma && rule.text.contains("expand") && rule.text.contains(&mark)
         });
-        concerned.into_iter().find_map(|rule| {
+        concerned.find_map(|rule| {
             let refused = inspect(rule.kind, &rule.name, &rule.text, &own.placeholders).err()?;
             let why = refused
                 .diagnostics
