@@ -3,9 +3,11 @@
 mod agents;
 mod audit;
 mod commands;
+mod events;
 mod login;
 mod monitoring;
 mod output;
+mod placeholders;
 mod profile;
 mod reports;
 mod roles;
@@ -51,6 +53,9 @@ enum Command {
     /// List, show and decommission endpoints.
     #[command(subcommand)]
     Endpoints(agents::Endpoints),
+    /// Send events of what has no agent.
+    #[command(subcommand)]
+    Events(events::Events),
     /// Ask endpoints to do something, approve what others asked for, and see what it came to.
     #[command(subcommand)]
     Commands(commands::Commands),
@@ -105,6 +110,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incidents(command) => command.run(&profile::client(&path)?, format).await,
         Command::Threats(command) => command.run(&profile::client(&path)?, format).await,
         Command::Endpoints(command) => command.run(&profile::client(&path)?, format).await,
+        Command::Events(command) => command.run(&profile::client(&path)?, format).await,
         Command::Commands(command) => command.run(&profile::client(&path)?, format, &path).await,
         Command::Approver(command) => command.run(&profile::client(&path)?, format, &path).await,
         Command::ApiKeys(command) => command.run(&profile::client(&path)?, format).await,

@@ -9,6 +9,7 @@ use sg_types::{
 };
 
 use crate::output::{self, Format, optional, printable, time};
+use crate::placeholders::Placeholders;
 use crate::rules::Rules;
 
 #[derive(Debug, Subcommand)]
@@ -106,12 +107,16 @@ pub(crate) enum Threats {
     /// List, add, import, try out and switch detection rules.
     #[command(subcommand)]
     Rules(Rules),
+    /// List, set and remove what stands in the place of `%name%` in Sigma rules.
+    #[command(subcommand)]
+    Placeholders(Placeholders),
 }
 
 impl Threats {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
             Self::Rules(rules) => rules.run(client, format).await,
+            Self::Placeholders(placeholders) => placeholders.run(client, format).await,
         }
     }
 }

@@ -10,7 +10,7 @@ mod rules;
 
 pub use commands::CommandFilter;
 pub use error::ClientError;
-pub use operations::{AuditFilter, IncidentFilter};
+pub use operations::{AuditFilter, EventSource, IncidentFilter};
 pub use rules::RuleFilter;
 
 use std::time::Duration;
@@ -97,6 +97,36 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    /// Sends lines of JSON.
+    async fn send_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        idempotency_key: &str,
+        lines: Vec<u8>,
+    ) -> Result<T, ClientError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!(
+            "{}/api/v1/{path}",
+            self.base.path().trim_end_matches('/')
+        ));
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self
+            .http
+            .post(url)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-ndjson")
+            .header("idempotency-key", idempotency_key)
+            .bearer_auth(self.token.expose_secret())
+            .body(lines);
+        let bytes = self.answer(request).await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::UnexpectedAnswer(error.to_string()))
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let answer = request
             .send()
             .await

@@ -6,7 +6,7 @@ use sg_types::{
     AgentId, IncidentStatus, KeyId, Liveness, Severity, ThreatId, UserId,
     api::{
         Page,
-        agents::{CoverageGapView, EndpointView},
+        agents::{CoverageGapView, EndpointView, EventsReport},
         audit::AuditEventView,
         monitoring::Overview,
         threats::{AddNote, IncidentDetail, IncidentView, TimelineEntry, UpdateIncident},
@@ -43,6 +43,33 @@ pub struct AuditFilter {
     pub object_kind: Option<String>,
     /// To which object.
     pub object_id: Option<String>,
+}
+
+/// Where events come from.
+#[derive(Debug, Clone, Default)]
+pub struct EventSource {
+    /// The log source's name.
+    pub name: String,
+    /// Sigma's `product` of events that do not say it.
+    pub product: Option<String>,
+    /// Sigma's `category` of events that do not say it.
+    pub category: Option<String>,
+    /// Sigma's `service` of events that do not say it.
+    pub service: Option<String>,
+}
+
+impl EventSource {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let mut query = vec![("source", self.name.clone())];
+        for (name, part) in [
+            ("product", &self.product),
+            ("category", &self.category),
+            ("service", &self.service),
+        ] {
+            query.extend(part.clone().map(|part| (name, part)));
+        }
+        query
+    }
 }
 
 impl IncidentFilter {
@@ -131,6 +158,20 @@ impl Client {
             Some(&note),
         )
         .await
+    }
+
+    /// Sends events of a log source, one JSON object a line, at most 10,000. Under the same key the same lines are stored once.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn send_events(
+        &self,
+        source: &EventSource,
+        idempotency_key: &str,
+        lines: Vec<u8>,
+    ) -> Result<EventsReport, ClientError> {
+        self.send_lines("agents/events", &source.query(), idempotency_key, lines)
+            .await
     }
 
     /// Up to `limit` endpoints; only those of these where some are named.

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 use sg_types::api::rules::{
-    CreateRule, ExplainRule, ImportRules, RuleDetail, RuleExplanation, RuleImportReport, RuleOrigin,
-    RuleTrial, RuleVersionDetail, RuleVersionView, RuleView, TryRule, UpdateRule,
+    CreateRule, ExplainRule, ImportRules, PlaceholderView, RuleDetail, RuleExplanation, RuleImportReport,
+    RuleOrigin, RuleTrial, RuleVersionDetail, RuleVersionView, RuleView, SetPlaceholder, TryRule, UpdateRule,
 };
 use sg_types::{RuleKind, Severity};
 
@@ -94,6 +94,36 @@ impl Client {
             .collect();
         self.send(Method::DELETE, &path_of(rule_id, ""), &query, NOTHING)
             .await?;
+        Ok(())
+    }
+
+    /// The tenant's placeholders by name.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn list_placeholders(&self) -> Result<Vec<PlaceholderView>, ClientError> {
+        self.list("threats/placeholders", Vec::new(), usize::MAX).await
+    }
+
+    /// Gives a placeholder its values.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn set_placeholder(
+        &self,
+        placeholder: &SetPlaceholder,
+    ) -> Result<PlaceholderView, ClientError> {
+        self.call(Method::POST, "threats/placeholders", &[], Some(placeholder))
+            .await
+    }
+
+    /// Removes a placeholder.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn remove_placeholder(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("threats/placeholders/{name}");
+        self.send(Method::DELETE, &path, &[], NOTHING).await?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sg_types::agent::{Event as RecordedEvent, FileSubject, ProcessSubject};
+use sg_types::agent::{Event as RecordedEvent, FileSubject, LogEvent, ProcessSubject};
 
 /// Declares [`Field`] with the names of Sigma's taxonomy.
 macro_rules! fields {
@@ -231,6 +231,23 @@ impl<'a> Event<'a> {
         event
     }
 
+    /// An entry of a log.
+    pub fn logged(entry: &'a LogEvent) -> Self {
+        let mut event = Self::new(LogSource {
+            product: entry.product.as_deref(),
+            category: entry.category.as_deref(),
+            service: entry.service.as_deref(),
+        });
+        // Names differ, so that none has to be looked for among those that are set.
+        for (name, value) in &entry.fields {
+            match Field::from_name(name) {
+                Some(field) => _ = event.set(field, value),
+                None => event.named.push((Cow::Borrowed(name), value.into())),
+            }
+        }
+        event
+    }
+
     /// Sets a numbered field, replacing what it held.
     pub fn set(&mut self, field: Field, value: impl Into<Value<'a>>) -> &mut Self {
         self.known[field as usize] = Some(value.into());
@@ -308,6 +325,7 @@ impl<'a> From<&'a RecordedEvent> for Event<'a> {
                 event.log_source = LogSource::LINUX_FILE_DELETE;
                 event
             }
+            RecordedEvent::Logged(entry) => Self::logged(entry),
         }
     }
 }

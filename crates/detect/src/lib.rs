@@ -26,6 +26,7 @@ mod diagnostic;
 mod event;
 mod indicator;
 pub mod limits;
+pub mod mapping;
 mod pack;
 mod rule;
 mod ruleset;

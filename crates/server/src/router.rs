@@ -52,6 +52,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(agents::routes())
         .merge(agents::hold_routes())
         .merge(agents::coverage_routes())
+        .merge(agents::log_event_routes())
         .merge(response::routes())
         .merge(threats::routes())
         .merge(audit::routes())

@@ -283,6 +283,7 @@ mod tests {
                 version: 3,
                 rules: Vec::new(),
                 switched_off: Vec::new(),
+                placeholders: std::collections::BTreeMap::new(),
             })
             .unwrap();
         assert!(verify(&first, &signed, &signed.package));

@@ -1,6 +1,7 @@
 //! What every request can reach.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use chrono::{DateTime, Utc};
 use sg_db::Db;
@@ -64,6 +65,8 @@ pub struct Shared {
     pub audit: AuditKeeper,
     /// The rule set in force.
     pub rules: Rules,
+    /// Up to when (µs since 1970) this process has taken in what the product notices of its own sign-ins; 0 before the first look.
+    pub(crate) own_log_until: AtomicI64,
     /// The queue in front of the group commit.
     pub ingest: Ingest,
     /// What OpenID providers said of themselves lately.
@@ -121,6 +124,7 @@ impl AppState {
             exports: Arc::new(Semaphore::new(1)),
             key_usage: KeyUsage::default(),
             rules: Rules::default(),
+            own_log_until: AtomicI64::new(0),
             ingest: Ingest::new(&parts.config.ingest),
             discovery: Discovery::default(),
             directories: Directories::default(),

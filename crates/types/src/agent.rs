@@ -328,6 +328,25 @@ pub enum Event {
     FileRenamed(FileSubject),
     /// A file was deleted.
     FileDeleted(FileSubject),
+    /// An entry of a log that came over the API; agents do not send these.
+    Logged(LogEvent),
+}
+
+/// An entry of a log, in the words of Sigma's taxonomy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogEvent {
+    /// Product of the log source, such as `linux` or `aws`, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Category of the log source, such as `process_creation`, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Service of the log source, such as `sshd`, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Values by field; numbers as their decimal text.
+    #[serde(default)]
+    pub fields: std::collections::BTreeMap<String, String>,
 }
 
 /// A hole in the stream that the agent itself knows of.
@@ -406,6 +425,9 @@ pub struct RulePackage {
     /// Ids of rules in these texts that the tenant has switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switched_off: Vec<String>,
+    /// Values of the placeholders of Sigma's `expand`, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub placeholders: std::collections::BTreeMap<String, Vec<String>>,
 }
 
 /// One rule file.

@@ -26,4 +26,4 @@ pub use incident::{IncidentStatus, InvalidTransition};
 pub use permission::{Permission, Role, RoleName, Scope};
 pub use problem::{FieldError, Problem};
 pub use token::{TokenError, TokenKind};
-pub use values::{DetectionEngine, EndpointStatus, Liveness, RuleKind, Severity, UnknownValue};
+pub use values::{DetectionEngine, EndpointKind, EndpointStatus, Liveness, RuleKind, Severity, UnknownValue};

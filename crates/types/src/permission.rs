@@ -108,6 +108,8 @@ pub enum Permission {
     EndpointsRead,
     /// Rename, hand over and decommission endpoints.
     EndpointsManage,
+    /// Send events of log sources over the API.
+    EventsSend,
     /// See incidents with their evidence.
     IncidentsRead,
     /// Assign, note, resolve and re-open incidents.
@@ -156,6 +158,7 @@ pub enum Permission {
 text_enum!(Permission {
     EndpointsRead => "endpoints_read",
     EndpointsManage => "endpoints_manage",
+    EventsSend => "events_send",
     IncidentsRead => "incidents_read",
     IncidentsWork => "incidents_work",
     RulesRead => "rules_read",
@@ -185,15 +188,16 @@ impl Role {
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{
             AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, ChannelsManage, CommandsApprove,
-            CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage,
-            IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesManage, RulesRead,
-            SilencesManage, TenantExport, UsersManage, UsersRead,
+            CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, EventsSend, ExceptionsManage,
+            HoldsManage, IncidentsRead, IncidentsWork, PoliciesManage, ProvidersManage, RulesManage,
+            RulesRead, SilencesManage, TenantExport, UsersManage, UsersRead,
         };
         match self {
             Self::User => &[EndpointsRead, IncidentsRead, ApiKeysOwn],
             Self::Manager => &[
                 EndpointsRead,
                 EndpointsManage,
+                EventsSend,
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,
@@ -210,6 +214,7 @@ impl Role {
             Self::Admin => &[
                 EndpointsRead,
                 EndpointsManage,
+                EventsSend,
                 IncidentsRead,
                 IncidentsWork,
                 RulesRead,

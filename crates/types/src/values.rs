@@ -90,6 +90,19 @@ pub enum DetectionEngine {
 }
 text_enum!(DetectionEngine { Sigma => "sigma", Yara => "yara", Indicator => "indicator", Server => "server" });
 
+/// Who sends what is known of an endpoint (`agents.endpoints.kind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointKind {
+    /// An agent on it.
+    Agent,
+    /// Something without an agent, whose log comes over the API.
+    LogSource,
+    /// The server itself.
+    Server,
+}
+text_enum!(EndpointKind { Agent => "agent", LogSource => "log_source", Server => "server" });
+
 /// What kind of rule a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

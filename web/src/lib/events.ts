@@ -24,6 +24,13 @@ export function describeEvent(event: EndpointEventView): { main: string; more: s
       more: facts.filter(Boolean).join(", "),
     };
   }
+  if (event.kind === "logged") {
+    const fields = (event.detail.fields ?? {}) as Record<string, string>;
+    const told = fields.CommandLine ?? fields.message ?? fields.TargetFilename;
+    const all = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+    const source = ["product", "category", "service"].map(text).filter(Boolean).join("/");
+    return { main: told ?? all.join(" "), more: source };
+  }
   const size = event.detail.size;
   const facts = [
     typeof size === "number" ? `${size.toLocaleString("en")} bytes` : "",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
-use sg_detect::{Event, FileFacts, Match, RuleSet, compile};
+use sg_detect::{Event, FileFacts, Match, Placeholders, RuleSet, compile_with};
 use sg_types::Ids;
 use sg_types::agent::{Event as RecordedEvent, FileSubject, Finding, ProcessSubject, RulePackage, Subject};
 
@@ -29,7 +29,7 @@ pub struct SourceCounts {
 impl Engine {
     /// Compiles a package. What cannot be used is logged and counted; the rest is in force.
     pub fn compile(package: &RulePackage) -> Self {
-        let (mut rules, diagnostics) = compile(&package.rules);
+        let (mut rules, diagnostics) = compile_with(&package.rules, &package.placeholders);
         rules.switch_off(package.switched_off.iter().cloned());
         let refused = diagnostics
             .iter()
@@ -55,6 +55,7 @@ impl Engine {
             version: 0,
             rules: Vec::new(),
             switched_off: Vec::new(),
+            placeholders: Placeholders::new(),
         })
     }
 
@@ -79,6 +80,7 @@ impl Engine {
             | RecordedEvent::FileRenamed(file)
             | RecordedEvent::FileDeleted(file) => Subject::File(file.clone()),
             RecordedEvent::ProcessStarted(process) => Subject::Process(process.clone()),
+            RecordedEvent::Logged(_) => Subject::Endpoint,
         };
         to_findings(self.rules.evaluate(&Event::from(event)), &subject, ids)
     }

@@ -306,6 +306,7 @@ pub(crate) fn sign_rules(key: &SigningKey, version: u64, rules: Vec<RuleText>) -
         version,
         rules,
         switched_off: Vec::new(),
+        placeholders: std::collections::BTreeMap::new(),
     })
     .unwrap();
     let signature = key.sign(&[RULES_SIGNATURE_CONTEXT, package.as_bytes()].concat());

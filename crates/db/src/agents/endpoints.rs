@@ -41,10 +41,10 @@ pub struct LockedEndpoint {
 }
 
 /// What is stored of an endpoint and shown or needed for what is.
-const STORED_COLUMNS: &str = "e.agent_id, e.tenant_id, e.hostname, e.device_name, e.ip_address, e.mac_address, e.os_info, e.version, e.status,
+const STORED_COLUMNS: &str = "e.agent_id, e.tenant_id, e.kind, e.hostname, e.device_name, e.ip_address, e.mac_address, e.os_info, e.version, e.status,
     e.heartbeat_interval, e.user_id, e.created_at, e.last_seen";
 /// What is shown, of a table or a page by the name `e`.
-const COLUMNS: &str = "e.agent_id, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
+const COLUMNS: &str = "e.agent_id, e.kind, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
     e.version, e.status, e.heartbeat_interval, e.user_id, u.username, e.created_at,
     greatest(h.last_seen_at, e.last_seen) as last_seen, coalesce(h.sources, '[]'::jsonb) as sources,
     (select count(*) from threats.incidents i
@@ -178,7 +178,7 @@ pub async fn is_live_member(
     .await?)
 }
 
-/// Whether the caller's tenant has this endpoint and it is in service.
+/// Whether the caller's tenant has this endpoint, and it is in service and has an agent.
 ///
 /// # Errors
 /// What a query may meet.
@@ -186,7 +186,7 @@ pub async fn is_live_endpoint(tx: &mut impl Reads, agent_id: AgentId) -> Result<
     Ok(sqlx::query_scalar(
         "select exists (
             select from agents.endpoints e
-            where e.tenant_id = (select users.current_tenant()) and e.agent_id = $1 and e.status <> 'decommissioned')",
+            where e.tenant_id = (select users.current_tenant()) and e.agent_id = $1 and e.status <> 'decommissioned' and e.kind = 'agent')",
     )
     .bind(Uuid::from(agent_id))
     .fetch_one(tx.conn())
@@ -225,7 +225,8 @@ fn push_page(
     if filter.online.is_some() || !filter.liveness.is_empty() {
         query.push(" left join agents.heartbeats h on h.agent_id = e.agent_id");
     }
-    query.push(" where true");
+    // The entry that stands for the server is nobody's endpoint.
+    query.push(" where e.kind <> 'server'");
     if !filter.statuses.is_empty() {
         let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
         query.push(" and e.status = any(").push_bind(words).push(")");
@@ -300,6 +301,7 @@ fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
     let sources: serde_json::Value = row.try_get("sources")?;
     Ok(EndpointView {
         agent_id: AgentId(row.try_get("agent_id")?),
+        kind: row.try_get::<String, _>("kind")?.parse()?,
         hostname: row.try_get("hostname")?,
         device_name: row.try_get("device_name")?,
         ip_address: row.try_get("ip_address")?,

@@ -175,7 +175,7 @@ async fn find_known(
         "select e.agent_id, e.registered_via_key_id is not distinct from $7
          from agents.endpoints e
          left join agents.heartbeats h on h.agent_id = e.agent_id
-         where e.tenant_id = $1 and (not $5 or e.user_id = $6)
+         where e.tenant_id = $1 and e.kind = 'agent' and (not $5 or e.user_id = $6)
             and (e.hardware_fingerprint = $2
                 or (e.agent_id = $3 and (
                     e.status = 'decommissioned' or h.last_seen_at is null

@@ -9,6 +9,7 @@ mod events;
 mod holds;
 pub mod ingest;
 mod liveness;
+mod log_events;
 mod metrics;
 mod outages;
 mod series;
@@ -29,6 +30,10 @@ pub use enrol::{AgentIdentity, Enrolled, Enrolment, enrol, find_agent, is_of_sus
 pub use events::list_events;
 pub use holds::{NewHold, list_holds, place_hold, release_hold};
 pub use liveness::{Look, mark_offline, note_watch};
+pub use log_events::{
+    LOGGED, LogSource, NewLogEvent, StoredLogEvents, open_log_source, open_server_source,
+    record_log_findings, store_log_events,
+};
 pub use metrics::{Range, read_metrics};
 pub use outages::{OfflineAlerts, alert_of_offline};
 pub use series::{

@@ -133,7 +133,7 @@ async fn count_away(
             select not h.online or greatest(h.last_seen_at, $3) + make_interval(secs => 1.25 * e.heartbeat_interval) < $2 as is_overdue
             from agents.heartbeats h
             join agents.endpoints e on e.agent_id = h.agent_id
-            where h.tenant_id = $1 and e.status = 'active' and (h.online or exists (
+            where h.tenant_id = $1 and e.status = 'active' and e.kind = 'agent' and (h.online or exists (
                 select from agents.gaps g
                 join monitoring.alert_rules r on r.tenant_id = g.tenant_id and r.kind = 'endpoint_offline'
                 where g.tenant_id = h.tenant_id and g.agent_id = h.agent_id and g.reason = 'offline' and g.to_at is null

@@ -9,6 +9,7 @@ mod live;
 mod maintenance;
 mod notifications;
 mod overview;
+mod own_log;
 mod reports;
 mod reviews;
 mod silences;
@@ -45,6 +46,7 @@ pub use notifications::{
 };
 pub(crate) use notifications::{IncidentNews, enqueue_incidents};
 pub use overview::read_overview;
+pub use own_log::{OwnLogEntry, list_own_log};
 pub use reports::{
     REPORT_MAIL, TenantSection, add_report_sections, find_report, find_report_for_mail,
     list_report_subscriptions, list_reports, make_week_reports, publish_reports, save_report_subscription,

@@ -48,7 +48,7 @@ async fn count_endpoints(tx: &mut impl Reads, at: DateTime<Utc>) -> Result<Endpo
             select coalesce(h.online, false) as online, h.last_seen_at < $1 - make_interval(secs => 1.25 * e.heartbeat_interval) as late
             from agents.endpoints e
             left join agents.heartbeats h on h.agent_id = e.agent_id
-            where e.status <> 'decommissioned'
+            where e.status <> 'decommissioned' and e.kind <> 'server'
          ) c",
     )
     .bind(at)

@@ -4,6 +4,7 @@ mod correlations;
 mod exceptions;
 mod incidents;
 mod merge;
+mod placeholders;
 mod rules;
 mod tenant_rules;
 mod trials;
@@ -21,6 +22,7 @@ pub use exceptions::{
 pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, like_pattern, read_incident};
 pub use incidents::{IncidentFilter, find_incident, list_incidents};
 pub(crate) use merge::record_findings;
+pub use placeholders::{list_placeholders, load_placeholders, remove_placeholder, set_placeholder};
 pub use rules::{RulesVersion, find_rule_set, newest_rules_version, publish_rules, renew_rule_set};
 pub use tenant_rules::{
     NewRule, OwnTexts, PackRule, RuleWeight, StoredRule, SwitchRule, find_rule, find_rule_version,

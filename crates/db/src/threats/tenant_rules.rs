@@ -1,6 +1,6 @@
 //! A tenant's own rules, and which rules of the pack it has switched off. Every change is a version that stays.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sg_types::agent::RuleText;
@@ -10,6 +10,7 @@ use sg_types::api::rules::{
 use sg_types::{RuleKind, Severity, TenantId, UserId};
 use sqlx::{Row, postgres::PgRow, types::Json};
 
+use super::load_placeholders;
 use crate::{DbError, Reads, SystemTx, tx::Connection};
 
 /// A rule as it is stored, without its text.
@@ -130,6 +131,8 @@ pub struct OwnTexts {
     pub rules: Vec<RuleText>,
     /// Rules of the pack that are switched off.
     pub switched_off: Vec<String>,
+    /// What stands in the place of `%name%`.
+    pub placeholders: BTreeMap<String, Vec<String>>,
 }
 
 const COLUMNS: &str = "r.rule_id, r.finding_ids, r.origin, r.kind, r.name, r.severity, r.description, r.tags,
@@ -396,7 +399,10 @@ pub async fn load_own_texts(tx: &mut impl Reads, tenant_id: TenantId) -> Result<
     .bind(tenant_id.0)
     .fetch_all(tx.conn())
     .await?;
-    let mut own = OwnTexts::default();
+    let mut own = OwnTexts {
+        placeholders: load_placeholders(tx, tenant_id).await?,
+        ..OwnTexts::default()
+    };
     for row in rows {
         let name: String = row.try_get("rule_id")?;
         match row.try_get("text")? {

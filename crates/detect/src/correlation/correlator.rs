@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Correlation, CorrelationKind};
-use crate::RuleSource;
 use crate::diagnostic::{Diagnostic, shorten};
 use crate::event::{Event, Value};
 use crate::rule::RuleInfo;
-use crate::ruleset::{RuleSet, compile};
+use crate::ruleset::{RuleSet, compile_with};
 use crate::sigma::{Head, survey};
+use crate::{Placeholders, RuleSource};
 
 /// Characters of a value that keeps groups apart or is counted.
 const MAX_VALUE_CHARS: usize = 256;
@@ -47,6 +47,16 @@ impl Correlator {
         own: &[RuleSource],
         switched_off: &HashSet<String>,
     ) -> Option<(Self, Vec<Diagnostic>)> {
+        Self::compile_with(pack, own, switched_off, &Placeholders::new())
+    }
+
+    /// The same as [`Self::compile`], with values for the placeholders of `expand`.
+    pub fn compile_with(
+        pack: &[RuleSource],
+        own: &[RuleSource],
+        switched_off: &HashSet<String>,
+        placeholders: &Placeholders,
+    ) -> Option<(Self, Vec<Diagnostic>)> {
         let all = pack.iter().chain(own);
         if !all.clone().any(|source| source.text.contains("correlation")) {
             return None;
@@ -72,7 +82,7 @@ impl Correlator {
             .filter(|(number, _)| needed.contains(number))
             .map(|(_, source)| source.clone())
             .collect();
-        let (mut rules, diagnostics) = compile(&sources);
+        let (mut rules, diagnostics) = compile_with(&sources, placeholders);
         // One that was refused correlates nothing, and takes no rule away.
         let is_sound = |head: &Head| rules.correlations().iter().any(|found| found.info.id == head.id);
         for (_, head) in heads.iter_mut().filter(|(_, head)| !is_sound(head)) {

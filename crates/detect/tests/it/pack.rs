@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Duration};
+use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
-use sg_detect::correlation::{Correlator, Counted};
+use sg_detect::correlation::{Correlator, Counted, Sighting};
 use sg_detect::{Event, FileFacts, LogSource, RuleInfo, RuleSource, compile, default_pack, sha256};
 use sg_types::RuleKind;
 use sg_types::agent::{ProcessSubject, Subject};
@@ -27,6 +27,17 @@ struct Content {
     rule: Option<String>,
     parts: Vec<String>,
 }
+
+const OWN_AUDIT: LogSource<'static> = LogSource {
+    product: Some("secureguard"),
+    category: None,
+    service: Some("audit"),
+};
+const OWN_AUTHENTICATION: LogSource<'static> = LogSource {
+    product: Some("secureguard"),
+    category: None,
+    service: Some("authentication"),
+};
 
 type Values = BTreeMap<String, String>;
 
@@ -101,6 +112,8 @@ fn sigma_rules_match_their_cases() {
         );
         let log_source = if source.text.contains("category: file_event") {
             LogSource::LINUX_FILE_EVENT
+        } else if source.text.contains("product: secureguard") {
+            OWN_AUDIT
         } else {
             LogSource::LINUX_PROCESS_CREATION
         };
@@ -129,7 +142,7 @@ fn sigma_rules_match_their_cases() {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Events {
-    /// The category of the log source.
+    /// The category of the log source, or the service of the product's own.
     kind: String,
     /// Seconds after the case's begin.
     #[serde(default)]
@@ -164,24 +177,56 @@ fn correlations_hold_in_their_cases() {
             source.name
         );
         for (case, expected) in both(&cases) {
-            let mut groups: BTreeMap<Vec<String>, Vec<Counted>> = BTreeMap::new();
+            let mut groups = Groups::new();
             for (at, event) in case.iter().flat_map(expand) {
-                for sighting in correlator.sight(&to_recorded(&event.0, &event.1)) {
-                    if sighting.correlation.info.id == correlation.info.id {
-                        groups.entry(sighting.group).or_default().push(Counted {
-                            position: sighting.position,
-                            at: DateTime::UNIX_EPOCH + Duration::milliseconds(at),
-                            value: sighting.value,
-                        });
-                    }
-                }
+                let sightings = correlator.sight(&to_recorded(&event.0, &event.1));
+                count(
+                    &mut groups,
+                    sightings,
+                    DateTime::UNIX_EPOCH + Duration::milliseconds(at),
+                );
             }
-            let later = DateTime::UNIX_EPOCH + Duration::days(365);
-            let held = groups
-                .values()
-                .any(|counted| !correlation.find_episodes(counted, later).is_empty());
+            count_episodes(&mut groups, &correlator);
+            let held = groups.iter().any(|((id, _), counted)| {
+                *id == correlation.info.id && !correlation.find_episodes(counted, later()).is_empty()
+            });
             assert_eq!(held, expected, "{}: {case:?}", source.name);
         }
+    }
+}
+
+/// What counts, by correlation and group.
+type Groups = BTreeMap<(String, Vec<String>), Vec<Counted>>;
+
+fn later() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::days(365)
+}
+
+fn count(groups: &mut Groups, sightings: Vec<Sighting>, at: DateTime<Utc>) {
+    for sighting in sightings {
+        let key = (sighting.correlation.info.id.clone(), sighting.group);
+        groups.entry(key).or_default().push(Counted {
+            position: sighting.position,
+            at,
+            value: sighting.value,
+        });
+    }
+}
+
+/// Episodes count for correlations of correlations.
+fn count_episodes(groups: &mut Groups, correlator: &Correlator) {
+    for ((id, group), counted) in groups.clone() {
+        let inner = correlator.find(&id).unwrap();
+        for episode in inner.find_episodes(&counted, later()) {
+            count(
+                groups,
+                correlator.sight_episode(inner, &group),
+                counted[episode.held_at].at,
+            );
+        }
+    }
+    for counted in groups.values_mut() {
+        counted.sort_by_key(|one| (one.at, one.position));
     }
 }
 
@@ -207,6 +252,7 @@ fn expand(events: &Events) -> Vec<(i64, (String, Values))> {
 fn to_recorded<'a>(kind: &str, values: &'a Values) -> Event<'a> {
     let log_source = match kind {
         "file_event" => LogSource::LINUX_FILE_EVENT,
+        "authentication" => OWN_AUTHENTICATION,
         _ => LogSource::LINUX_PROCESS_CREATION,
     };
     to_event(log_source, values)

@@ -6,6 +6,7 @@ mod decommission;
 mod enrol;
 mod hold_routes;
 mod holds;
+pub(crate) mod log_events;
 mod metrics;
 mod protocol;
 mod routes;
@@ -13,6 +14,7 @@ mod update_endpoint;
 
 pub use coverage_routes::routes as coverage_routes;
 pub use hold_routes::routes as hold_routes;
+pub use log_events::routes as log_event_routes;
 pub(crate) use protocol::CallingAgent;
 pub use protocol::routes as protocol_routes;
 pub use routes::routes;

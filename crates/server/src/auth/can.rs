@@ -71,6 +71,7 @@ macro_rules! permissions {
 permissions!(
     EndpointsRead,
     EndpointsManage,
+    EventsSend,
     IncidentsRead,
     IncidentsWork,
     RulesRead,

@@ -12,7 +12,7 @@ pub(crate) use acting::authenticate;
 pub use acting::{Acting, AnyCaller, AnySession};
 pub use can::{
     AlertsManage, AlertsRead, ApiKeysManage, ApiKeysOwn, AuditRead, Can, ChannelsManage, CommandsApprove,
-    CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, ExceptionsManage, HoldsManage,
+    CommandsRead, CommandsRequest, EndpointsManage, EndpointsRead, EventsSend, ExceptionsManage, HoldsManage,
     IncidentsRead, IncidentsWork, Needs, PoliciesManage, ProvidersManage, RulesManage, RulesRead,
     SilencesManage, TenantExport, TenantsManage, UsersManage, UsersRead,
 };

@@ -70,7 +70,8 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-fn too_slow() -> ApiError {
+/// 408: the body came too slowly.
+pub(crate) fn too_slow() -> ApiError {
     ApiError::new(
         StatusCode::REQUEST_TIMEOUT,
         "body_too_slow",

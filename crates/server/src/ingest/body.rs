@@ -15,19 +15,45 @@ const INLINE_BYTES: usize = 64 * 1024;
 /// The window that decompression may take, as a power of two of bytes: what a body of the largest size needs.
 const MAX_WINDOW_LOG: u32 = 23;
 
-/// The body's text, and the memory that is set aside for it.
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// `zstd`, RFC 8878.
+    Zstd,
+    /// `gzip`, RFC 1952.
+    Gzip,
+}
+
+/// The text of a check-in, and the memory that is set aside for it.
 ///
 /// # Errors
-/// 413 for more than the configured bytes before or after decompression, 415 for another coding than zstd, 400 for what is damaged or no
-/// UTF-8, 503 when there is no memory left.
+/// Those of [`read_bytes`]; 400 for what is no UTF-8.
 pub async fn read_body(
     ingest: &Ingest,
     config: &IngestConfig,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(String, OwnedSemaphorePermit), ApiError> {
-    let compressed = is_compressed(headers)?;
-    let limit = if compressed {
+    let (plain, memory) = read_bytes(ingest, config, headers, body, &[Coding::Zstd]).await?;
+    let text = String::from_utf8(plain)
+        .map_err(|_| ApiError::bad_request("invalid_json", "the body is no UTF-8"))?;
+    Ok((text, memory))
+}
+
+/// The body's bytes, and the memory that is set aside for them.
+///
+/// # Errors
+/// 413 for more than the configured bytes before or after decompression, 415 for a coding that is not among `codings`, 400 for what is
+/// damaged, 503 when there is no memory left.
+pub async fn read_bytes(
+    ingest: &Ingest,
+    config: &IngestConfig,
+    headers: &HeaderMap,
+    body: Body,
+    codings: &[Coding],
+) -> Result<(Vec<u8>, OwnedSemaphorePermit), ApiError> {
+    let coding = find_coding(headers, codings)?;
+    let limit = if coding.is_some() {
         config.max_body_bytes
     } else {
         config.max_decompressed_bytes
@@ -45,48 +71,64 @@ pub async fn read_body(
         .await
         .map_err(|error| refuse_body(&error, limit))?;
     let max = config.max_decompressed_bytes;
-    let plain = if !compressed {
-        bytes.to_vec()
-    } else if bytes.len() <= INLINE_BYTES {
-        decompress(&bytes, max)?
-    } else {
-        memory.merge(ingest.reserve(max)?);
-        tokio::task::spawn_blocking(move || decompress(&bytes, max))
-            .await
-            .map_err(ApiError::internal)??
+    let plain = match coding {
+        None => bytes.to_vec(),
+        Some(coding) if bytes.len() <= INLINE_BYTES => decompress(&bytes, coding, max)?,
+        Some(coding) => {
+            memory.merge(ingest.reserve(max)?);
+            tokio::task::spawn_blocking(move || decompress(&bytes, coding, max))
+                .await
+                .map_err(ApiError::internal)??
+        }
     };
     if plain.len() / 1024 > memory.num_permits() {
         memory.merge(ingest.reserve(plain.len() - memory.num_permits() * 1024)?);
     }
-    let text = String::from_utf8(plain)
-        .map_err(|_| ApiError::bad_request("invalid_json", "the body is no UTF-8"))?;
-    Ok((text, memory))
+    Ok((plain, memory))
 }
 
-fn is_compressed(headers: &HeaderMap) -> Result<bool, ApiError> {
-    match headers
-        .get(header::CONTENT_ENCODING)
-        .map(|value| value.as_bytes())
-    {
-        None | Some(b"identity") => Ok(false),
-        Some(value) if value.eq_ignore_ascii_case(b"zstd") => Ok(true),
-        Some(_) => Err(ApiError::new(
+fn find_coding(headers: &HeaderMap, codings: &[Coding]) -> Result<Option<Coding>, ApiError> {
+    let Some(value) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(None);
+    };
+    let found = match value.as_bytes().to_ascii_lowercase().as_slice() {
+        b"identity" => return Ok(None),
+        b"zstd" => Some(Coding::Zstd),
+        b"gzip" => Some(Coding::Gzip),
+        _ => None,
+    };
+    match found.filter(|coding| codings.contains(coding)) {
+        Some(coding) => Ok(Some(coding)),
+        None => Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_encoding",
-            "a check-in is sent as it is or with `Content-Encoding: zstd`",
+            match codings {
+                [Coding::Zstd] => "a check-in is sent as it is or with `Content-Encoding: zstd`",
+                _ => "the body is sent as it is or with `Content-Encoding: zstd` or `gzip`",
+            },
         )),
     }
 }
 
-fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, ApiError> {
+fn decompress(bytes: &[u8], coding: Coding, max: usize) -> Result<Vec<u8>, ApiError> {
     let damaged = |error: std::io::Error| {
+        let name = match coding {
+            Coding::Zstd => "zstd",
+            Coding::Gzip => "gzip",
+        };
         ApiError::bad_request(
             "invalid_encoding",
-            format!("the body is no complete zstd stream: {error}"),
+            format!("the body is no complete {name} stream: {error}"),
         )
     };
-    let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(damaged)?;
-    decoder.window_log_max(MAX_WINDOW_LOG).map_err(damaged)?;
+    let decoder: Box<dyn Read + '_> = match coding {
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(damaged)?;
+            decoder.window_log_max(MAX_WINDOW_LOG).map_err(damaged)?;
+            Box::new(decoder)
+        }
+        Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
+    };
     let mut plain = Vec::with_capacity((bytes.len() * 4).min(max));
     let cap = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     decoder.take(cap).read_to_end(&mut plain).map_err(damaged)?;
@@ -116,15 +158,29 @@ mod tests {
     fn a_small_body_that_grows_is_stopped() {
         let bomb = zstd::encode_all(std::io::repeat(0).take(64 << 20), 19).unwrap();
         assert!(bomb.len() < 16 * 1024);
-        assert_eq!(decompress(&bomb, 1 << 20).unwrap_err().status(), 413);
+        assert_eq!(
+            decompress(&bomb, Coding::Zstd, 1 << 20).unwrap_err().status(),
+            413
+        );
+        let mut gzip =
+            flate2::read::GzEncoder::new(std::io::repeat(0).take(64 << 20), flate2::Compression::fast());
+        let mut bomb = Vec::new();
+        gzip.read_to_end(&mut bomb).unwrap();
+        assert_eq!(
+            decompress(&bomb, Coding::Gzip, 1 << 20).unwrap_err().status(),
+            413
+        );
     }
 
     #[test]
     fn damage_is_told_from_size() {
         let good = zstd::encode_all(&b"{}"[..], 3).unwrap();
-        assert_eq!(decompress(&good, 2).unwrap(), b"{}");
+        assert_eq!(decompress(&good, Coding::Zstd, 2).unwrap(), b"{}");
         for bad in [&good[..good.len() - 1], b"plain", &[0x28, 0xb5, 0x2f, 0xfd], b""] {
-            assert!(decompress(bad, 100).is_err_and(|e| e.status() == 400) || bad.is_empty());
+            for coding in [Coding::Zstd, Coding::Gzip] {
+                let found = decompress(bad, coding, 100);
+                assert!(found.is_err_and(|e| e.status() == 400) || bad.is_empty());
+            }
         }
     }
 }

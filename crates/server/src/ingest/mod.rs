@@ -28,8 +28,9 @@ use self::window::Running;
 use crate::config::IngestConfig;
 use crate::error::ApiError;
 
-pub use body::read_body;
+pub use body::{Coding, read_body, read_bytes};
 pub use check_in::parse_check_in;
+pub(crate) use record::clean_finding;
 pub use worker::spawn;
 
 /// Bodies of the largest size that may be in memory at the same time.

@@ -157,6 +157,7 @@ fn parse_event(text: &str) -> Result<NewBody, String> {
         Event::FileWritten(file) => ("file_written", serde_json::to_value(file)),
         Event::FileRenamed(file) => ("file_renamed", serde_json::to_value(file)),
         Event::FileDeleted(file) => ("file_deleted", serde_json::to_value(file)),
+        Event::Logged(_) => return Err("entries of logs come over the API, not from agents".to_owned()),
     };
     Ok(NewBody::Event {
         kind,
@@ -164,7 +165,11 @@ fn parse_event(text: &str) -> Result<NewBody, String> {
     })
 }
 
-fn clean_finding(finding: Finding) -> Result<Finding, String> {
+/// A finding as the tables take it.
+///
+/// # Errors
+/// Why it cannot be stored, in words.
+pub(crate) fn clean_finding(finding: Finding) -> Result<Finding, String> {
     let words = |error: serde_json::Error| error.to_string();
     // Every text of the structure at once, whatever fields it has.
     let cleaned = clean_value(serde_json::to_value(finding).map_err(words)?);

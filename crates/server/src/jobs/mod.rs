@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod erasures;
 mod liveness;
+mod own_log;
 mod partitions;
 mod rollups;
 mod subscriptions;
@@ -31,6 +32,8 @@ const ERASURES: Duration = Duration::from_secs(600);
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Time between looks at what alert rules watch.
 const ALERTS: Duration = Duration::from_secs(30);
+/// Time between looks at what the product notices of its own sign-ins.
+const OWN_LOG: Duration = Duration::from_secs(5);
 /// Time between looks at what correlation rules count.
 const CORRELATIONS: Duration = Duration::from_secs(1);
 /// Time between looks at the archive and the repositories, and at what is due of backups.
@@ -57,6 +60,7 @@ pub fn spawn(state: &AppState) {
     keep(state, "subscriptions", SUBSCRIPTIONS, subscriptions::run);
     keep(state, "tenant-erasures", ERASURES, erasures::run);
     keep(state, "upkeep", UPKEEP, upkeep::run);
+    keep(state, "own-log", OWN_LOG, own_log::run);
     keep(state, "correlations", CORRELATIONS, threats::judge_correlations);
     keep(state, "alert-rules", ALERTS, alerts::run);
     keep(state, "key-figures", KEY_FIGURES, maintenance::sample_kpis);
@@ -108,6 +112,7 @@ pub use crate::threats::judge_correlations;
 pub use alerts::run as evaluate_alerts;
 pub use erasures::run as erase_due_tenants;
 pub use liveness::run as note_missed_check_ins;
+pub use own_log::run as take_in_own_log;
 pub use partitions::run as keep_partitions;
 pub use rollups::run as roll_up_metrics;
 pub use subscriptions::run as advance_subscriptions;

@@ -31,7 +31,7 @@ pub(super) async fn create_api_key(
     faults.require(
         !scopes.is_empty(),
         "scopes",
-        "must name at least one of: enrol, api, scim",
+        "must name at least one of: enrol, api, scim, events",
     );
     faults.require(
         body.expires_at.is_none_or(|end| end > event.at),

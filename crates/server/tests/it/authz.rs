@@ -108,6 +108,7 @@ impl Fixture {
             ("role", "helper".to_owned()),
             ("detection_rule_id", "fixture-rule".to_owned()),
             ("version", "1".to_owned()),
+            ("placeholder", "fixture".to_owned()),
         ]);
         let session = app
             .sql_text(&format!(
@@ -202,6 +203,7 @@ impl Fixture {
              insert into threats.rules (tenant_id, rule_id, origin, kind, name, severity, text, text_digest, is_enabled, version, created_at, changed_at)
              values ('{1}', 'fixture-rule', 'tenant', 'sigma', 'Rule', 'low', 'x', sha256('x'), true, 1, now(), now())
              on conflict (tenant_id, rule_id) do update set removed_at = null, version = 1;
+             insert into threats.placeholders (tenant_id, name, placeholder_values, changed_at) values ('{1}', 'fixture', '{{x}}', now()) on conflict do nothing;
              delete from threats.rule_versions where rule_id = 'fixture-rule';
              insert into threats.rule_versions (tenant_id, rule_id, version, change, text, is_enabled, changed_at)
              values ('{1}', 'fixture-rule', 1, 'create', 'x', true, now())",
@@ -289,6 +291,7 @@ async fn status(app: &App, fixture: &Fixture, operation: &Operation, who: &str) 
         "{detection_rule_id}",
         "{channel_id}",
         "{route_id}",
+        "{placeholder}",
     ]
     .iter()
     .any(|id| operation.path.contains(id))

@@ -37,11 +37,15 @@ mod guessing;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod log_events;
+#[cfg(test)]
 mod maintenance;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod notifications;
+#[cfg(test)]
+mod own_log;
 #[cfg(test)]
 mod password;
 #[cfg(test)]

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{AgentId, EndpointStatus, HoldId, Liveness, UserId, agent::TelemetrySource};
+use crate::{AgentId, EndpointKind, EndpointStatus, HoldId, Liveness, UserId, agent::TelemetrySource};
 
 /// A monitored endpoint.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct EndpointView {
     /// The endpoint's id.
     pub agent_id: AgentId,
-    /// Host name.
+    /// Who sends what is known of it.
+    pub kind: EndpointKind,
+    /// Host name; of a log source its name.
     pub hostname: String,
     /// Name given by people.
     pub device_name: Option<String>,
@@ -113,7 +115,7 @@ pub struct EndpointEventView {
     pub event_id: Uuid,
     /// When it happened, by the endpoint's clock (clamped to the time of receipt).
     pub occurred_at: DateTime<Utc>,
-    /// `process_started`, `file_written`, `file_renamed`, `file_deleted` or `gap`.
+    /// `process_started`, `file_written`, `file_renamed`, `file_deleted`, `logged` or `gap`.
     pub kind: String,
     /// Everything that was observed.
     #[schema(value_type = Object)]
@@ -186,4 +188,37 @@ pub struct PlaceHold {
     pub to_at: Option<DateTime<Utc>>,
     /// Why, 1–2000 characters.
     pub reason: String,
+}
+
+/// What came of `POST /api/v1/agents/events`. Everything that is counted as stored has been committed and judged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct EventsReport {
+    /// The log source's entry among the endpoints.
+    pub agent_id: AgentId,
+    /// The log source's name.
+    pub source: String,
+    /// Lines that were not empty.
+    pub received: i64,
+    /// Events that were stored.
+    pub stored: i64,
+    /// Events that were stored before.
+    pub repeated: i64,
+    /// Lines that are no event; none of them comes through by being sent again as it is.
+    pub refused: i64,
+    /// How often rules matched what was stored; exceptions may hide some of it.
+    pub matches: i64,
+    /// Why lines were refused, the first hundred of them.
+    pub errors: Vec<EventLineError>,
+}
+
+/// Why a line is no event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct EventLineError {
+    /// The line's number, from 1; empty lines count.
+    pub line: u32,
+    /// `invalid_utf8`, `invalid_json`, `too_long`, `too_deep`, `too_many_fields`, `invalid_field`, `invalid_time`, `invalid_id`, `unknown_format` or
+    /// `unknown_log_source`.
+    pub code: String,
+    /// In words.
+    pub message: String,
 }

@@ -424,3 +424,29 @@ pub struct RuleExplanationCheck {
     /// Whether the pattern holds.
     pub matched: bool,
 }
+
+/// What stands in the place of `%name%` in Sigma rules with `expand`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceholderView {
+    /// Its name, without the per cent signs.
+    pub name: String,
+    /// Its values; `*` and `?` are wildcards.
+    pub values: Vec<String>,
+    /// When it was changed last.
+    pub changed_at: DateTime<Utc>,
+    /// Who did.
+    pub changed_by_username: Option<String>,
+}
+
+/// `POST /api/v1/threats/placeholders`: sets the placeholder of this name, which may be there already.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPlaceholder {
+    /// 1–100 of a–z, A–Z, 0–9, `_`, `.` and `-`.
+    pub name: String,
+    /// 1–500 texts of 1–500 characters; `*` and `?` are wildcards.
+    pub values: Vec<String>,
+    /// Why, 1–2,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

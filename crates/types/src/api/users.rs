@@ -218,8 +218,10 @@ pub enum KeyScope {
     Api,
     /// Provisioning people and groups (SCIM 2.0) in the name of the user who made it.
     Scim,
+    /// Sending events of log sources; nothing can be read with it.
+    Events,
 }
-text_enum!(KeyScope { Enrol => "enrol", Api => "api", Scim => "scim" });
+text_enum!(KeyScope { Enrol => "enrol", Api => "api", Scim => "scim", Events => "events" });
 
 /// `POST /api/v1/users/api-keys`.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]

@@ -9,6 +9,7 @@ mod read;
 mod write;
 
 pub(crate) use coverage::Return;
+pub(crate) use plan::clamp;
 pub(crate) use write::take_back;
 
 use std::collections::HashMap;

@@ -412,7 +412,7 @@ const MOVED: OwnRule = OwnRule {
 
 /// A time that the tables can keep: in microseconds, and what lies ahead of the server or beyond the retention becomes the time of receipt,
 /// beside which the original is kept.
-fn clamp(
+pub(crate) fn clamp(
     at: DateTime<Utc>,
     received_at: DateTime<Utc>,
     keep_days: i64,

@@ -38,7 +38,10 @@ pub async fn note_events(state: &AppState, tx: &mut SystemTx, events: Vec<SeenEv
             continue;
         };
         let mut event = Event::from(&recorded);
-        event.set(Field::ComputerName, &*seen.hostname);
+        // A log may be of many machines.
+        if event.field(Field::ComputerName).is_none() {
+            event.set(Field::ComputerName, &*seen.hostname);
+        }
         let sightings = correlator.sight(&event);
         if sightings.is_empty() {
             continue;

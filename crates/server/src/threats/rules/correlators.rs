@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sg_db::threats::load_own_texts;
+use sg_db::threats::{OwnTexts, load_own_texts};
 use sg_db::{DbError, SystemTx};
-use sg_detect::RuleSource;
 use sg_detect::correlation::Correlator;
 use sg_types::TenantId;
 
@@ -57,7 +56,7 @@ impl Rules {
             return Ok(known);
         }
         let texts = load_own_texts(tx, tenant_id).await?;
-        let work = move || compile(&pack.pack, &texts.rules, &texts.switched_off).map(Arc::new);
+        let work = move || compile(&pack.pack, &texts).map(Arc::new);
         let correlator = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| DbError::Inconsistent(error.to_string()))?;
@@ -68,8 +67,8 @@ impl Rules {
 }
 
 /// What the pack and a tenant's own rules correlate.
-pub(super) fn compile(pack: &Pack, own: &[RuleSource], switched_off: &[String]) -> Option<Correlator> {
-    let off = switched_off.iter().cloned().collect();
-    let (correlator, _) = Correlator::compile(&pack.sources, own, &off)?;
+pub(super) fn compile(pack: &Pack, own: &OwnTexts) -> Option<Correlator> {
+    let off = own.switched_off.iter().cloned().collect();
+    let (correlator, _) = Correlator::compile_with(&pack.sources, &own.rules, &off, &own.placeholders)?;
     Some(correlator)
 }

@@ -6,7 +6,7 @@ use sg_types::agent::Event as RecordedEvent;
 use sg_types::api::rules::{ExplainRule, RuleExplanation, RuleExplanationCheck, RuleExplanationSelection};
 use sg_types::{Permission, RuleKind};
 
-use super::{inspect::inspect, list};
+use super::{inspect::inspect, list, placeholders};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -53,10 +53,11 @@ pub(super) async fn explain(
             ));
         }
     };
+    let own = placeholders::own(state, acting).await?;
     let explained = state
         .rules
         .run(move || {
-            let new = inspect(RuleKind::Sigma, &name, &text)?;
+            let new = inspect(RuleKind::Sigma, &name, &text, &own)?;
             let id = new.rules.rules().first().map(|rule| rule.id.clone());
             Ok::<_, super::inspect::Refused>(
                 id.and_then(|id| new.rules.explain(&id, &Event::from(&event)))

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sg_db::threats::{lock_rules, renew_rule_set};
+use sg_detect::Placeholders;
 use sg_types::RuleKind;
 use sg_types::api::rules::{
     ImportRules, RuleChange, RuleFile, RuleImportItem, RuleImportOutcome, RuleImportReport,
@@ -10,6 +11,7 @@ use sg_types::api::rules::{
 
 use super::inspect::{Inspected, Refused, inspect, refusal};
 use super::pack::kind_of;
+use super::placeholders;
 use super::save::{Saving, Shelf, check_name, check_reason, require_manager};
 use crate::AppState;
 use crate::auth::Acting;
@@ -43,11 +45,12 @@ pub(super) async fn import(
     }
     let rules = state.rules.current(state).await?.clone();
     let mut event = acting.event(state, "rule.import");
+    let own = placeholders::own(state, acting).await?;
     let candidates = state
         .rules
         .run(move || {
             let texts = body.files.into_iter().flat_map(split);
-            texts.map(compile_one).collect::<Vec<_>>()
+            texts.map(|text| compile_one(text, &own)).collect::<Vec<_>>()
         })
         .await?;
     let tenant_id = acting.caller.tenant_id;
@@ -153,10 +156,13 @@ fn count(report: &mut RuleImportReport, item: RuleImportItem) {
     report.items.push(item);
 }
 
-fn compile_one((file, kind, first_line): (RuleFile, Option<RuleKind>, u32)) -> Candidate {
+fn compile_one(
+    (file, kind, first_line): (RuleFile, Option<RuleKind>, u32),
+    placeholders: &Placeholders,
+) -> Candidate {
     let path = file.path.trim().to_owned();
     let inspected = match kind {
-        Some(kind) => inspect(kind, &path, &file.text),
+        Some(kind) => inspect(kind, &path, &file.text, placeholders),
         None => Err(Refused {
             rule_id: None,
             diagnostics: vec![refusal(
@@ -252,7 +258,9 @@ mod tests {
             path: "README.md".to_owned(),
             text: String::new(),
         };
-        let refused = compile_one((file, None, 0)).inspected.unwrap_err();
+        let refused = compile_one((file, None, 0), &Placeholders::new())
+            .inspected
+            .unwrap_err();
         assert_eq!(refused.diagnostics[0].code, "R006");
     }
 }

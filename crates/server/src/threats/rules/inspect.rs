@@ -1,7 +1,7 @@
 //! What a text holds, and whether it can be taken as a rule.
 
 use sg_db::threats::RuleWeight;
-use sg_detect::{Code, Diagnostic, Effect, RuleSet, RuleSource, compile};
+use sg_detect::{Code, Diagnostic, Effect, Placeholders, RuleSet, RuleSource, compile_with};
 use sg_types::api::rules::RuleDiagnostic;
 use sg_types::{FieldError, RuleKind, Severity};
 use sha2::{Digest, Sha256};
@@ -85,14 +85,19 @@ pub(super) fn refusal(code: &str, line: Option<u32>, message: impl Into<String>)
 }
 
 /// Compiles a text. `name` stands in where it names no id. Takes a processor for up to seconds.
-pub(super) fn inspect(kind: RuleKind, name: &str, text: &str) -> Result<Inspected, Refused> {
+pub(super) fn inspect(
+    kind: RuleKind,
+    name: &str,
+    text: &str,
+    placeholders: &Placeholders,
+) -> Result<Inspected, Refused> {
     check_text(kind, text)?;
     let source = RuleSource {
         kind,
         name: name.to_owned(),
         text: text.to_owned(),
     };
-    let (rules, diagnostics) = compile(std::slice::from_ref(&source));
+    let (rules, diagnostics) = compile_with(std::slice::from_ref(&source), placeholders);
     let is_fatal =
         |found: &&Diagnostic| found.effect == Effect::Refused && found.code != Code::InvalidIndicator;
     if diagnostics.iter().any(|found| is_fatal(&found)) {
@@ -275,6 +280,10 @@ fn check_ids(described: &Described) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn inspect(kind: RuleKind, name: &str, text: &str) -> Result<Inspected, Refused> {
+        super::inspect(kind, name, text, &Placeholders::new())
+    }
 
     const RULE: &str = "title: Odd\nid: odd\nlevel: high\nlogsource: {product: linux}\ndetection:\n  a:\n    Image|re: 'x+'\n  condition: a\n";
 

@@ -1,6 +1,7 @@
 //! Detection rules: the installation's pack, what tenants add to it and switch off, and the packages that agents get.
 
 mod correlators;
+mod evaluators;
 mod explain;
 mod import;
 mod inspect;
@@ -8,6 +9,7 @@ mod limits;
 mod list;
 mod pack;
 mod packages;
+mod placeholders;
 mod routes;
 mod save;
 mod trial;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use sg_db::threats::{find_rule_set, load_own_texts, newest_rules_version, publish_rules};
+use sg_detect::Placeholders;
 use sg_types::TenantId;
 use sg_types::agent::RulePackage;
 use tokio::sync::{OnceCell, Semaphore};
@@ -26,9 +29,10 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::AppState;
 use crate::error::{ApiError, ApiResult};
 use correlators::Correlators;
+use evaluators::Evaluators;
 use packages::Packages;
 
-pub(super) use explain::recorded;
+pub(crate) use explain::recorded;
 pub use pack::{Pack, PackRule};
 pub(super) use routes::routes;
 pub(super) use trial::summarize;
@@ -44,6 +48,7 @@ pub struct Rules {
     pack: OnceCell<Arc<RulesInForce>>,
     packages: Packages,
     correlators: Correlators,
+    evaluators: Evaluators,
     /// Bounds what putting packages together and compiling for requests cost at once.
     workers: Arc<Semaphore>,
     /// Bounds the trials, each of which reads days of events.
@@ -67,6 +72,7 @@ impl Default for Rules {
             pack: OnceCell::new(),
             packages: Packages::default(),
             correlators: Correlators::default(),
+            evaluators: Evaluators::default(),
             workers: Arc::new(Semaphore::new(WORKERS)),
             trials: Arc::new(Semaphore::new(WORKERS)),
         }
@@ -133,12 +139,12 @@ impl Rules {
         drop(tx);
         let (state, pack) = (state.clone(), pack.clone());
         let body = tokio::task::spawn_blocking(move || {
+            let correlator = correlators::compile(&pack.pack, &texts);
             let mut off = texts.switched_off;
-            let correlator = correlators::compile(&pack.pack, &texts.rules, &off);
             off.extend(correlator.iter().flat_map(|found| found.silent()).cloned());
             let mut rules = pack.pack.without(&off);
             rules.extend(texts.rules.into_iter().filter(|rule| !off.contains(&rule.name)));
-            sign(&state, version, rules, off)
+            sign(&state, version, rules, off, texts.placeholders)
         })
         .await
         .map_err(ApiError::internal)??;
@@ -178,7 +184,13 @@ async fn load(state: &AppState) -> ApiResult<RulesInForce> {
     tx.commit_upkeep().await?;
     let version = u64::try_from(version).map_err(ApiError::internal)?;
     let silent = pack.correlator.iter().flat_map(|found| found.silent()).cloned();
-    let body = sign(state, version, pack.sources.clone(), silent.collect())?;
+    let body = sign(
+        state,
+        version,
+        pack.sources.clone(),
+        silent.collect(),
+        Placeholders::new(),
+    )?;
     tracing::info!(version, rules = pack.rules.len(), "rule set in force");
     Ok(RulesInForce { version, body, pack })
 }
@@ -188,11 +200,13 @@ fn sign(
     version: u64,
     rules: Vec<sg_detect::RuleSource>,
     switched_off: Vec<String>,
+    placeholders: Placeholders,
 ) -> ApiResult<Bytes> {
     let package = RulePackage {
         version,
         rules,
         switched_off,
+        placeholders,
     };
     let signed = state.rules_signer.sign(&package).map_err(ApiError::internal)?;
     serde_json::to_vec(&signed)

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::list::{self, RuleFilter};
-use super::{save, trial_routes};
+use super::{placeholders, save, trial_routes};
 use crate::AppState;
 use crate::auth::{Can, RulesManage, RulesRead};
 use crate::error::{ApiError, ApiResult};
@@ -31,6 +31,7 @@ pub(in crate::threats) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_versions))
         .routes(routes!(show_version))
         .merge(trial_routes::routes())
+        .merge(placeholders::routes())
 }
 
 /// Parameters of the list.

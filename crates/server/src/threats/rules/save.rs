@@ -15,7 +15,7 @@ use sg_types::{RuleKind, TenantId, UserId};
 
 use super::inspect::{Inspected, MAX_NAME_CHARS, Refused, inspect, refusal};
 use super::limits::{MAX_RULES_EVER, exchange, find_excess};
-use super::{Pack, list};
+use super::{Pack, list, placeholders};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -154,7 +154,7 @@ pub(super) async fn create(state: &AppState, acting: &Acting, body: CreateRule) 
     let reason = check_reason(body.reason.as_deref())?;
     let rules = state.rules.current(state).await?.clone();
     let mut event = acting.event(state, "rule.create");
-    let (new, text) = inspect_aside(state, body.kind, name, body.text).await?;
+    let (new, text) = inspect_aside(state, acting, body.kind, name, body.text).await?;
     let tenant_id = acting.caller.tenant_id;
     let mut tx = state.db.system("rules of a tenant").await?;
     lock_rules(&mut tx, tenant_id).await?;
@@ -239,7 +239,11 @@ pub(super) async fn validate(
 ) -> ApiResult<RuleValidation> {
     let rules = state.rules.current(state).await?.clone();
     let (kind, text) = (body.kind, body.text);
-    let inspected = state.rules.run(move || inspect(kind, "rule", &text)).await?;
+    let own = placeholders::own(state, acting).await?;
+    let inspected = state
+        .rules
+        .run(move || inspect(kind, "rule", &text, &own))
+        .await?;
     let new = match inspected {
         Ok(new) => new,
         Err(refused) => {
@@ -275,7 +279,7 @@ async fn replace(
     let rules = state.rules.current(state).await?.clone();
     let name = stand_in(&found);
     let mut event = acting.event(state, "rule.update");
-    let (new, text) = inspect_aside(state, found.rule.kind, name, text).await?;
+    let (new, text) = inspect_aside(state, acting, found.rule.kind, name, text).await?;
     if new.rule_id != found.rule.rule_id {
         let message = format!(
             "names the rule `{}`; a rule keeps its id, `{}`",
@@ -372,13 +376,15 @@ async fn commit_switch(
 
 async fn inspect_aside(
     state: &AppState,
+    acting: &Acting,
     kind: RuleKind,
     name: String,
     text: String,
 ) -> ApiResult<(Inspected, String)> {
+    let own = placeholders::own(state, acting).await?;
     let inspected = state
         .rules
-        .run(move || inspect(kind, &name, &text).map(|new| (new, text)))
+        .run(move || inspect(kind, &name, &text, &own).map(|new| (new, text)))
         .await?;
     Ok(inspected?)
 }

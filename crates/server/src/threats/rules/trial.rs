@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use sg_db::threats::{StoredEvent, fetch_events, name_endpoints, open_events};
 use sg_detect::{Event, FileFacts, Match, RuleSet};
-use sg_types::agent::{Event as RecordedEvent, FileSubject};
+use sg_types::agent::{Event as RecordedEvent, FileSubject, LogEvent};
 use sg_types::api::rules::{RuleTrial, RuleTrialDay, RuleTrialEndpoint, RuleTrialExample, TryRule};
 use sg_types::{AgentId, RuleKind};
 
 use super::explain::{recorded, require_events};
 use super::inspect::inspect;
+use super::placeholders;
 use super::save::require_manager;
 use super::trial_correlation::{self, Correlated, CountedEvents};
 use crate::AppState;
@@ -72,11 +73,12 @@ pub(super) async fn try_rule(state: &AppState, acting: &Acting, body: TryRule) -
     let Ok(_turn) = state.rules.trials.clone().try_acquire_owned() else {
         return Err(ApiError::unavailable(PATIENCE.as_secs()));
     };
+    let own = placeholders::own(state, acting).await?;
     let new = state
         .rules
         .run({
             let text = text.clone();
-            move || inspect(body.kind, "rule", &text)
+            move || inspect(body.kind, "rule", &text, &own)
         })
         .await??;
     let matcher = match new.rules.correlations().first() {
@@ -221,7 +223,7 @@ fn match_event(rules: &RuleSet, event: &RecordedEvent, at: DateTime<Utc>) -> Vec
     let (path, sha256) = match event {
         RecordedEvent::ProcessStarted(process) => (process.image.as_deref(), process.sha256.as_deref()),
         RecordedEvent::FileWritten(file) | RecordedEvent::FileRenamed(file) => file_facts(file),
-        RecordedEvent::FileDeleted(_) => (None, None),
+        RecordedEvent::FileDeleted(_) | RecordedEvent::Logged(_) => (None, None),
     };
     if let Some(path) = path {
         let facts = FileFacts {
@@ -244,8 +246,21 @@ pub(crate) fn summarize(event: &RecordedEvent) -> String {
         RecordedEvent::FileWritten(file)
         | RecordedEvent::FileRenamed(file)
         | RecordedEvent::FileDeleted(file) => &file.path,
+        RecordedEvent::Logged(entry) => &summarize_entry(entry),
     };
     text.chars().take(MAX_SUMMARY_CHARS).collect()
+}
+
+/// What says most of an entry of a log: its command line or message, or else every value that it has.
+fn summarize_entry(entry: &LogEvent) -> String {
+    let told = ["CommandLine", "message", "TargetFilename"]
+        .iter()
+        .find_map(|name| entry.fields.get(*name));
+    if let Some(text) = told {
+        return text.clone();
+    }
+    let values = entry.fields.iter().map(|(name, value)| format!("{name}={value}"));
+    values.take(20).collect::<Vec<_>>().join(" ")
 }
 
 fn report(mut tally: Tally, days: i32, looked_back_to: DateTime<Utc>) -> RuleTrial {

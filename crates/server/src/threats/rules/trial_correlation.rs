@@ -53,20 +53,19 @@ pub(super) async fn prepare(
 ) -> ApiResult<Correlated> {
     let pack = state.rules.current(state).await?.clone();
     let mut tx = state.db.read(&acting.caller, state.now()).await?;
-    let own = load_own_texts(&mut tx, acting.caller.tenant_id).await?;
+    let mut own = load_own_texts(&mut tx, acting.caller.tenant_id).await?;
     drop(tx);
     let id = rule_id.clone();
     let correlator = state
         .rules
         .run(move || {
-            let mut texts = own.rules;
-            texts.retain(|rule| rule.name != id);
-            texts.push(sg_detect::RuleSource {
+            own.rules.retain(|rule| rule.name != id);
+            own.rules.push(sg_detect::RuleSource {
                 kind: sg_types::RuleKind::Sigma,
                 name: "rule".to_owned(),
                 text,
             });
-            super::correlators::compile(&pack.pack, &texts, &own.switched_off)
+            super::correlators::compile(&pack.pack, &own)
         })
         .await?
         .filter(|correlator| correlator.find(&rule_id).is_some());
@@ -99,7 +98,9 @@ impl Correlated {
         recorded: &RecordedEvent,
     ) {
         let mut event = Event::from(recorded);
-        event.set(Field::ComputerName, stand_in(agent_id));
+        if event.field(Field::ComputerName).is_none() {
+            event.set(Field::ComputerName, stand_in(agent_id));
+        }
         let of_this = self
             .correlator
             .sight(&event)

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod import;
+mod placeholders;
 mod save;
 mod trial;
 
