@@ -13,10 +13,13 @@ use super::{Pack, Rules, correlators};
 /// Tenants whose rules are kept at most: each may take tens of megabytes.
 const MAX_TENANTS: usize = 32;
 
+/// The version of a tenant's own rules, and what was compiled of them.
+type Versioned = (i64, Arc<RuleSet>);
+
 /// By tenant: the version of its own rules, and its rules together with the pack's. Tenants without rules of their own share what stands under none.
 #[derive(Debug, Default)]
 pub(super) struct Evaluators {
-    kept: Mutex<HashMap<Option<TenantId>, (i64, Arc<RuleSet>)>>,
+    kept: Mutex<HashMap<Option<TenantId>, Versioned>>,
     /// One is compiled at a time, and not twice for those who want the same.
     compiling: tokio::sync::Mutex<()>,
 }
