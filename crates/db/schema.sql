@@ -786,8 +786,11 @@ declare
     -- One for each tenant, whoever asks first.
     own_id constant uuid := encode(substring(sha256(convert_to('agents.server_endpoint|' || p_tenant_id, 'UTF8')) for 16), 'hex')::uuid;
 begin
-    insert into agents.endpoints (agent_id, tenant_id, hostname, device_name, status, created_at)
-    values (own_id, p_tenant_id, 'secureguard-server', 'SecureGuard server', 'inactive', p_at)
+    insert into agents.endpoints (agent_id, tenant_id, hostname, device_name, status, created_at, kind)
+    values (own_id, p_tenant_id, 'secureguard-server', 'SecureGuard server', 'inactive', p_at, 'server')
+    on conflict (agent_id) do nothing;
+    -- What findings about it lock. Nobody waits for its check-ins.
+    insert into agents.heartbeats (agent_id, tenant_id, last_seen_at, online) values (own_id, p_tenant_id, p_at, false)
     on conflict (agent_id) do nothing;
     return own_id;
 end
@@ -1080,6 +1083,28 @@ $$;
 ALTER FUNCTION audit.seal_row_change() OWNER TO sg_auth;
 
 --
+-- Name: analyze_table(text); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.analyze_table(p_table text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    relation regclass;
+begin
+    select c.oid::regclass into relation from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('users', 'agents', 'threats', 'audit', 'monitoring') and c.relkind in ('r', 'p') and c.oid::regclass::text = p_table;
+    if relation is null then
+        raise exception 'no table of the product: %', p_table using errcode = 'undefined_table';
+    end if;
+    execute format('analyze %s', relation);
+end
+$$;
+
+ALTER FUNCTION monitoring.analyze_table(p_table text) OWNER TO sg_owner;
+
+--
 -- Name: clear_alert(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
 --
 
@@ -1247,6 +1272,36 @@ CREATE FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uu
 $$;
 
 ALTER FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) OWNER TO sg_owner;
+
+--
+-- Name: list_report_readers(uuid, text, integer, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) RETURNS TABLE(user_id uuid, home_tenant_id uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct u.user_id, u.tenant_id
+    from users.memberships m
+    join users.users u on u.user_id = m.user_id and u.is_active
+    join users.tenants t on t.tenant_id = m.tenant_id and t.status = 'active'
+    join users.roles r on r.tenant_id = m.tenant_id and r.role = m.role and r.scope = 'tenant'
+    left join monitoring.report_subscriptions s on s.tenant_id = m.tenant_id and s.user_id = m.user_id and s.kind = p_kind
+        and s.of_installation = (p_tenant = '00000000-0000-0000-0000-000000000000')
+    where (m.expires_at is null or m.expires_at > p_at)
+        and exists (select from users.role_permissions p where p.tenant_id = r.tenant_id and p.role = r.role and p.permission = 'alerts_read')
+        and case when p_tenant = '00000000-0000-0000-0000-000000000000'
+            then exists (select from users.role_permissions p where p.tenant_id = r.tenant_id and p.role = r.role and p.permission = 'tenants_manage')
+            else m.tenant_id = p_tenant end
+        and case coalesce(s.mode, case when p_kind = 'kpis' then 'never'
+                when p_tenant = '00000000-0000-0000-0000-000000000000' then case p_kind when 'daily' then 'findings' else 'always' end
+                when exists (select from users.role_permissions p
+                    where p.tenant_id = r.tenant_id and p.role = r.role and p.permission = 'users_manage') then 'findings'
+                else 'never' end)
+            when 'always' then true when 'findings' then p_findings > 0 else false end
+$$;
+
+ALTER FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
 -- Name: measure(timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
@@ -1623,7 +1678,8 @@ begin
         end if;
     end loop;
     if p_resource = 'endpoints' then
-        select count(*) into used from agents.endpoints e where e.tenant_id = p_tenant and e.status <> 'decommissioned';
+        select count(*) into used from agents.endpoints e
+        where e.tenant_id = p_tenant and e.status <> 'decommissioned' and e.kind <> 'server';
     else
         select count(*) into used from users.users u where u.tenant_id = p_tenant and u.is_active;
     end if;
@@ -1882,7 +1938,8 @@ begin
         perform users.check_subscription(new.tenant_id, tg_argv[0], 1);
     elsif tg_argv[0] = 'endpoints' then
         for a_tenant in
-            select a.tenant_id, count(*) as rows from added a where a.status <> 'decommissioned' group by a.tenant_id order by a.tenant_id
+            select a.tenant_id, count(*) as rows from added a where a.status <> 'decommissioned' and a.kind <> 'server'
+            group by a.tenant_id order by a.tenant_id
         loop
             perform users.check_subscription(a_tenant.tenant_id, 'endpoints', a_tenant.rows);
         end loop;
@@ -2589,7 +2646,7 @@ CREATE FUNCTION users.subscription_of(p_tenant uuid, p_at timestamp with time zo
         users.subscription_is_live(s.status, s.trial_ends_at, s.period_end, p_at), s.trial_ends_at, s.period_start, s.period_end,
         coalesce(s.max_endpoints, p.max_endpoints), coalesce(s.max_users, p.max_users), coalesce(s.retention_class, p.retention_class),
         s.max_endpoints, s.max_users, s.retention_class,
-        (select count(*) from agents.endpoints e where e.tenant_id = s.tenant_id and e.status <> 'decommissioned'),
+        (select count(*) from agents.endpoints e where e.tenant_id = s.tenant_id and e.status <> 'decommissioned' and e.kind <> 'server'),
         (select count(*) from users.users u where u.tenant_id = s.tenant_id and u.is_active),
         s.updated_at
     from users.subscriptions s join users.plans p on p.plan = s.plan
@@ -2867,7 +2924,9 @@ CREATE TABLE agents.endpoints (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     user_id uuid,
     decommissioned_at timestamp with time zone,
+    kind text DEFAULT 'agent'::text NOT NULL,
     CONSTRAINT endpoints_heartbeat_interval_check CHECK (((heartbeat_interval >= 1) AND (heartbeat_interval <= 86400))),
+    CONSTRAINT endpoints_kind_check CHECK ((kind = ANY (ARRAY['agent'::text, 'log_source'::text, 'server'::text]))),
     CONSTRAINT endpoints_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'inactive'::character varying, 'decommissioned'::character varying])::text[]))),
     CONSTRAINT endpoints_times_check CHECK ((isfinite(last_seen) AND isfinite(created_at) AND isfinite(updated_at)))
 );
@@ -4066,6 +4125,95 @@ ALTER TABLE ONLY monitoring.delivery_attempts FORCE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.delivery_attempts OWNER TO sg_owner;
 
 --
+-- Name: kpi_samples; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.kpi_samples (
+    tenant_id uuid NOT NULL,
+    day date NOT NULL,
+    measured_at timestamp with time zone NOT NULL,
+    sign_ins bigint NOT NULL,
+    failed_sign_ins bigint NOT NULL,
+    lockouts bigint NOT NULL,
+    confirmed_incidents bigint NOT NULL,
+    false_incidents bigint NOT NULL,
+    people integer,
+    compliant_people integer,
+    queries bigint,
+    query_milliseconds double precision,
+    connections integer,
+    max_connections integer,
+    index_rows bigint,
+    scanned_rows bigint,
+    database_bytes bigint,
+    disk_used_bytes bigint,
+    disk_total_bytes bigint,
+    counters jsonb,
+    CONSTRAINT kpi_samples_incidents_check CHECK (((confirmed_incidents >= 0) AND (false_incidents >= 0))),
+    CONSTRAINT kpi_samples_measured_at_check CHECK ((isfinite(measured_at) AND isfinite(day))),
+    CONSTRAINT kpi_samples_people_check CHECK (((people >= 0) AND ((compliant_people >= 0) AND (compliant_people <= people)))),
+    CONSTRAINT kpi_samples_sign_ins_check CHECK (((sign_ins >= 0) AND ((failed_sign_ins >= 0) AND (failed_sign_ins <= sign_ins)) AND (lockouts >= 0)))
+);
+
+ALTER TABLE ONLY monitoring.kpi_samples FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.kpi_samples OWNER TO sg_owner;
+
+--
+-- Name: maintenance_runs; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.maintenance_runs (
+    run_id uuid NOT NULL,
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    period text NOT NULL,
+    state text NOT NULL,
+    node text NOT NULL,
+    is_by_hand boolean NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    interruptions integer DEFAULT 0 NOT NULL,
+    CONSTRAINT maintenance_runs_finished_at_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT maintenance_runs_interruptions_check CHECK ((interruptions >= 0)),
+    CONSTRAINT maintenance_runs_node_check CHECK (((length(node) >= 1) AND (length(node) <= 255))),
+    CONSTRAINT maintenance_runs_period_check CHECK ((period = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text]))),
+    CONSTRAINT maintenance_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text]))),
+    CONSTRAINT maintenance_runs_times_check CHECK ((isfinite(from_at) AND isfinite(to_at) AND isfinite(started_at) AND isfinite(finished_at)))
+);
+
+ALTER TABLE ONLY monitoring.maintenance_runs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.maintenance_runs OWNER TO sg_owner;
+
+--
+-- Name: maintenance_tasks; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.maintenance_tasks (
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    run_id uuid NOT NULL,
+    "position" smallint NOT NULL,
+    task text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    progress text,
+    finding_count integer DEFAULT 0 NOT NULL,
+    problem text,
+    counters jsonb,
+    CONSTRAINT maintenance_tasks_problem_check CHECK (((state <> 'failed'::text) OR (problem IS NOT NULL))),
+    CONSTRAINT maintenance_tasks_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'completed'::text, 'failed'::text]))),
+    CONSTRAINT maintenance_tasks_task_check CHECK ((task ~ '^[a-z][a-z_]{0,62}$'::text)),
+    CONSTRAINT maintenance_tasks_times_check CHECK ((((state = 'waiting'::text) = (started_at IS NULL)) AND ((state = ANY (ARRAY['completed'::text, 'failed'::text])) = (finished_at IS NOT NULL))))
+);
+
+ALTER TABLE ONLY monitoring.maintenance_tasks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.maintenance_tasks OWNER TO sg_owner;
+
+--
 -- Name: notifications; Type: TABLE; Schema: monitoring; Owner: sg_owner
 --
 
@@ -4102,6 +4250,50 @@ CREATE TABLE monitoring.notifications (
 ALTER TABLE ONLY monitoring.notifications FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE monitoring.notifications OWNER TO sg_owner;
+
+--
+-- Name: report_subscriptions; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.report_subscriptions (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    of_installation boolean NOT NULL,
+    kind text NOT NULL,
+    mode text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_subscriptions_kind_check CHECK ((kind = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text, 'kpis'::text]))),
+    CONSTRAINT report_subscriptions_mode_check CHECK ((mode = ANY (ARRAY['always'::text, 'findings'::text, 'never'::text])))
+);
+
+ALTER TABLE ONLY monitoring.report_subscriptions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.report_subscriptions OWNER TO sg_owner;
+
+--
+-- Name: reports; Type: TABLE; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TABLE monitoring.reports (
+    report_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    run_id uuid,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    finding_count integer DEFAULT 0 NOT NULL,
+    content jsonb NOT NULL,
+    CONSTRAINT reports_finding_count_check CHECK ((finding_count >= 0)),
+    CONSTRAINT reports_kind_check CHECK ((kind = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text, 'kpis'::text]))),
+    CONSTRAINT reports_run_id_check CHECK (((kind = 'kpis'::text) = (run_id IS NULL))),
+    CONSTRAINT reports_times_check CHECK ((isfinite(from_at) AND isfinite(to_at) AND isfinite(created_at) AND isfinite(finished_at) AND (from_at < to_at)))
+);
+
+ALTER TABLE ONLY monitoring.reports FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE monitoring.reports OWNER TO sg_owner;
 
 --
 -- Name: routes; Type: TABLE; Schema: monitoring; Owner: sg_owner
@@ -4440,6 +4632,25 @@ ALTER TABLE ONLY threats.occurrences FORCE ROW LEVEL SECURITY;
 ALTER TABLE threats.occurrences OWNER TO sg_owner;
 
 --
+-- Name: placeholders; Type: TABLE; Schema: threats; Owner: sg_owner
+--
+
+CREATE TABLE threats.placeholders (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    placeholder_values text[] NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by uuid,
+    CONSTRAINT placeholders_changed_at_check CHECK (isfinite(changed_at)),
+    CONSTRAINT placeholders_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
+    CONSTRAINT placeholders_values_check CHECK ((((cardinality(placeholder_values) >= 1) AND (cardinality(placeholder_values) <= 500)) AND (array_position(placeholder_values, NULL::text) IS NULL)))
+);
+
+ALTER TABLE ONLY threats.placeholders FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE threats.placeholders OWNER TO sg_owner;
+
+--
 -- Name: rule_packages; Type: TABLE; Schema: threats; Owner: sg_owner
 --
 
@@ -4563,7 +4774,7 @@ CREATE TABLE users.api_keys (
     replaces_key_id uuid,
     CONSTRAINT api_keys_enrolments_check CHECK (((enrolments >= 0) AND ((max_enrolments IS NULL) OR (enrolments <= max_enrolments)))),
     CONSTRAINT api_keys_max_enrolments_check CHECK ((max_enrolments > 0)),
-    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text, 'scim'::text]) AND (cardinality(scopes) > 0))),
+    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['enrol'::text, 'api'::text, 'scim'::text, 'events'::text]) AND (cardinality(scopes) > 0))),
     CONSTRAINT api_keys_times_check CHECK ((isfinite(expires_at) AND isfinite(last_used) AND isfinite(created_at)))
 );
 
@@ -5802,6 +6013,34 @@ ALTER TABLE ONLY monitoring.delivery_attempts
     ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (tenant_id, notification_id, attempt);
 
 --
+-- Name: kpi_samples kpi_samples_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.kpi_samples
+    ADD CONSTRAINT kpi_samples_pkey PRIMARY KEY (tenant_id, day);
+
+--
+-- Name: maintenance_runs maintenance_runs_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.maintenance_runs
+    ADD CONSTRAINT maintenance_runs_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: maintenance_runs maintenance_runs_tenant_id_run_id_key; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.maintenance_runs
+    ADD CONSTRAINT maintenance_runs_tenant_id_run_id_key UNIQUE (tenant_id, run_id);
+
+--
+-- Name: maintenance_tasks maintenance_tasks_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.maintenance_tasks
+    ADD CONSTRAINT maintenance_tasks_pkey PRIMARY KEY (tenant_id, run_id, task);
+
+--
 -- Name: notifications notifications_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
@@ -5814,6 +6053,20 @@ ALTER TABLE ONLY monitoring.notifications
 
 ALTER TABLE ONLY monitoring.notifications
     ADD CONSTRAINT notifications_tenant_id_notification_id_key UNIQUE (tenant_id, notification_id);
+
+--
+-- Name: report_subscriptions report_subscriptions_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.report_subscriptions
+    ADD CONSTRAINT report_subscriptions_pkey PRIMARY KEY (tenant_id, user_id, of_installation, kind);
+
+--
+-- Name: reports reports_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.reports
+    ADD CONSTRAINT reports_pkey PRIMARY KEY (report_id);
 
 --
 -- Name: routes routes_pkey; Type: CONSTRAINT; Schema: monitoring; Owner: sg_owner
@@ -5940,6 +6193,13 @@ ALTER TABLE ONLY threats.incidents
 
 ALTER TABLE ONLY threats.occurrences
     ADD CONSTRAINT occurrences_pkey PRIMARY KEY (occurrence_id);
+
+--
+-- Name: placeholders placeholders_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_pkey PRIMARY KEY (tenant_id, name);
 
 --
 -- Name: rule_packages rule_packages_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -6379,6 +6639,12 @@ CREATE INDEX deadlines_tenant_id_agent_id_idx ON agents.deadlines USING btree (t
 CREATE INDEX endpoints_decommissioned_at_idx ON agents.endpoints USING btree (decommissioned_at) WHERE ((status)::text = 'decommissioned'::text);
 
 --
+-- Name: endpoints_log_source_key; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX endpoints_log_source_key ON agents.endpoints USING btree (tenant_id, lower((hostname)::text)) WHERE (kind = 'log_source'::text);
+
+--
 -- Name: endpoints_tenant_id_hardware_fingerprint_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
@@ -6769,6 +7035,18 @@ CREATE INDEX events_tenant_id_request_id_idx ON ONLY audit.events USING btree (t
 CREATE INDEX events_default_tenant_id_request_id_idx ON audit.events_default USING btree (tenant_id, request_id, occurred_at DESC, event_id DESC);
 
 --
+-- Name: login_attempts_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_occurred_at_idx ON ONLY audit.login_attempts USING btree (occurred_at);
+
+--
+-- Name: login_attempts_default_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_default_occurred_at_idx ON audit.login_attempts_default USING btree (occurred_at);
+
+--
 -- Name: login_attempts_tenant_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
 --
 
@@ -6779,6 +7057,18 @@ CREATE INDEX login_attempts_tenant_id_occurred_at_idx ON ONLY audit.login_attemp
 --
 
 CREATE INDEX login_attempts_default_tenant_id_occurred_at_idx ON audit.login_attempts_default USING btree (tenant_id, occurred_at DESC);
+
+--
+-- Name: login_attempts_tenant_id_user_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_tenant_id_user_id_occurred_at_idx ON ONLY audit.login_attempts USING btree (tenant_id, user_id, occurred_at DESC) WHERE (outcome = 'success'::text);
+
+--
+-- Name: login_attempts_default_tenant_id_user_id_occurred_at_idx; Type: INDEX; Schema: audit; Owner: sg_owner
+--
+
+CREATE INDEX login_attempts_default_tenant_id_user_id_occurred_at_idx ON audit.login_attempts_default USING btree (tenant_id, user_id, occurred_at DESC) WHERE (outcome = 'success'::text);
 
 --
 -- Name: row_changes_tenant_id_row_id_idx; Type: INDEX; Schema: audit; Owner: sg_owner
@@ -6871,6 +7161,36 @@ CREATE UNIQUE INDEX channels_tenant_id_name_key ON monitoring.channels USING btr
 CREATE INDEX channels_tenant_id_secret_id_idx ON monitoring.channels USING btree (tenant_id, secret_id);
 
 --
+-- Name: kpi_samples_day_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX kpi_samples_day_idx ON monitoring.kpi_samples USING btree (day);
+
+--
+-- Name: maintenance_runs_finished_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX maintenance_runs_finished_at_idx ON monitoring.maintenance_runs USING btree (finished_at);
+
+--
+-- Name: maintenance_runs_running_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX maintenance_runs_running_key ON monitoring.maintenance_runs USING btree (tenant_id, period) WHERE (state = 'running'::text);
+
+--
+-- Name: maintenance_runs_tenant_id_started_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX maintenance_runs_tenant_id_started_at_idx ON monitoring.maintenance_runs USING btree (tenant_id, started_at DESC, run_id DESC);
+
+--
+-- Name: maintenance_tasks_task_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX maintenance_tasks_task_idx ON monitoring.maintenance_tasks USING btree (task, finished_at DESC);
+
+--
 -- Name: notifications_dedup_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
 --
 
@@ -6935,6 +7255,36 @@ CREATE INDEX notifications_tenant_id_route_id_idx ON monitoring.notifications US
 --
 
 CREATE INDEX notifications_tenant_id_threat_id_idx ON monitoring.notifications USING btree (tenant_id, threat_id);
+
+--
+-- Name: reports_created_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX reports_created_at_idx ON monitoring.reports USING btree (created_at);
+
+--
+-- Name: reports_tenant_id_created_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX reports_tenant_id_created_at_idx ON monitoring.reports USING btree (tenant_id, created_at DESC, report_id DESC);
+
+--
+-- Name: reports_tenant_id_run_id_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX reports_tenant_id_run_id_key ON monitoring.reports USING btree (tenant_id, run_id) WHERE (run_id IS NOT NULL);
+
+--
+-- Name: reports_tenant_id_week_key; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE UNIQUE INDEX reports_tenant_id_week_key ON monitoring.reports USING btree (tenant_id, from_at) WHERE (kind = 'kpis'::text);
+
+--
+-- Name: reports_unfinished_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX reports_unfinished_idx ON monitoring.reports USING btree (run_id) WHERE (finished_at IS NULL);
 
 --
 -- Name: routes_tenant_id_channel_id_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
@@ -7153,6 +7503,12 @@ CREATE INDEX incident_timeline_tenant_id_threat_id_at_idx ON threats.incident_ti
 CREATE INDEX incidents_tenant_id_assigned_to_idx ON threats.incidents USING btree (tenant_id, assigned_to);
 
 --
+-- Name: incidents_tenant_id_resolved_at_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX incidents_tenant_id_resolved_at_idx ON threats.incidents USING btree (tenant_id, resolved_at) WHERE (resolved_at IS NOT NULL);
+
+--
 -- Name: incidents_tenant_id_resolved_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
 --
 
@@ -7169,6 +7525,12 @@ CREATE INDEX occurrences_finding_id_idx ON threats.occurrences USING btree (find
 --
 
 CREATE INDEX occurrences_tenant_id_received_at_idx ON threats.occurrences USING btree (tenant_id, received_at);
+
+--
+-- Name: placeholders_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
+--
+
+CREATE INDEX placeholders_tenant_id_changed_by_idx ON threats.placeholders USING btree (tenant_id, changed_by);
 
 --
 -- Name: rule_versions_tenant_id_changed_by_idx; Type: INDEX; Schema: threats; Owner: sg_owner
@@ -7759,6 +8121,12 @@ ALTER INDEX audit.events_tenant_id_occurred_at_idx ATTACH PARTITION audit.events
 ALTER INDEX audit.events_tenant_id_request_id_idx ATTACH PARTITION audit.events_default_tenant_id_request_id_idx;
 
 --
+-- Name: login_attempts_default_occurred_at_idx; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
+--
+
+ALTER INDEX audit.login_attempts_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_occurred_at_idx;
+
+--
 -- Name: login_attempts_default_pkey; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
 --
 
@@ -7769,6 +8137,12 @@ ALTER INDEX audit.login_attempts_pkey ATTACH PARTITION audit.login_attempts_defa
 --
 
 ALTER INDEX audit.login_attempts_tenant_id_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_tenant_id_occurred_at_idx;
+
+--
+-- Name: login_attempts_default_tenant_id_user_id_occurred_at_idx; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
+--
+
+ALTER INDEX audit.login_attempts_tenant_id_user_id_occurred_at_idx ATTACH PARTITION audit.login_attempts_default_tenant_id_user_id_occurred_at_idx;
 
 --
 -- Name: row_changes_default_pkey; Type: INDEX ATTACH; Schema: audit; Owner: sg_owner
@@ -8053,6 +8427,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.channels FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('channel_id');
 
 --
+-- Name: report_subscriptions record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON monitoring.report_subscriptions FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('user_id');
+
+--
 -- Name: routes record_row_change; Type: TRIGGER; Schema: monitoring; Owner: sg_owner
 --
 
@@ -8105,6 +8485,12 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.exc
 --
 
 CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.incidents FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('threat_id', 'occurrence_count', 'last_detected_at');
+
+--
+-- Name: placeholders record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
+--
+
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON threats.placeholders FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('name');
 
 --
 -- Name: rules record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
@@ -8681,6 +9067,27 @@ ALTER TABLE ONLY monitoring.delivery_attempts
     ADD CONSTRAINT delivery_attempts_notification_id_fkey FOREIGN KEY (tenant_id, notification_id) REFERENCES monitoring.notifications(tenant_id, notification_id) ON DELETE CASCADE;
 
 --
+-- Name: kpi_samples kpi_samples_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.kpi_samples
+    ADD CONSTRAINT kpi_samples_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: maintenance_runs maintenance_runs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.maintenance_runs
+    ADD CONSTRAINT maintenance_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
+
+--
+-- Name: maintenance_tasks maintenance_tasks_run_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.maintenance_tasks
+    ADD CONSTRAINT maintenance_tasks_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES monitoring.maintenance_runs(tenant_id, run_id) ON DELETE CASCADE;
+
+--
 -- Name: notifications notifications_alert_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
 --
 
@@ -8714,6 +9121,20 @@ ALTER TABLE ONLY monitoring.notifications
 
 ALTER TABLE ONLY monitoring.notifications
     ADD CONSTRAINT notifications_threat_id_fkey FOREIGN KEY (tenant_id, threat_id) REFERENCES threats.incidents(tenant_id, threat_id) ON DELETE CASCADE;
+
+--
+-- Name: report_subscriptions report_subscriptions_user_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.report_subscriptions
+    ADD CONSTRAINT report_subscriptions_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users.memberships(tenant_id, user_id) ON DELETE CASCADE;
+
+--
+-- Name: reports reports_tenant_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE ONLY monitoring.reports
+    ADD CONSTRAINT reports_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: routes routes_channel_id_fkey; Type: FK CONSTRAINT; Schema: monitoring; Owner: sg_owner
@@ -8917,6 +9338,20 @@ ALTER TABLE ONLY threats.incidents
 
 ALTER TABLE ONLY threats.occurrences
     ADD CONSTRAINT occurrences_finding_id_fkey FOREIGN KEY (finding_id) REFERENCES threats.findings(finding_id) ON DELETE CASCADE;
+
+--
+-- Name: placeholders placeholders_changed_by_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_changed_by_fkey FOREIGN KEY (tenant_id, changed_by) REFERENCES users.memberships(tenant_id, user_id) ON DELETE SET NULL (changed_by);
+
+--
+-- Name: placeholders placeholders_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE ONLY threats.placeholders
+    ADD CONSTRAINT placeholders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES users.tenants(tenant_id);
 
 --
 -- Name: rule_sets rule_sets_tenant_id_fkey; Type: FK CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -10335,10 +10770,40 @@ CREATE POLICY admin_access ON monitoring.channels TO sg_admin USING (true) WITH 
 CREATE POLICY admin_access ON monitoring.delivery_attempts TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: kpi_samples admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.kpi_samples TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: maintenance_runs admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.maintenance_runs TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: maintenance_tasks admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.maintenance_tasks TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: notifications admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY admin_access ON monitoring.notifications TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: report_subscriptions admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.report_subscriptions TO sg_admin USING (true) WITH CHECK (true);
+
+--
+-- Name: reports admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON monitoring.reports TO sg_admin USING (true) WITH CHECK (true);
 
 --
 -- Name: routes admin_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -10413,10 +10878,40 @@ CREATE POLICY backup_access ON monitoring.channels FOR SELECT TO sg_backup USING
 CREATE POLICY backup_access ON monitoring.delivery_attempts FOR SELECT TO sg_backup USING (true);
 
 --
+-- Name: kpi_samples backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.kpi_samples FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: maintenance_runs backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.maintenance_runs FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: maintenance_tasks backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.maintenance_tasks FOR SELECT TO sg_backup USING (true);
+
+--
 -- Name: notifications backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY backup_access ON monitoring.notifications FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: report_subscriptions backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.report_subscriptions FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: reports backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON monitoring.reports FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: routes backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -10461,10 +10956,40 @@ ALTER TABLE monitoring.channels ENABLE ROW LEVEL SECURITY;
 ALTER TABLE monitoring.delivery_attempts ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: kpi_samples; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.kpi_samples ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: maintenance_runs; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.maintenance_runs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: maintenance_tasks; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.maintenance_tasks ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: notifications; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
 --
 
 ALTER TABLE monitoring.notifications ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: report_subscriptions; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.report_subscriptions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: reports; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
+--
+
+ALTER TABLE monitoring.reports ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: routes; Type: ROW SECURITY; Schema: monitoring; Owner: sg_owner
@@ -10527,10 +11052,40 @@ CREATE POLICY system_access ON monitoring.channels TO sg_system USING (true) WIT
 CREATE POLICY system_access ON monitoring.delivery_attempts TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: kpi_samples system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.kpi_samples TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: maintenance_runs system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.maintenance_runs TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: maintenance_tasks system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.maintenance_tasks TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: notifications system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY system_access ON monitoring.notifications TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: report_subscriptions system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.report_subscriptions TO sg_system USING (true) WITH CHECK (true);
+
+--
+-- Name: reports system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON monitoring.reports TO sg_system USING (true) WITH CHECK (true);
 
 --
 -- Name: routes system_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -10587,10 +11142,40 @@ CREATE POLICY tenant_isolation ON monitoring.channels TO sg_app USING ((tenant_i
 CREATE POLICY tenant_isolation ON monitoring.delivery_attempts TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
+-- Name: kpi_samples tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.kpi_samples TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
+-- Name: maintenance_runs tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.maintenance_runs TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
+-- Name: maintenance_tasks tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.maintenance_tasks TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
 -- Name: notifications tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
 CREATE POLICY tenant_isolation ON monitoring.notifications TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
+-- Name: report_subscriptions tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.report_subscriptions TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
+-- Name: reports tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON monitoring.reports TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: routes tenant_isolation; Type: POLICY; Schema: monitoring; Owner: sg_owner
@@ -10665,6 +11250,12 @@ CREATE POLICY admin_access ON threats.incidents TO sg_admin USING (true) WITH CH
 CREATE POLICY admin_access ON threats.occurrences TO sg_admin USING (true) WITH CHECK (true);
 
 --
+-- Name: placeholders admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY admin_access ON threats.placeholders TO sg_admin USING (true) WITH CHECK (true);
+
+--
 -- Name: rule_sets admin_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10735,6 +11326,12 @@ CREATE POLICY backup_access ON threats.incidents FOR SELECT TO sg_backup USING (
 --
 
 CREATE POLICY backup_access ON threats.occurrences FOR SELECT TO sg_backup USING (true);
+
+--
+-- Name: placeholders backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY backup_access ON threats.placeholders FOR SELECT TO sg_backup USING (true);
 
 --
 -- Name: rule_sets backup_access; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -10861,6 +11458,18 @@ CREATE POLICY own_rows ON threats.rule_versions TO sg_app_own USING (((tenant_id
 CREATE POLICY own_rows ON threats.rules TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true)) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND true));
 
 --
+-- Name: placeholders; Type: ROW SECURITY; Schema: threats; Owner: sg_owner
+--
+
+ALTER TABLE threats.placeholders ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: placeholders readers; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY readers ON threats.placeholders AS RESTRICTIVE TO sg_app_own, sg_app USING (( SELECT users.context_holds('rules_read'::text) AS context_holds));
+
+--
 -- Name: rule_sets readers; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -10951,6 +11560,12 @@ CREATE POLICY system_access ON threats.incidents TO sg_system USING (true) WITH 
 CREATE POLICY system_access ON threats.occurrences TO sg_system USING (true) WITH CHECK (true);
 
 --
+-- Name: placeholders system_access; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY system_access ON threats.placeholders TO sg_system USING (true) WITH CHECK (true);
+
+--
 -- Name: rule_sets system_access; Type: POLICY; Schema: threats; Owner: sg_owner
 --
 
@@ -11021,6 +11636,12 @@ CREATE POLICY tenant_isolation ON threats.incidents TO sg_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant_isolation ON threats.occurrences TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
+
+--
+-- Name: placeholders tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
+--
+
+CREATE POLICY tenant_isolation ON threats.placeholders TO sg_app USING ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant))) WITH CHECK ((tenant_id = ( SELECT users.whole_tenant() AS whole_tenant)));
 
 --
 -- Name: rule_sets tenant_isolation; Type: POLICY; Schema: threats; Owner: sg_owner
@@ -12435,6 +13056,13 @@ REVOKE ALL ON FUNCTION audit.seal_row_change() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.seal_row_change() TO sg_owner;
 
 --
+-- Name: FUNCTION analyze_table(p_table text); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.analyze_table(p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.analyze_table(p_table text) TO sg_system;
+
+--
 -- Name: FUNCTION clear_alert(p_tenant uuid, p_kind text, p_subject text, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -12475,6 +13103,13 @@ GRANT ALL ON FUNCTION monitoring.evaluate_rules(p_at timestamp with time zone) T
 REVOKE ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) TO sg_system;
 GRANT ALL ON FUNCTION monitoring.is_silenced(p_tenant uuid, p_rules text[], p_agent uuid, p_severity text, p_at timestamp with time zone) TO sg_admin;
+
+--
+-- Name: FUNCTION list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+REVOKE ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) TO sg_system;
 
 --
 -- Name: FUNCTION measure(p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -14031,6 +14666,32 @@ GRANT SELECT,INSERT,DELETE ON TABLE monitoring.delivery_attempts TO sg_admin;
 GRANT SELECT ON TABLE monitoring.delivery_attempts TO sg_app_own;
 
 --
+-- Name: TABLE kpi_samples; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.kpi_samples TO sg_app;
+GRANT SELECT ON TABLE monitoring.kpi_samples TO sg_backup;
+GRANT SELECT ON TABLE monitoring.kpi_samples TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.kpi_samples TO sg_system;
+GRANT SELECT ON TABLE monitoring.kpi_samples TO sg_app_own;
+
+--
+-- Name: TABLE maintenance_runs; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.maintenance_runs TO sg_backup;
+GRANT SELECT ON TABLE monitoring.maintenance_runs TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.maintenance_runs TO sg_system;
+
+--
+-- Name: TABLE maintenance_tasks; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.maintenance_tasks TO sg_backup;
+GRANT SELECT ON TABLE monitoring.maintenance_tasks TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.maintenance_tasks TO sg_system;
+
+--
 -- Name: TABLE notifications; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -14039,6 +14700,24 @@ GRANT SELECT ON TABLE monitoring.notifications TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_admin;
 GRANT SELECT ON TABLE monitoring.notifications TO sg_app_own;
+
+--
+-- Name: TABLE report_subscriptions; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.report_subscriptions TO sg_backup;
+GRANT SELECT ON TABLE monitoring.report_subscriptions TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.report_subscriptions TO sg_system;
+
+--
+-- Name: TABLE reports; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE monitoring.reports TO sg_app;
+GRANT SELECT ON TABLE monitoring.reports TO sg_backup;
+GRANT SELECT ON TABLE monitoring.reports TO sg_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.reports TO sg_system;
+GRANT SELECT ON TABLE monitoring.reports TO sg_app_own;
 
 --
 -- Name: TABLE routes; Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -14190,6 +14869,16 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.occurrences TO sg_admin;
 GRANT SELECT ON TABLE threats.occurrences TO sg_backup;
 GRANT SELECT ON TABLE threats.occurrences TO sg_app_own;
+
+--
+-- Name: TABLE placeholders; Type: ACL; Schema: threats; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE threats.placeholders TO sg_app;
+GRANT SELECT ON TABLE threats.placeholders TO sg_backup;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.placeholders TO sg_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE threats.placeholders TO sg_admin;
+GRANT SELECT ON TABLE threats.placeholders TO sg_app_own;
 
 --
 -- Name: TABLE rule_packages; Type: ACL; Schema: threats; Owner: sg_owner

@@ -396,6 +396,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes events of what has no agent, one JSON object a line: Elastic Common Schema, OCSF, or Sigma's own words. The answer comes after they are
+         *     stored and judged. Lines that are no event are named in the answer; the others are taken.
+         */
+        post: operations["send_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/legal-holds": {
         parameters: {
             query?: never;
@@ -1186,6 +1206,41 @@ export interface paths {
         /** Adds a note to an incident. */
         post: operations["post_note"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/placeholders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's placeholders. */
+        get: operations["list_all"];
+        put?: never;
+        /** Gives a placeholder its values, in force with the agents' next check-in. */
+        post: operations["post_placeholder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/threats/placeholders/{placeholder}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a placeholder that no rule of the tenant's own needs. */
+        delete: operations["delete_placeholder"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3003,7 +3058,7 @@ export interface components {
              * @description The event's id.
              */
             event_id: string;
-            /** @description `process_started`, `file_written`, `file_renamed`, `file_deleted` or `gap`. */
+            /** @description `process_started`, `file_written`, `file_renamed`, `file_deleted`, `logged` or `gap`. */
             kind: string;
             /**
              * Format: date-time
@@ -3011,6 +3066,11 @@ export interface components {
              */
             occurred_at: string;
         };
+        /**
+         * @description Who sends what is known of an endpoint (`agents.endpoints.kind`).
+         * @enum {string}
+         */
+        EndpointKind: "agent" | "log_source" | "server";
         /**
          * @description What an administrator decided about an endpoint (`agents.endpoints.status`); whether it is online is told by its heartbeats.
          * @enum {string}
@@ -3042,10 +3102,12 @@ export interface components {
              * @description Seconds between check-ins.
              */
             heartbeat_interval: number;
-            /** @description Host name. */
+            /** @description Host name; of a log source its name. */
             hostname: string;
             /** @description Address of the interface that reaches the server. */
             ip_address?: string | null;
+            /** @description Who sends what is known of it. */
+            kind: components["schemas"]["EndpointKind"];
             /**
              * Format: date-time
              * @description The last check-in.
@@ -3115,12 +3177,64 @@ export interface components {
         }) | (components["schemas"]["FileSubject"] & {
             /** @enum {string} */
             kind: "file_deleted";
+        }) | (components["schemas"]["LogEvent"] & {
+            /** @enum {string} */
+            kind: "logged";
         });
         /**
          * Format: uuid
          * @description An entry of the audit log (`audit.events.event_id`).
          */
         EventId: string;
+        /** @description Why a line is no event. */
+        EventLineError: {
+            /**
+             * @description `invalid_utf8`, `invalid_json`, `too_long`, `too_deep`, `too_many_fields`, `invalid_field`, `invalid_time`, `invalid_id`, `unknown_format` or
+             *     `unknown_log_source`.
+             */
+            code: string;
+            /**
+             * Format: int32
+             * @description The line's number, from 1; empty lines count.
+             */
+            line: number;
+            /** @description In words. */
+            message: string;
+        };
+        /** @description What came of `POST /api/v1/agents/events`. Everything that is counted as stored has been committed and judged. */
+        EventsReport: {
+            /** @description The log source's entry among the endpoints. */
+            agent_id: components["schemas"]["AgentId"];
+            /** @description Why lines were refused, the first hundred of them. */
+            errors: components["schemas"]["EventLineError"][];
+            /**
+             * Format: int64
+             * @description How often rules matched what was stored; exceptions may hide some of it.
+             */
+            matches: number;
+            /**
+             * Format: int64
+             * @description Lines that were not empty.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Lines that are no event; none of them comes through by being sent again as it is.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Events that were stored before.
+             */
+            repeated: number;
+            /** @description The log source's name. */
+            source: string;
+            /**
+             * Format: int64
+             * @description Events that were stored.
+             */
+            stored: number;
+        };
         /** @description What an exception has hidden of one rule on one subject on one day. */
         ExceptedFinding: {
             /** @description The endpoint. */
@@ -3676,7 +3790,7 @@ export interface components {
          * @description What an API key may be used for.
          * @enum {string}
          */
-        KeyScope: "enrol" | "api" | "scim";
+        KeyScope: "enrol" | "api" | "scim" | "events";
         /** @description The figures of one day (UTC). */
         KpiDay: {
             /**
@@ -3900,6 +4014,19 @@ export interface components {
          * @enum {string}
          */
         Liveness: "online" | "stale" | "offline";
+        /** @description An entry of a log, in the words of Sigma's taxonomy. */
+        LogEvent: {
+            /** @description Category of the log source, such as `process_creation`, in lower case. */
+            category?: string | null;
+            /** @description Values by field; numbers as their decimal text. */
+            fields?: {
+                [key: string]: string;
+            };
+            /** @description Product of the log source, such as `linux` or `aws`, in lower case. */
+            product?: string | null;
+            /** @description Service of the log source, such as `sshd`, in lower case. */
+            service?: string | null;
+        };
         /**
          * @description How often maintenance is done.
          * @enum {string}
@@ -4637,7 +4764,7 @@ export interface components {
                  * @description The event's id.
                  */
                 event_id: string;
-                /** @description `process_started`, `file_written`, `file_renamed`, `file_deleted` or `gap`. */
+                /** @description `process_started`, `file_written`, `file_renamed`, `file_deleted`, `logged` or `gap`. */
                 kind: string;
                 /**
                  * Format: date-time
@@ -4676,10 +4803,12 @@ export interface components {
                  * @description Seconds between check-ins.
                  */
                 heartbeat_interval: number;
-                /** @description Host name. */
+                /** @description Host name; of a log source its name. */
                 hostname: string;
                 /** @description Address of the interface that reaches the server. */
                 ip_address?: string | null;
+                /** @description Who sends what is known of it. */
+                kind: components["schemas"]["EndpointKind"];
                 /**
                  * Format: date-time
                  * @description The last check-in.
@@ -5054,6 +5183,25 @@ export interface components {
                 least_role: components["schemas"]["Role"];
                 /** @description Its word. */
                 permission: components["schemas"]["Permission"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; null on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PlaceholderView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was changed last.
+                 */
+                changed_at: string;
+                /** @description Who did. */
+                changed_by_username?: string | null;
+                /** @description Its name, without the per cent signs. */
+                name: string;
+                /** @description Its values; `*` and `?` are wildcards. */
+                values: string[];
             }[];
             /** @description Give it as `cursor` to get the next page; null on the last. */
             next_cursor?: string | null;
@@ -5700,7 +5848,7 @@ export interface components {
          * @description One thing that a caller may be allowed to do.
          * @enum {string}
          */
-        Permission: "endpoints_read" | "endpoints_manage" | "incidents_read" | "incidents_work" | "rules_read" | "rules_manage" | "exceptions_manage" | "commands_read" | "commands_request" | "commands_approve" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "channels_manage" | "silences_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
+        Permission: "endpoints_read" | "endpoints_manage" | "events_send" | "incidents_read" | "incidents_work" | "rules_read" | "rules_manage" | "exceptions_manage" | "commands_read" | "commands_request" | "commands_approve" | "api_keys_own" | "api_keys_manage" | "users_read" | "users_manage" | "tenants_manage" | "audit_read" | "alerts_read" | "alerts_manage" | "channels_manage" | "silences_manage" | "holds_manage" | "policies_manage" | "providers_manage" | "tenant_export";
         /** @description Something that a caller can be allowed to do. */
         PermissionView: {
             /** @description What it allows. */
@@ -5725,6 +5873,20 @@ export interface components {
              * @description End of the held range, later than the begin; open when absent.
              */
             to_at?: string | null;
+        };
+        /** @description What stands in the place of `%name%` in Sigma rules with `expand`. */
+        PlaceholderView: {
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            changed_at: string;
+            /** @description Who did. */
+            changed_by_username?: string | null;
+            /** @description Its name, without the per cent signs. */
+            name: string;
+            /** @description Its values; `*` and `?` are wildcards. */
+            values: string[];
         };
         /** @description A plan of the installation. A limit that is null is none. */
         PlanView: {
@@ -6681,6 +6843,15 @@ export interface components {
              * @description That many.
              */
             ended: number;
+        };
+        /** @description `POST /api/v1/threats/placeholders`: sets the placeholder of this name, which may be there already. */
+        SetPlaceholder: {
+            /** @description 1–100 of a–z, A–Z, 0–9, `_`, `.` and `-`. */
+            name: string;
+            /** @description Why, 1–2,000 characters. */
+            reason?: string | null;
+            /** @description 1–500 texts of 1–500 characters; `*` and `?` are wildcards. */
+            values: string[];
         };
         /** @description `PUT /api/v1/users/rate-limits`: the tenant's own limits, 1 to what the whole tenant may; `null` or absent: the installation's. */
         SetRateLimits: {
@@ -8379,6 +8550,79 @@ export interface operations {
                 };
             };
             /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_events: {
+        parameters: {
+            query: {
+                /** @description The log source's name, 1–255 characters, case ignored. One that is not known is made. */
+                source: string;
+                /** @description Sigma's `product` of events that do not say it. */
+                product?: string;
+                /** @description Sigma's `category` of events that do not say it. */
+                category?: string;
+                /** @description Sigma's `service` of events that do not say it. */
+                service?: string;
+            };
+            header?: {
+                /** @description Makes repeats of events without an id harmless. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Events, one a line. */
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What was taken, and which lines were not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsReport"];
+                };
+            };
+            /** @description `source_decommissioned`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many bytes or lines; none was taken. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused; needs a key with the scope `events` or a session, and `events_send`. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -10368,6 +10612,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelineEntry"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_all: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them by name, one page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlaceholderView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_placeholder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPlaceholder"];
+            };
+        };
+        responses: {
+            /** @description The placeholder. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceholderView"];
+                };
+            };
+            /** @description Not to be kept, or a rule does not compile with it; `errors` names rule and code. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_placeholder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                placeholder: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `placeholder_in_use`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Refused. */
