@@ -6,6 +6,7 @@ mod differential;
 #[cfg(test)]
 mod files;
 mod filters;
+#[cfg(test)]
 mod mapping;
 mod modifiers;
 #[cfg(test)]
