@@ -230,6 +230,7 @@ async fn the_row_history_names_the_tenant_of_the_row() -> anyhow::Result<()> {
             "monitoring.silences true",
             "threats.exceptions true",
             "threats.incidents true",
+            "threats.placeholders true",
             "threats.rules true",
             "users.api_keys true",
             "users.backup_codes true",
