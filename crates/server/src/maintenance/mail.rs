@@ -185,8 +185,10 @@ mod tests {
         );
         let text = message.text.expose_secret();
         assert!(
-            !text.contains("evil.example\n") && !text.contains("https://evil") && !text.contains("www.evil")
+            text.contains("https[://]evil.example") && text.contains("www[.]evil.example"),
+            "{text}"
         );
+        assert!(!text.contains("https://evil") && !text.contains("www.evil"));
         assert_eq!(
             text.lines().filter(|line| line.starts_with("  ! ")).count(),
             1,
