@@ -197,7 +197,8 @@ async fn a_changed_audit_log_is_an_incident_of_its_tenant() {
         "insert into audit.chain_records (record_id, tenant_id, occurred_at, kind, body, key_id, signature)
          values (gen_random_uuid(), '{}', '{}', 'fork', '{{\"known_position\":12,\"found_position\":7}}', 'k', decode(repeat('00', 64), 'hex'))",
         tenant_id.0,
-        at.to_rfc3339()
+        // As it is bound elsewhere: PostgreSQL would round what is finer.
+        at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
     ))
     .await;
     look(&app.state).await;
