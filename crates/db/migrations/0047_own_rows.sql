@@ -44,6 +44,10 @@ begin
                 if isolated.name = 'audit.events' then
                     create policy own_rows on audit.events for insert to sg_app_own with check (tenant_id = (select users.current_tenant()));
                 end if;
+                -- Whose home is elsewhere sees themselves too.
+                if isolated.name = 'users.users' then
+                    create policy own_visibility on users.users for select to sg_app_own using (user_id = (select users.current_user_id()));
+                end if;
                 for narrowing in
                     select p.polname as name from pg_policy p
                     where p.polrelid = to_regclass(isolated.name) and not p.polpermissive and p.polroles = array['sg_app'::regrole::oid]

@@ -242,7 +242,11 @@ async fn every_table_is_of_a_tenant_and_behind_forced_row_security() -> anyhow::
     // The owner has to see what its drop of partitions must not take.
     assert_eq!(
         unusual,
-        ["agents.legal_holds.owner_access", "users.users.member_visibility"]
+        [
+            "agents.legal_holds.owner_access",
+            "users.users.member_visibility",
+            "users.users.own_visibility"
+        ]
     );
     let isolated = rules::ISOLATED.violations(&mut root).await?;
     assert_eq!(
