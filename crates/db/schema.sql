@@ -12310,6 +12310,12 @@ CREATE POLICY own_rows ON users.tenants TO sg_app_own USING (((tenant_id = ( SEL
 CREATE POLICY own_rows ON users.users TO sg_app_own USING (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id)))) WITH CHECK (((tenant_id = ( SELECT users.current_tenant() AS current_tenant)) AND (user_id = ( SELECT users.current_user_id() AS current_user_id))));
 
 --
+-- Name: users own_visibility; Type: POLICY; Schema: users; Owner: sg_owner
+--
+
+CREATE POLICY own_visibility ON users.users FOR SELECT TO sg_app_own USING ((user_id = ( SELECT users.current_user_id() AS current_user_id)));
+
+--
 -- Name: password_links; Type: ROW SECURITY; Schema: users; Owner: sg_owner
 --
 

@@ -161,7 +161,7 @@ async fn what_the_tenant_switches_off_is_left_out_and_silent() {
     off.sort();
     // What the pack only correlates is off for everybody.
     let mut expected = before.switched_off;
-    assert_eq!(expected.len(), 2);
+    assert_eq!(expected.len(), 8);
     expected.extend([sigma_rule.clone(), yara_rule, indicator]);
     expected.sort();
     assert_eq!(off, expected);
