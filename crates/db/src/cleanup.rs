@@ -29,45 +29,53 @@ macro_rules! unless_held {
     };
 }
 
-/// Metrics of a class that are past its days and not in a partition; the time stands twice so that no other partition is looked at.
-macro_rules! default_metrics {
-    ($class:literal, $days:literal) => {
+/// Rows of a class that are past its days and not in a partition, by the table's key and time; the time stands twice so that no other partition is looked at.
+macro_rules! default_rows {
+    ($table:literal, $key:literal, $time:literal, $class:literal, $days:literal) => {
         concat!(
-            "delete from agents.system_info where retention_class = ",
+            "delete from ",
+            $table,
+            " where retention_class = ",
             $class,
-            " and collected_at < $1::timestamptz - interval '",
+            " and ",
+            $time,
+            " < $1::timestamptz - interval '",
             $days,
-            " days' and (info_id, collected_at) in (
-            select s.info_id, s.collected_at from agents.system_info s
-            where s.retention_class = ",
+            " days' and (",
+            $key,
+            ", ",
+            $time,
+            ") in (
+            select r.",
+            $key,
+            ", r.",
+            $time,
+            " from ",
+            $table,
+            " r where r.retention_class = ",
             $class,
-            " and s.collected_at < $1::timestamptz - interval '",
+            " and r.",
+            $time,
+            " < $1::timestamptz - interval '",
             $days,
             " days'",
-            unless_held!("s", "collected_at"),
+            unless_held!("r", $time),
             " limit $2)"
         )
     };
 }
 
-/// The same of events, whose partitions are a day, a week or a month.
+/// Those of metrics, whose partitions are days.
+macro_rules! default_metrics {
+    ($class:literal, $days:literal) => {
+        default_rows!("agents.system_info", "info_id", "collected_at", $class, $days)
+    };
+}
+
+/// Those of events, whose partitions are a day, a week or a month.
 macro_rules! default_events {
     ($class:literal, $days:literal) => {
-        concat!(
-            "delete from agents.events where retention_class = ",
-            $class,
-            " and occurred_at < $1::timestamptz - interval '",
-            $days,
-            " days' and (event_id, occurred_at) in (
-            select v.event_id, v.occurred_at from agents.events v
-            where v.retention_class = ",
-            $class,
-            " and v.occurred_at < $1::timestamptz - interval '",
-            $days,
-            " days'",
-            unless_held!("v", "occurred_at"),
-            " limit $2)"
-        )
+        default_rows!("agents.events", "event_id", "occurred_at", $class, $days)
     };
 }
 
