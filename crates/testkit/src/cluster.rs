@@ -1,6 +1,6 @@
 //! One PostgreSQL for many tests, with a migrated template database.
 
-use std::sync::OnceLock;
+use std::{path::PathBuf, sync::OnceLock};
 
 use anyhow::{Context, Result};
 use secrecy::{ExposeSecret, SecretString};
@@ -52,7 +52,14 @@ impl TestCluster {
     /// # Errors
     /// When PostgreSQL is not installed or does not start.
     pub fn start_empty() -> Result<Self> {
-        Self::start_cluster(false, &[("max_connections", "400"), ("shared_buffers", "128MB")])
+        Self::start_cluster(
+            false,
+            &[
+                ("max_connections", "400"),
+                ("shared_buffers", "128MB"),
+                ("max_wal_size", "512MB"),
+            ],
+        )
     }
 
     #[expect(
@@ -62,8 +69,11 @@ impl TestCluster {
     fn start_cluster(durable: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let explicit = std::env::var_os("PG_BIN").map(std::path::PathBuf::from);
         let binaries = sg_postgres::find(explicit.as_deref())?;
-        remove_abandoned(&std::env::temp_dir());
-        let directory = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
+        let parent = parent_of_clusters(durable);
+        remove_abandoned(&parent);
+        let directory = tempfile::Builder::new()
+            .prefix(FOLDER_PREFIX)
+            .tempdir_in(parent)?;
         let mut options = ClusterOptions::new(directory.path());
         options.durable = durable;
         // A test may end while its pool still connects, and dropping its database waits for such a backend.
@@ -171,6 +181,22 @@ impl TestCluster {
 
 /// How the folders of clusters begin.
 const FOLDER_PREFIX: &str = "sg-test-";
+
+/// The memory file system of Linux, where there is one with room.
+const MEMORY: &str = "/dev/shm";
+/// What all databases of a run take at most together, twice, in bytes.
+const ROOM_IN_MEMORY: u64 = 8 << 30;
+
+/// In memory, unless it has to be durable: each test makes and drops a database of 1,300 files, and making files just after as many went takes a
+/// disk's file system longer than all the rest of most tests.
+fn parent_of_clusters(durable: bool) -> PathBuf {
+    let room = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    if durable || room < ROOM_IN_MEMORY {
+        std::env::temp_dir()
+    } else {
+        PathBuf::from(MEMORY)
+    }
+}
 
 /// Removes the folders that test processes left behind. A cluster that is shared by a process's tests lives in a static, which nothing drops: PostgreSQL
 /// ends with its process, and its folder stays. Whoever still uses one holds its lock; one that is new may have none yet.

@@ -1,5 +1,7 @@
 //! Endpoints as they are shown and managed.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Duration, Utc};
 use sg_types::{
     AgentId, EndpointStatus, Liveness, TenantId, UserId, agent::TelemetrySource, api::agents::EndpointView,
@@ -45,17 +47,17 @@ const STORED_COLUMNS: &str = "e.agent_id, e.tenant_id, e.kind, e.hostname, e.dev
     e.heartbeat_interval, e.user_id, e.created_at, e.last_seen";
 /// What is shown, of a table or a page by the name `e`.
 const COLUMNS: &str = "e.agent_id, e.kind, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
-    e.version, e.status, e.heartbeat_interval, e.user_id, u.username, e.created_at,
+    e.version, e.status, e.heartbeat_interval, e.user_id, e.created_at,
     greatest(h.last_seen_at, e.last_seen) as last_seen, coalesce(h.sources, '[]'::jsonb) as sources,
     (select count(*) from threats.incidents i
-        where i.tenant_id = e.tenant_id and i.agent_id = e.agent_id and i.status in ('new', 'investigating')) as open_incidents,
-    s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage, ";
+        where i.tenant_id = e.tenant_id and i.agent_id = e.agent_id and i.status in ('new', 'investigating')) as open_incidents, ";
+/// What is shown of a sample.
+const SAMPLE_COLUMNS: &str = "s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage";
 /// An endpoint is offline from the moment at which it has missed two check-ins while somebody was listening.
 const ONLINE: &str = "e.status <> 'decommissioned' and coalesce(h.online, false)";
 const ENDPOINT_TABLE: &str = " from agents.endpoints e";
 const JOINS: &str = "
-    left join agents.heartbeats h on h.agent_id = e.agent_id
-    left join users.users u on u.user_id = e.user_id ";
+    left join agents.heartbeats h on h.agent_id = e.agent_id ";
 
 /// The endpoints of the caller's tenant (and scope) by host name, at most `limit` after `after`.
 ///
@@ -70,16 +72,24 @@ pub async fn list_endpoints(
 ) -> Result<Vec<EndpointView>, DbError> {
     let mut query = QueryBuilder::new("with page as (");
     push_page(&mut query, filter, after, limit, at);
-    query.push(") ");
-    push_endpoints(&mut query, " from page e", tx.retention_class(), at);
-    query.push(" order by lower(e.hostname), e.agent_id");
-    query
+    query.push(") select s.*, ");
+    push_endpoints(&mut query, " from page e", at);
+    query.push("left join lateral (");
+    push_latest_sample(&mut query, tx.retention_class(), at, None);
+    query.push(") s on true order by lower(e.hostname), e.agent_id");
+    let mut endpoints = query
         .build()
         .fetch_all(tx.conn())
         .await?
         .iter()
-        .map(read_endpoint)
-        .collect()
+        .map(|row| {
+            let mut endpoint = read_endpoint(row)?;
+            read_sample(row, &mut endpoint)?;
+            Ok(endpoint)
+        })
+        .collect::<Result<Vec<_>, DbError>>()?;
+    name_owners(tx, &mut endpoints).await?;
+    Ok(endpoints)
 }
 
 /// One endpoint; none when the caller's tenant (and scope) has no such one.
@@ -91,16 +101,20 @@ pub async fn find_endpoint(
     agent_id: AgentId,
     at: DateTime<Utc>,
 ) -> Result<Option<EndpointView>, DbError> {
+    let mut query = QueryBuilder::new("select ");
+    push_endpoints(&mut query, ENDPOINT_TABLE, at);
+    query.push("where e.agent_id = ").push_bind(Uuid::from(agent_id));
+    let Some(row) = query.build().fetch_optional(tx.conn()).await? else {
+        return Ok(None);
+    };
+    let mut endpoint = read_endpoint(&row)?;
     let mut query = QueryBuilder::new("");
-    push_endpoints(&mut query, ENDPOINT_TABLE, tx.retention_class(), at);
-    query.push(" where e.agent_id = ").push_bind(Uuid::from(agent_id));
-    query
-        .build()
-        .fetch_optional(tx.conn())
-        .await?
-        .as_ref()
-        .map(read_endpoint)
-        .transpose()
+    push_latest_sample(&mut query, tx.retention_class(), at, Some(agent_id));
+    if let Some(row) = query.build().fetch_optional(tx.conn()).await? {
+        read_sample(&row, &mut endpoint)?;
+    }
+    name_owners(tx, std::slice::from_mut(&mut endpoint)).await?;
+    Ok(Some(endpoint))
 }
 
 /// Locks an endpoint; none when the caller's tenant (and scope) has no such one.
@@ -258,32 +272,36 @@ fn push_page(
         .push_bind(i64::from(limit));
 }
 
-fn push_endpoints(
+fn push_endpoints(query: &mut QueryBuilder<Postgres>, from: &str, at: DateTime<Utc>) {
+    query.push(COLUMNS).push(ONLINE).push(" as online, ");
+    push_liveness(query, at);
+    query.push(" as liveness").push(from).push(JOINS);
+}
+
+/// The newest sample of an endpoint, of that of the page `e` where none is named. The bounds on both columns of the partitioning leave two days'
+/// partitions of one class to look at.
+fn push_latest_sample(
     query: &mut QueryBuilder<Postgres>,
-    from: &str,
     retention_class: Option<i16>,
     at: DateTime<Utc>,
+    agent_id: Option<AgentId>,
 ) {
     query
         .push("select ")
-        .push(COLUMNS)
-        .push(ONLINE)
-        .push(" as online, ");
-    push_liveness(query, at);
-    // The bounds on both columns of the partitioning leave two days' partitions of one class to look at.
-    query.push(" as liveness").push(from).push(JOINS).push(
-        "left join lateral (
-            select s.cpu_usage, s.memory_usage, s.disk_usage
-            from agents.system_info s
-            where s.agent_id = e.agent_id and s.retention_class = ",
-    );
+        .push(SAMPLE_COLUMNS)
+        .push(" from agents.system_info s where s.agent_id = ");
+    match agent_id {
+        Some(agent_id) => query.push_bind(Uuid::from(agent_id)),
+        None => query.push("e.agent_id"),
+    };
     query
+        .push(" and s.retention_class = ")
         .push_bind(retention_class)
         .push(" and s.collected_at > ")
         .push_bind(at - LATEST_SAMPLE)
         .push(" and s.collected_at < ")
-        .push_bind(at + Duration::hours(1));
-    query.push(" order by s.collected_at desc limit 1) s on true");
+        .push_bind(at + Duration::hours(1))
+        .push(" order by s.collected_at desc limit 1");
 }
 
 /// Whether an endpoint is late, and offline once the look for those that are has found it so.
@@ -295,6 +313,31 @@ fn push_liveness(query: &mut QueryBuilder<Postgres>, at: DateTime<Utc>) {
     query.push(
         "::timestamptz - make_interval(secs => 1.25 * e.heartbeat_interval) then 'stale' else 'online' end",
     );
+}
+
+/// Adds the names of those whose endpoints they are, where the caller sees them. As a join, the table of people would cost each endpoint two
+/// questions of row security more, owned or not.
+async fn name_owners(tx: &mut impl Reads, endpoints: &mut [EndpointView]) -> Result<(), DbError> {
+    let owners: HashSet<Uuid> = endpoints
+        .iter()
+        .filter_map(|endpoint| endpoint.user_id.map(Uuid::from))
+        .collect();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let names: HashMap<Uuid, String> =
+        sqlx::query_as("select user_id, username from users.users where user_id = any($1)")
+            .bind(owners.into_iter().collect::<Vec<_>>())
+            .fetch_all(tx.conn())
+            .await?
+            .into_iter()
+            .collect();
+    for endpoint in endpoints {
+        endpoint.username = endpoint
+            .user_id
+            .and_then(|owner| names.get(&Uuid::from(owner)).cloned());
+    }
+    Ok(())
 }
 
 fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
@@ -314,12 +357,19 @@ fn read_endpoint(row: &PgRow) -> Result<EndpointView, DbError> {
         last_seen: row.try_get("last_seen")?,
         heartbeat_interval: row.try_get("heartbeat_interval")?,
         user_id: row.try_get::<Option<Uuid>, _>("user_id")?.map(UserId),
-        username: row.try_get("username")?,
+        username: None,
         open_incidents: row.try_get("open_incidents")?,
-        cpu_usage: row.try_get("cpu_usage")?,
-        memory_usage: row.try_get("memory_usage")?,
-        disk_usage: row.try_get("disk_usage")?,
+        cpu_usage: None,
+        memory_usage: None,
+        disk_usage: None,
         sources: serde_json::from_value::<Vec<TelemetrySource>>(sources).unwrap_or_default(),
         created_at: row.try_get("created_at")?,
     })
+}
+
+fn read_sample(row: &PgRow, endpoint: &mut EndpointView) -> Result<(), DbError> {
+    endpoint.cpu_usage = row.try_get("cpu_usage")?;
+    endpoint.memory_usage = row.try_get("memory_usage")?;
+    endpoint.disk_usage = row.try_get("disk_usage")?;
+    Ok(())
 }

@@ -77,14 +77,20 @@ async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<C
     };
     Ok(vec![
         Case {
-            name: "an endpoint with its latest metrics",
-            statement: listen(agents::find_endpoint(tx, agent, now()), "agents.endpoints").await?,
-            arguments: times
-                .iter()
-                .cloned()
-                .chain([format!("'{}'", data::AGENT)])
+            name: "the latest metrics of an endpoint",
+            statement: listen(agents::find_endpoint(tx, agent, now()), "agents.system_info").await?,
+            arguments: [format!("'{}'", data::AGENT)]
+                .into_iter()
+                .chain(times[1..].iter().cloned())
                 .collect(),
             partitions: 3,
+            rows: FEW,
+        },
+        Case {
+            name: "an endpoint",
+            statement: listen(agents::find_endpoint(tx, agent, now()), "agents.endpoints").await?,
+            arguments: vec![times[0].clone(), format!("'{}'", data::AGENT)],
+            partitions: 0,
             rows: FEW,
         },
         Case {

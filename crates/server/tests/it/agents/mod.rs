@@ -84,6 +84,14 @@ async fn an_endpoint_is_renamed_and_handed_over_within_its_tenant() {
         (view.device_name.as_deref(), view.user_id),
         (Some("Front door"), Some(user.user_id))
     );
+    for caller in [&admin, &user] {
+        let listed: Page<EndpointView> = server.get(caller, "/api/v1/agents/endpoints").await.expect(200);
+        let shown: EndpointView = server.get(caller, &path).await.expect(200);
+        assert_eq!(
+            [&view.username, &listed.items[0].username, &shown.username],
+            [&Some(user.username.clone()); 3]
+        );
+    }
     let view: EndpointView = server
         .patch(&admin, &path, json!({ "user_id": null }))
         .await
@@ -92,6 +100,7 @@ async fn an_endpoint_is_renamed_and_handed_over_within_its_tenant() {
         (view.device_name.as_deref(), view.user_id),
         (Some("Front door"), None)
     );
+    assert_eq!(view.username, None);
     server
         .patch(&admin, &path, json!({ "user_id": stranger.user_id }))
         .await

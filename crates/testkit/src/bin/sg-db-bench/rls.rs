@@ -265,29 +265,19 @@ async fn cases(bench: &Bench) -> Result<Vec<Case>> {
         ]
     };
     Ok(vec![
-        // By the index that the schema document names for it.
-        Case {
-            name: "rls-latest-sample",
-            statement: "select s.cpu_usage::float8, s.memory_usage::float8, s.disk_usage::float8, s.collected_at from agents.system_info s
-                where s.retention_class = $1 and s.agent_id = $2 and s.collected_at > $3 and s.collected_at <= $4
-                order by s.collected_at desc limit 1"
-                .to_owned(),
-            place: "from agents.system_info s
-                where",
-            column: "s.tenant_id",
-            arguments: vec![
-                Value::Class(90),
-                Value::Id(agent.into()),
-                Value::Time(now - Duration::days(1)),
-                Value::Time(now + Duration::hours(1)),
-            ],
-        },
         Case {
             name: "rls-latest-metrics",
+            statement: listen(agents::find_endpoint(&mut tx, agent, now), "agents.system_info").await?,
+            place: "from agents.system_info s where",
+            column: "s.tenant_id",
+            arguments: [&[Value::Id(agent.into())], &present[1..]].concat(),
+        },
+        Case {
+            name: "rls-endpoint",
             statement: listen(agents::find_endpoint(&mut tx, agent, now), "agents.endpoints").await?,
-            place: "on true where",
+            place: "= e.agent_id where",
             column: "e.tenant_id",
-            arguments: [&present[..], &[Value::Id(agent.into())]].concat(),
+            arguments: vec![Value::Time(now), Value::Id(agent.into())],
         },
         Case {
             name: "rls-open-incidents",

@@ -69,7 +69,7 @@ async fn latest(bench: &Bench) -> Result<()> {
     found?.context("the endpoint is not there")?;
     let statement = statements
         .into_iter()
-        .find(|text| text.contains("agents.endpoints"))
+        .find(|text| text.contains("agents.system_info"))
         .context("the statement was not heard")?;
     let mut app = bench.connect("sg_app").await?;
     // As the server's connections have it.
@@ -79,9 +79,8 @@ async fn latest(bench: &Bench) -> Result<()> {
     let mut times = Vec::new();
     for turn in 0..TURNS {
         let agent = format!("b0000000-0000-4000-8000-{:012}", 50_000 + turn % 5);
-        let execute = format!(
-            "execute asked (now(), 90, now() - interval '1 day', now() + interval '1 hour', '{agent}')"
-        );
+        let execute =
+            format!("execute asked ('{agent}', 90, now() - interval '1 day', now() + interval '1 hour')");
         times.push(time(&mut app, &execute).await?);
     }
     report("series-latest", median(times.split_off(20)), None, "ms");
