@@ -139,6 +139,34 @@ test("a rule written in the console fires on this tenant's agent, and another te
     await shoot(page, "rule");
   });
 
+  await test.step("a placeholder gets its values, and stays while a rule needs it", async () => {
+    const name = marker.replace("odd-", "admins_");
+    const needing = rule(randomUUID(), `Needs ${name}`, `%${name}%`).replace("|contains:", "|expand:");
+    await page.goto("/threats/rules");
+    await page.getByRole("button", { name: "Placeholders" }).click();
+    await page.getByRole("button", { name: "Add a placeholder" }).click();
+    const adding = page.getByRole("dialog", { name: "Add a placeholder" });
+    await adding.getByLabel("Name").fill(name);
+    await adding.getByLabel("Values").fill("anna\n svc-* \n");
+    await adding.getByLabel("Reason (optional)").fill("Those who may.");
+    await adding.getByRole("button", { name: "Save placeholder" }).click();
+    const row = page.getByRole("row").filter({ hasText: `%${name}%` });
+    await expect(row.getByText("svc-*")).toBeVisible();
+    await api.must(201, "POST", "/threats/rules", { kind: "sigma", text: needing });
+    await page.getByRole("button", { name: `Change ${name}` }).click();
+    await page.getByLabel("Values").fill("anna\nbert");
+    await shoot(page, "placeholder");
+    await page.getByRole("button", { name: "Save placeholder" }).click();
+    await expect(row.getByText("bert")).toBeVisible();
+    await shoot(page, "placeholders");
+    await page.getByRole("button", { name: `Remove ${name}` }).click();
+    const removing = page.getByRole("dialog", { name: "Remove this placeholder?" });
+    await removing.getByRole("button", { name: "Remove placeholder" }).click();
+    await expect(removing).toContainText("needs");
+    await page.keyboard.press("Escape");
+    await expect(row).toBeVisible();
+  });
+
   await test.step("files are imported with a report", async () => {
     await page.goto("/threats/rules");
     await page.getByRole("button", { name: "Import", exact: true }).click();

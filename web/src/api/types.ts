@@ -57,6 +57,7 @@ export type PasskeyCreation = Schemas["PasskeyCreation"];
 export type PasskeyRegistration = Schemas["PasskeyRegistration"];
 export type PasskeyRequest = Schemas["PasskeyRequest"];
 export type Permission = Schemas["Permission"];
+export type PlaceholderView = Schemas["PlaceholderView"];
 export type Problem = Schemas["Problem"];
 export type ProviderTest = Schemas["ProviderTest"];
 export type ProviderView = Schemas["ProviderView"];

@@ -41,6 +41,12 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./threats/ExceptionList.svelte"),
   },
   {
+    pattern: "/threats/placeholders",
+    title: "Placeholders",
+    permission: "rules_read",
+    load: () => import("./threats/PlaceholderList.svelte"),
+  },
+  {
     pattern: "/threats/:threatId",
     title: "Incident",
     permission: "incidents_read",
