@@ -48,7 +48,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
       ready: heading(rules[0].name),
     },
     { name: "exceptions", path: "/threats/exceptions", ready: heading("Exceptions") },
-    { name: "placeholders", path: "/threats/placeholders", ready: heading("Placeholders") },
+    { name: "placeholders", path: "/threats/rules/placeholders", ready: heading("Placeholders") },
     { name: "commands", path: "/agents/commands", ready: heading("Commands") },
     { name: "endpoints", path: "/agents", ready: heading("Endpoints") },
     { name: "endpoint", path: `/agents/${incident.agent_id}`, ready: heading(incident.hostname) },

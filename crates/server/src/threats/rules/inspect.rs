@@ -14,12 +14,13 @@ const MAX_ID_CHARS: usize = 200;
 /// Characters of the name that stands in for an id.
 pub(super) const MAX_NAME_CHARS: usize = 150;
 /// Words that stand in the place of an id in paths of the API or the console.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 8] = [
     "imports",
     "trials",
     "explanations",
     "validations",
     "new",
+    "placeholders",
     ".",
     "..",
 ];
