@@ -314,7 +314,7 @@ fn confirm(order: &CommandOrder) -> Result<()> {
     output::line(&format!("asked by   {}", printable(&order.requester)))?;
     output::line(&format!("because    {}", printable(&order.reason)))?;
     output::line(&format!("begins by  {}", time(order.expires_at)))?;
-    output::json(&order.action)?;
+    output::whole(Format::Json, &order.action)?;
     output::line("Sign this with your own key? Type yes:")?;
     let mut answer = String::new();
     input.lock().take(16).read_line(&mut answer)?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, IsTerminal, stdin},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use sg_client::Client;
 
 use crate::{
     output::{self, Format},
-    profile::Profile,
+    profile::{Profile, Profiles},
 };
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    pub(crate) async fn run(self, path: &Path, format: Format) -> Result<()> {
+    pub(crate) async fn run(self, profiles: &Profiles, format: Format) -> Result<()> {
         let key = self.read_key()?;
         if key.is_empty() {
             bail!("no key given; make one in the console under API keys, with the scope api");
@@ -49,7 +49,7 @@ impl Login {
         let client = profile.client()?;
         // Kept only when it works.
         client.current_session().await?;
-        profile.store(path)?;
+        profiles.keep(profile)?;
         whoami(&client, format).await
     }
 
@@ -66,12 +66,12 @@ impl Login {
     }
 }
 
-pub(crate) fn logout(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Ok(()) => output::line("signed out; the key itself still works until it is revoked"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => output::line("not signed in"),
-        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
-    }
+pub(crate) fn logout(profiles: &Profiles) -> Result<()> {
+    output::line(if profiles.forget(None)? {
+        "signed out; the key itself still works until it is revoked"
+    } else {
+        "not signed in"
+    })
 }
 
 pub(crate) async fn whoami(client: &Client, format: Format) -> Result<()> {

@@ -1,8 +1,8 @@
-//! Tables for people, JSON for programs. The only place that prints.
+//! Tables for people, JSON, YAML and CSV for programs. The only place that prints.
 
 use std::io::{IsTerminal, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
@@ -11,10 +11,16 @@ use serde::Serialize;
 const BAR: usize = 30;
 
 /// How to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
+    /// For people.
     Table,
+    /// All that the API says.
     Json,
+    /// The same.
+    Yaml,
+    /// The columns of the table, RFC 4180.
+    Csv,
 }
 
 /// Prints a list: a table with `headers` and one row for each item, or the items as JSON.
@@ -26,6 +32,8 @@ pub(crate) fn list<T: Serialize>(
 ) -> Result<()> {
     match format {
         Format::Json => json(items),
+        Format::Yaml => yaml(items),
+        Format::Csv => csv(headers.iter().copied(), items.iter().map(row)),
         Format::Table if items.is_empty() => line("nothing found"),
         Format::Table => {
             let mut table = Table::new();
@@ -45,6 +53,11 @@ pub(crate) fn list<T: Serialize>(
 pub(crate) fn record<T: Serialize>(format: Format, item: &T, fields: &[(&str, String)]) -> Result<()> {
     match format {
         Format::Json => json(item),
+        Format::Yaml => yaml(item),
+        Format::Csv => {
+            let values = fields.iter().map(|(_, value)| printable(value)).collect();
+            csv(fields.iter().map(|(name, _)| *name), std::iter::once(values))
+        }
         Format::Table => {
             let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
@@ -55,9 +68,54 @@ pub(crate) fn record<T: Serialize>(format: Format, item: &T, fields: &[(&str, St
     }
 }
 
-/// Prints a JSON value.
-pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+impl Format {
+    /// Whether a program gets everything as the API says it.
+    pub(crate) fn is_whole(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+}
+
+/// Prints everything for a program. What has no columns has no CSV.
+pub(crate) fn whole<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<()> {
+    match format {
+        Format::Json => json(value),
+        Format::Yaml => yaml(value),
+        Format::Table | Format::Csv => bail!("this has no columns; use --output json or yaml"),
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<()> {
     line(&serde_json::to_string_pretty(value)?)
+}
+
+fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    line(serde_norway::to_string(value)?.trim_end())
+}
+
+fn csv<'a>(headers: impl Iterator<Item = &'a str>, rows: impl Iterator<Item = Vec<String>>) -> Result<()> {
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(headers)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| no_formula(cell)))?;
+    }
+    line(String::from_utf8(writer.into_inner()?)?.trim_end())
+}
+
+/// A cell that a spreadsheet takes for a text, whatever an endpoint called itself (OWASP: CSV injection).
+fn no_formula(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err() {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+/// Empties the screen, where a person looks at it.
+pub(crate) fn clear_screen() -> Result<()> {
+    if std::io::stdout().is_terminal() {
+        write!(std::io::stdout().lock(), "\x1b[H\x1b[2J")?;
+    }
+    Ok(())
 }
 
 /// Prints one line. A reader that went away (`sgctl … | head`) is not an error.
@@ -125,5 +183,19 @@ mod tests {
     #[test]
     fn an_endpoint_cannot_drive_the_terminal() {
         assert_eq!(printable("a\u{1b}]0;owned\u{7}b"), "a\u{fffd}]0;owned\u{fffd}b");
+    }
+
+    #[test]
+    fn an_endpoint_cannot_drive_the_spreadsheet() {
+        for (cell, written) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("-web", "'-web"),
+            ("-1.5", "-1.5"),
+            ("web-1", "web-1"),
+            ("", ""),
+        ] {
+            assert_eq!(no_formula(cell), written);
+        }
     }
 }

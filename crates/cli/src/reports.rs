@@ -109,8 +109,8 @@ impl Figures {
 }
 
 fn print_kpis(format: Format, view: &KpiView) -> Result<()> {
-    if format == Format::Json {
-        return output::json(view);
+    if format.is_whole() {
+        return output::whole(format, view);
     }
     let headers = [
         "DAY",
@@ -124,6 +124,9 @@ fn print_kpis(format: Format, view: &KpiView) -> Result<()> {
         "DATABASE",
     ];
     output::list(format, &view.days, &headers, row_of_day)?;
+    if format != Format::Table {
+        return Ok(());
+    }
     output::record(format, view, &figures(&view.total))?;
     let Some(storage) = &view.storage else {
         return Ok(());
@@ -229,8 +232,8 @@ fn megabytes(bytes: i64) -> String {
 }
 
 fn print_runs(format: Format, runs: &[MaintenanceRunView]) -> Result<()> {
-    if format == Format::Json {
-        return output::json(runs);
+    if format.is_whole() {
+        return output::whole(format, runs);
     }
     let rows: Vec<(&MaintenanceRunView, &MaintenanceTaskView)> = runs
         .iter()
@@ -260,8 +263,8 @@ fn took(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> String {
 }
 
 fn print_report(format: Format, report: &ReportView) -> Result<()> {
-    if format == Format::Json {
-        return output::json(report);
+    if format != Format::Table {
+        return output::whole(format, report);
     }
     let summary = &report.summary;
     output::line(&format!(
@@ -299,8 +302,8 @@ fn print_report(format: Format, report: &ReportView) -> Result<()> {
 }
 
 fn print_subscriptions(format: Format, view: &ReportSubscriptions) -> Result<()> {
-    if format == Format::Json {
-        return output::json(view);
+    if format.is_whole() {
+        return output::whole(format, view);
     }
     let whose = |one: &ReportSubscription| {
         if one.of_installation {
@@ -312,6 +315,9 @@ fn print_subscriptions(format: Format, view: &ReportSubscriptions) -> Result<()>
     output::list(format, &view.items, &["REPORT", "OF", "MAILED"], |one| {
         vec![one.kind.to_string(), whose(one).to_owned(), one.mode.to_string()]
     })?;
+    if format != Format::Table {
+        return Ok(());
+    }
     output::line(&if view.is_mail_on {
         format!("to {}", printable(&view.email))
     } else {

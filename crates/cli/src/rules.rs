@@ -232,7 +232,7 @@ fn show(format: Format, detail: &RuleDetail) -> Result<()> {
             ("precision", percent(record.precision)),
         ],
     )?;
-    if format == Format::Json {
+    if format != Format::Table {
         return Ok(());
     }
     for diagnostic in &detail.diagnostics {
@@ -274,9 +274,9 @@ async fn history(client: &Client, format: Format, id: &str, version: Option<i32>
     if let Some(version) = version {
         let found = client.find_rule_version(id, version).await?;
         return match (format, &found.text) {
-            (Format::Json, _) => output::json(&found),
             (Format::Table, Some(text)) => output::line(&printable(text)),
             (Format::Table, None) => bail!("a rule of the pack has no text of the tenant's own"),
+            (_, _) => output::whole(format, &found),
         };
     }
     let versions = client.list_rule_versions(id, usize::MAX).await?;
@@ -312,7 +312,7 @@ fn show_trial(format: Format, trial: &RuleTrial) -> Result<()> {
             ("took", format!("{} ms", trial.elapsed_ms)),
         ],
     )?;
-    if format == Format::Json || trial.matches == 0 {
+    if format != Format::Table || trial.matches == 0 {
         return Ok(());
     }
     output::line("")?;
@@ -365,8 +365,8 @@ async fn explain(
 }
 
 fn show_explanation(format: Format, explanation: &RuleExplanation) -> Result<()> {
-    if format == Format::Json {
-        return output::json(explanation);
+    if format != Format::Table {
+        return output::whole(format, explanation);
     }
     output::line(&printable(&explanation.summary))?;
     output::line(&format!("condition: {}", printable(&explanation.condition)))?;

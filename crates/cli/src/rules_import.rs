@@ -83,8 +83,8 @@ pub(crate) async fn run(import: Import, client: &Client, format: Format) -> Resu
 }
 
 fn tell(format: Format, report: &RuleImportReport, verbose: bool) -> Result<()> {
-    if format == Format::Json {
-        return output::json(report);
+    if format != Format::Table {
+        return output::whole(format, report);
     }
     for item in &report.items {
         if !verbose && item.outcome != RuleImportOutcome::Refused && item.diagnostics.is_empty() {

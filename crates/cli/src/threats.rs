@@ -11,6 +11,7 @@ use sg_types::{
 use crate::output::{self, Format, optional, printable, time};
 use crate::placeholders::Placeholders;
 use crate::rules::Rules;
+use crate::triage::Triage;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incidents {
@@ -110,6 +111,8 @@ pub(crate) enum Threats {
     /// List, set and remove what stands in the place of `%name%` in Sigma rules.
     #[command(subcommand)]
     Placeholders(Placeholders),
+    /// Work through the open incidents, one after the other.
+    Triage(Triage),
 }
 
 impl Threats {
@@ -117,6 +120,7 @@ impl Threats {
         match self {
             Self::Rules(rules) => rules.run(client, format).await,
             Self::Placeholders(placeholders) => placeholders.run(client, format).await,
+            Self::Triage(triage) => triage.run(client).await,
         }
     }
 }
@@ -145,7 +149,7 @@ async fn list(client: &Client, format: Format, filter: &IncidentFilter, limit: u
     })
 }
 
-fn show(format: Format, detail: &IncidentDetail) -> Result<()> {
+pub(crate) fn show(format: Format, detail: &IncidentDetail) -> Result<()> {
     let incident = &detail.incident;
     output::record(
         format,
@@ -174,7 +178,7 @@ fn show(format: Format, detail: &IncidentDetail) -> Result<()> {
             ("notes", optional(incident.resolution_notes.as_deref())),
         ],
     )?;
-    if format == Format::Json {
+    if format != Format::Table {
         return Ok(());
     }
     output::line("\nfindings")?;
@@ -201,7 +205,7 @@ fn show(format: Format, detail: &IncidentDetail) -> Result<()> {
     })
 }
 
-fn to_status(status: IncidentStatus, notes: Option<String>) -> UpdateIncident {
+pub(crate) fn to_status(status: IncidentStatus, notes: Option<String>) -> UpdateIncident {
     UpdateIncident {
         status: Some(status),
         resolution_notes: notes.map(Some),
