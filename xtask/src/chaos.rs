@@ -49,7 +49,7 @@ pub(crate) fn program(profile: Profile, postgres: &Postgres) -> (Command, PathBu
         .env("PG_BIN", &postgres.bin_dir);
     match tools::faketime::find_or_install() {
         Some(library) => {
-            command.env("SECUREGUARD_CHAOS_FAKETIME", library);
+            command.env("SG_CHAOS_FAKETIME", library);
         }
         None => ui::say("libfaketime is not there: no clock is moved in this run"),
     }

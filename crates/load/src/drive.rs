@@ -93,7 +93,8 @@ pub struct Load {
 }
 
 impl Load {
-    fn add(&mut self, part: Self) {
+    /// Takes in another window's figures, but for its rate.
+    pub fn add(&mut self, part: Self) {
         self.times.extend(part.times);
         self.acknowledged.extend(part.acknowledged);
         self.busy += part.busy;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The variable that names the library; without it no clock is moved.
-const LIBRARY: &str = "SECUREGUARD_CHAOS_FAKETIME";
+const LIBRARY: &str = "SG_CHAOS_FAKETIME";
 
 /// The clock of a process and of those that it starts.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use secrecy::SecretString;
 use sg_db::Stored;
 use sg_load::{Fleet, FleetOptions, Ledger, Target};
-use sg_testkit::fault::{Installation, Machine, MachinePlace, Place, Verdict, wait_for};
+use sg_testkit::fault::{Installation, Machine, MachinePlace, Place, Verdict};
 
 use crate::clocks::ChildClock;
 use crate::disk::Disk;
@@ -30,6 +30,8 @@ const EMPTYING: Duration = Duration::from_secs(120);
 const PROGRESS: u64 = 60;
 /// How much later than its file changes a clock moves.
 const CLOCK_LAG: Duration = Duration::from_secs(2);
+/// Records that the agent's last check-in surely takes.
+const FEW: u64 = 500;
 /// Between two lines of progress.
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
@@ -295,13 +297,7 @@ impl Work {
         let files = self.files.take().context("files are written")?.stop().await?;
         let fleet = self.fleet.take().context("the endpoints are at work")?;
         let counts = fleet.finish(EMPTYING).await?;
-        let machine = &self.machine;
-        wait_for("the agent's backlog is empty", EMPTYING, async || {
-            let status = machine.status().ok()?;
-            (status["agent"]["backlog_records"].as_u64() == Some(0)).then_some(())
-        })
-        .await?;
-        self.machine.stop().await?;
+        self.empty_agent().await?;
         say("comparing the ledger with the database");
         drop(self.installation.connect().await?);
         let url = SecretString::from(self.installation.database_url());
@@ -326,6 +322,35 @@ impl Work {
             told,
             gaps,
         })
+    }
+
+    /// Lets the agent send what it has, and ends it in order. While it runs something always waits: it samples every second, and sees every program that
+    /// starts, those of this run too.
+    async fn empty_agent(&mut self) -> Result<()> {
+        let end = Instant::now() + EMPTYING;
+        loop {
+            let waiting = self.backlog()?;
+            if waiting <= FEW {
+                self.machine.stop().await?;
+                if self.backlog()? == 0 {
+                    return Ok(());
+                }
+                self.machine.start()?;
+            }
+            ensure!(
+                Instant::now() < end,
+                "{waiting} records still wait at the agent\n{}",
+                self.machine.log()
+            );
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
+    fn backlog(&self) -> Result<u64> {
+        let status = self.machine.status()?;
+        status["agent"]["backlog_records"]
+            .as_u64()
+            .context("the agent does not say what waits")
     }
 }
 
