@@ -12,8 +12,10 @@ use crate::ledger::{Entry, Ledger};
 use crate::records::NewRecord;
 use crate::wire::{Client, Target};
 
-/// Records that wait at most; what comes then is not observed, or the oldest are given up.
+/// Records that wait at most; what comes then is not observed.
 const CAP: usize = 200;
+/// Records that wait at a forgetful endpoint at most; then it gives half of them up.
+const FORGETFUL_CAP: usize = 40;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// After a request that was not answered.
@@ -189,10 +191,10 @@ impl Endpoint {
     /// Makes a few records; what waits stays within bounds, so that an outage does not grow into a flood.
     fn observe(&mut self) -> Result<()> {
         if self.agent.backlog() > CAP {
-            if !self.forgets {
-                return Ok(());
-            }
-            let (from, count) = self.agent.forget_oldest(CAP / 2);
+            return Ok(());
+        }
+        if self.forgets && self.agent.backlog() > FORGETFUL_CAP {
+            let (from, count) = self.agent.forget_oldest(FORGETFUL_CAP / 2);
             let agent_id = self.agent.id;
             self.shared.ledger.write(&Entry::Forgotten {
                 agent_id,

@@ -59,8 +59,13 @@ pub struct BenchOptions {
 /// In words: the folder holds something, the server does not start, a signal came.
 pub async fn bench(options: &BenchOptions, tell: fn(&str)) -> anyhow::Result<Report> {
     let scratch = Scratch::start(options, tell).await?;
+    let bench = Bench {
+        options,
+        tell,
+        scratch: &scratch,
+    };
     let measured = tokio::select! {
-        measured = Bench { options, tell, scratch: &scratch }.measure() => measured,
+        measured = bench.measure() => measured,
         signal = stop_signal() => signal.and_then(|name| bail!("stopped by {name} before its end")),
     };
     let stopped = scratch.stop();

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agent_kills;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod database_kills;
 #[cfg(test)]
 mod fleet;
