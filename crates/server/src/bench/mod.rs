@@ -5,6 +5,7 @@ mod commands;
 mod report;
 mod scratch;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use sg_load::{
     Agent, Comparison, Kind, Load, Mix, NewRecord, Target, Way, compare, drain, drive, enrol,
     processor_seconds, processor_seconds_below, quantile,
 };
+use sg_types::AgentId;
 use uuid::Uuid;
 
 pub use report::{CheckIns, Commands, Disk, Processor, Records, Report, Storm};
@@ -99,26 +101,9 @@ impl Bench<'_> {
         );
         let target = Target::new(&self.scratch.url, self.scratch.ca_file.as_deref())?;
         let began = Instant::now();
-        let mut agents = enrol(
-            &target,
-            &self.scratch.enrolment_key,
-            0..options.endpoints,
-            8,
-            |count| tell(&format!("enrolling: {count} of {}", options.endpoints)),
-        )
-        .await?;
+        let mut agents = self.enrol(&target).await?;
         let enrolled_per_second = ratio(options.endpoints, began.elapsed().as_secs_f64());
-        let way = Way {
-            target: target.clone(),
-            kept: !options.tls,
-            connections: options.connections,
-            mix: Mix {
-                samples: 1,
-                event_every: 10,
-                match_every: 100,
-            },
-            pace: None,
-        };
+        let way = self.way(&target);
         let mut all = drive(&way, &mut agents, WARM_UP).await?;
         let before = self.stand(&mut stored).await?;
         let load = self.check_in(&way, &mut agents).await?;
@@ -130,7 +115,7 @@ impl Bench<'_> {
         let storm = self.storm(&way, &mut agents, &mut all).await?;
         all.add(drain(&way, &mut agents, EMPTYING).await?);
         tell("comparing what was acknowledged with what is stored");
-        let comparison = compare_all(&all, &mut stored).await?;
+        let comparison = compare_all(&all, &agents, &mut stored).await?;
         stored.close().await?;
         let per_day = DAY / f64::from(options.heartbeat_seconds);
         Ok(Report {
@@ -154,6 +139,26 @@ impl Bench<'_> {
             disk: Disk::between(&before, &after, count, per_day),
             complaints: all.complaints,
         })
+    }
+
+    async fn enrol(&self, target: &Target) -> anyhow::Result<Vec<Agent>> {
+        let (key, count) = (&self.scratch.enrolment_key, self.options.endpoints);
+        let tell = |enrolled| (self.tell)(&format!("enrolled {enrolled} of {count} endpoints"));
+        enrol(target, key, 0..count, 8, tell).await
+    }
+
+    fn way(&self, target: &Target) -> Way {
+        Way {
+            target: target.clone(),
+            kept: !self.options.tls,
+            connections: self.options.connections,
+            mix: Mix {
+                samples: 1,
+                event_every: 10,
+                match_every: 100,
+            },
+            pace: None,
+        }
     }
 
     async fn check_in(&self, way: &Way, agents: &mut Vec<Agent>) -> anyhow::Result<Load> {
@@ -218,12 +223,17 @@ impl Bench<'_> {
     }
 }
 
-async fn compare_all(all: &Load, stored: &mut Stored) -> anyhow::Result<Comparison> {
+/// Compares the records of the simulated endpoints; what the server notes of its own sign-ins is none of them.
+async fn compare_all(all: &Load, agents: &[Agent], stored: &mut Stored) -> anyhow::Result<Comparison> {
+    let own: HashSet<AgentId> = agents.iter().map(|agent| agent.id).collect();
     let told = |wanted: Kind| -> Vec<Uuid> {
         let records = all.acknowledged.iter().filter(|(kind, _)| *kind == wanted);
         records.map(|(_, id)| *id).collect()
     };
-    let ids = |rows: Vec<(sg_types::AgentId, Uuid)>| rows.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+    let ids = |rows: Vec<(AgentId, Uuid)>| -> Vec<Uuid> {
+        let rows = rows.into_iter().filter(|(agent, _)| own.contains(agent));
+        rows.map(|(_, id)| id).collect()
+    };
     let compared = |kind: Kind, rows| compare(&told(kind), &ids(rows));
     Ok(compared(Kind::Sample, stored.samples().await?)
         .and(compared(Kind::Event, stored.events().await.context("events")?))

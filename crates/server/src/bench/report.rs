@@ -1,7 +1,5 @@
 //! The figures, as JSON and in words.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use sg_load::{Load, quantile};
 
@@ -184,97 +182,107 @@ impl Report {
 
     /// A line for each figure.
     pub fn describe(&self) -> String {
-        let mut text = String::new();
-        let mut line = |name: &str, value: String| {
-            // Writing into a text cannot fail.
-            let _ = writeln!(text, "{name:22} {value}");
-        };
+        let mut lines = self.describe_work();
+        lines.extend(self.describe_cost());
+        lines.extend(
+            self.complaints
+                .iter()
+                .map(|complaint| ("WRONG", complaint.clone())),
+        );
+        let lines = lines.iter().map(|(name, value)| format!("{name:22} {value}\n"));
+        lines.collect()
+    }
+
+    fn describe_work(&self) -> Vec<(&'static str, String)> {
         let (check_ins, commands, storm) = (&self.check_ins, &self.commands, &self.storm);
         let way = if self.tls {
             "TLS, a new connection for each"
         } else {
             "HTTP, kept connections"
         };
-        line(
-            "endpoints",
-            format!(
-                "{}, enrolled at {:.0}/s",
-                self.endpoints, self.enrolled_per_second
+        vec![
+            (
+                "endpoints",
+                format!(
+                    "{}, enrolled at {:.0}/s",
+                    self.endpoints, self.enrolled_per_second
+                ),
             ),
-        );
-        line(
-            "check-ins",
-            format!(
-                "{:.0}/s ({way}; {} in all)",
-                check_ins.per_second, check_ins.count
+            (
+                "check-ins",
+                format!(
+                    "{:.0}/s ({way}; {} in all)",
+                    check_ins.per_second, check_ins.count
+                ),
             ),
-        );
-        line(
-            "  a check-in takes",
-            format!(
-                "p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
-                check_ins.p50_ms, check_ins.p95_ms, check_ins.p99_ms
+            (
+                "  a check-in takes",
+                format!(
+                    "p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
+                    check_ins.p50_ms, check_ins.p95_ms, check_ins.p99_ms
+                ),
             ),
-        );
-        line(
-            "  not stored at once",
-            format!(
-                "{} put off, {} unanswered",
-                check_ins.put_off, check_ins.unanswered
+            (
+                "  not stored at once",
+                format!(
+                    "{} put off, {} unanswered",
+                    check_ins.put_off, check_ins.unanswered
+                ),
             ),
-        );
-        line(
-            "commands",
-            format!(
-                "{} of {} delivered; p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms",
-                commands.delivered, commands.asked, commands.p50_ms, commands.p95_ms, commands.p99_ms
+            (
+                "commands",
+                format!(
+                    "{} of {} delivered; p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms",
+                    commands.delivered, commands.asked, commands.p50_ms, commands.p95_ms, commands.p99_ms
+                ),
             ),
-        );
-        line(
-            "reconnect storm",
-            format!(
-                "{} records in {:.1} s ({:.0}/s), {} check-ins put off, {} records left",
-                storm.records, storm.seconds, storm.records_per_second, storm.put_off, storm.waiting
+            (
+                "reconnect storm",
+                format!(
+                    "{} records in {:.1} s ({:.0}/s), {} check-ins put off, {} records left",
+                    storm.records, storm.seconds, storm.records_per_second, storm.put_off, storm.waiting
+                ),
             ),
-        );
+        ]
+    }
+
+    fn describe_cost(&self) -> Vec<(&'static str, String)> {
         let (records, processor, disk) = (&self.records, &self.processor, &self.disk);
-        line(
-            "records",
-            format!(
-                "{} acknowledged, {} stored, {} lost, {} duplicated",
-                records.acknowledged, records.stored, records.lost, records.duplicated
+        vec![
+            (
+                "records",
+                format!(
+                    "{} acknowledged, {} stored, {} lost, {} duplicated",
+                    records.acknowledged, records.stored, records.lost, records.duplicated
+                ),
             ),
-        );
-        line(
-            "processor time",
-            format!(
-                "server {:.1} s, PostgreSQL {:.1} s, load {:.1} s; a check-in takes {:.0} µs of the server and {:.0} µs of PostgreSQL",
-                processor.server_seconds,
-                processor.postgres_seconds,
-                processor.load_seconds,
-                processor.server_us_per_check_in,
-                processor.postgres_us_per_check_in
+            (
+                "processor time",
+                format!(
+                    "server {:.1} s, PostgreSQL {:.1} s, load {:.1} s; a check-in takes {:.0} µs of the server and {:.0} µs of PostgreSQL",
+                    processor.server_seconds,
+                    processor.postgres_seconds,
+                    processor.load_seconds,
+                    processor.server_us_per_check_in,
+                    processor.postgres_us_per_check_in
+                ),
             ),
-        );
-        line(
-            "an endpoint's day",
-            format!(
-                "{:.0} kB of tables and indexes, {:.0} kB of write-ahead log, at a check-in every {} s",
-                disk.bytes_per_endpoint_day / 1e3,
-                disk.log_bytes_per_endpoint_day / 1e3,
-                self.heartbeat_seconds
+            (
+                "an endpoint's day",
+                format!(
+                    "{:.0} kB of tables and indexes, {:.0} kB of write-ahead log, at a check-in every {} s",
+                    disk.bytes_per_endpoint_day / 1e3,
+                    disk.log_bytes_per_endpoint_day / 1e3,
+                    self.heartbeat_seconds
+                ),
             ),
-        );
-        line(
-            "capacity",
-            format!(
-                "{:.0} endpoints at {} s, on {} processors that the load shares",
-                self.capacity_endpoints, self.heartbeat_seconds, self.processors
+            (
+                "capacity",
+                format!(
+                    "{:.0} endpoints at {} s, on {} processors that the load shares",
+                    self.capacity_endpoints, self.heartbeat_seconds, self.processors
+                ),
             ),
-        );
-        for complaint in &self.complaints {
-            line("WRONG", complaint.clone());
-        }
-        text
+        ]
     }
 }
