@@ -1,5 +1,6 @@
 //! kill -9 of the real agent, and a server that is away for a while.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sg_testkit::fault::{Installation, Machine};
@@ -57,18 +58,30 @@ async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
     machine.start().unwrap();
     wait_for_rules(&machine).await;
     let path = machine.write_file("eicar.com", &eicar()).unwrap();
+    let mut conn = installation.connect().await.unwrap();
     let mut files = 0;
     for round in 0..6_u64 {
+        // Until it watches, which takes as long as loading its rules does, nothing is seen.
+        let first = machine.watched().join(format!("file-{files:05}"));
+        wait_for("the agent watches", Duration::from_secs(60), async || {
+            machine.write_file(&format!("file-{files:05}"), "x").unwrap();
+            files += 1;
+            let reported = written(&mut conn, &machine).await;
+            reported
+                .iter()
+                .any(|(path, _)| path.contains("/file-") && Path::new(path) >= first.as_path())
+                .then_some(())
+        })
+        .await;
         // At another moment of the check-in each time.
         for _ in 0..40 + 7 * round {
-            machine.write_file(&format!("file-{files}"), "x").unwrap();
+            machine.write_file(&format!("file-{files:05}"), "x").unwrap();
             files += 1;
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
         machine.kill().unwrap();
         machine.start().unwrap();
     }
-    let mut conn = installation.connect().await.unwrap();
     let last = machine.write_file("last", "x").unwrap();
     wait_for("the last file is reported", Duration::from_secs(20), async || {
         // Until the agent watches again, nobody is told of a file; so it is written again.
