@@ -83,7 +83,7 @@ async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
         machine.start().unwrap();
     }
     let last = machine.write_file("last", "x").unwrap();
-    wait_for("the last file is reported", Duration::from_secs(20), async || {
+    wait_for("the last file is reported", Duration::from_secs(60), async || {
         // Until the agent watches again, nobody is told of a file; so it is written again.
         machine.write_file("last", "x").unwrap();
         written(&mut conn, &machine)
