@@ -162,7 +162,8 @@ impl Disk {
     pub(super) fn between(before: &Standing, after: &Standing, check_ins: usize, per_day: f64) -> Self {
         let count = ratio(check_ins, 1.0).max(1.0);
         let log = (after.log_bytes - before.log_bytes) as f64 / count;
-        let rows = (after.database_bytes - before.database_bytes) as f64 / count;
+        // Vacuum may give more back than a short run adds.
+        let rows = (after.database_bytes - before.database_bytes).max(0) as f64 / count;
         Self {
             log_bytes_per_check_in: log,
             bytes_per_check_in: rows,
