@@ -4,6 +4,7 @@
 
 mod bench;
 mod build;
+mod chaos;
 mod check;
 mod generate;
 mod npm;
@@ -31,6 +32,7 @@ usage: cargo xtask <command>
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
   bench NAME|all                         ready, console-size, login, rate-limits, notify, check-in [plain|tls] and bulk [--seconds N],
                                          agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N]
+  chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   tools                                  only install what is missing
   help                                   this text
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         "check" => check::check(rest),
         "gen" => generate::command(rest),
         "bench" => bench::bench(rest),
+        "chaos" => chaos::chaos(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: everything that can fail, and at the end what the runners themselves said.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::build::{self, Profile, cargo};
 use crate::tools::{self, chromium::Chromium, node::Node, postgres::Postgres};
-use crate::{Result, npm, paths, shell, ui};
+use crate::{Result, chaos, npm, paths, shell, ui};
 
 /// One runner's verdict.
 struct Part {
@@ -58,6 +59,9 @@ pub(crate) fn test(arguments: &[String]) -> Result {
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
     }
+    if wanted("rust") {
+        parts.push(faults(&postgres)?);
+    }
     if let Some(newest) = &newest {
         parts.push(rust(
             "database tests on PostgreSQL 18",
@@ -105,6 +109,27 @@ fn rust(
             || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
     };
     part(name, &mut command, summary)
+}
+
+/// A minute of faults under load, always the same ones; it ends by itself, with everything that it started.
+fn faults(postgres: &Postgres) -> Result<Part> {
+    let (mut command, folder) = chaos::program(Profile::Dev, postgres);
+    command.args(["--minutes", "1", "--seed", "1"]);
+    let kept = [
+        "chaos passed",
+        "chaos FAILED",
+        "FAULT ",
+        "simulated endpoints: ",
+        "the agent: ",
+        "    skipped: ",
+    ];
+    let part = part("faults under load", &mut command, |line| {
+        kept.iter().any(|start| line.starts_with(start))
+    })?;
+    if part.passed {
+        let _ = fs::remove_dir_all(folder);
+    }
+    Ok(part)
 }
 
 fn web(node: &Node) -> Result<Vec<Part>> {

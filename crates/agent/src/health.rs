@@ -9,6 +9,9 @@ use sg_types::agent::TelemetrySource;
 
 use crate::spool::SpoolStats;
 
+/// The areas that collectors watch.
+const AREAS: [&str; 2] = ["process", "file"];
+
 /// The name of the file that `run` keeps for `status`.
 pub const STATUS_FILE: &str = "status.json";
 
@@ -81,6 +84,12 @@ impl Health {
             gap,
         };
         self.lock().sources.insert(area.to_owned(), source);
+    }
+
+    /// Whether each area has its source, so that what happens from now on is seen, as far as that source sees it.
+    pub fn is_watching(&self) -> bool {
+        let inner = self.lock();
+        AREAS.iter().all(|area| inner.sources.contains_key(*area))
     }
 
     /// Notes the spool's numbers.

@@ -32,6 +32,9 @@ struct RunNote {
     agent_id: AgentId,
     boot_id: Option<Uuid>,
     alive_at: DateTime<Utc>,
+    /// The machine's running time at `alive_at`: right even where the clock was set meanwhile.
+    #[serde(default)]
+    running: Option<Duration>,
     /// It ended in order, at `alive_at`.
     stopped: bool,
 }
@@ -55,10 +58,12 @@ struct Inner {
     failed_check_ins: u32,
     asleep: Duration,
     halted: Duration,
+    /// What was missed since the process before. It grows until this one watches; until it is recorded, the note of the process before stays.
+    missed: Option<Gap>,
 }
 
 impl Presence {
-    /// Begins, and tells what was missed since the process before.
+    /// Begins, and tells since when nothing was seen, where there was a process before. What was missed is recorded by [`Self::settle`].
     ///
     /// # Errors
     /// When the note on disk cannot be written.
@@ -89,17 +94,50 @@ impl Presence {
                 failed_check_ins: 0,
                 asleep: Duration::ZERO,
                 halted: Duration::ZERO,
+                missed: gap.clone(),
             }),
         };
-        presence.note(now, false)?;
+        if gap.is_none() {
+            presence.note(now, false)?;
+        }
         Ok((presence, gap))
     }
 
-    /// Looks at the clocks until the agent stops.
-    pub fn run(&self, clock: &dyn Clock, writer: &WriterHandle, stop: &StopReceiver) {
+    /// Records what was missed since the process before, up to `now`: to be called once this one watches. Nothing is done the second time.
+    ///
+    /// # Errors
+    /// When `record` or the note on disk fails; the same call may be repeated.
+    pub fn settle(&self, now: DateTime<Utc>, record: impl FnOnce(Gap) -> io::Result<()>) -> io::Result<()> {
+        let mut inner = self.lock();
+        let Some(missed) = &inner.missed else {
+            return Ok(());
+        };
+        record(Gap {
+            to: now.max(missed.to),
+            ..missed.clone()
+        })?;
+        inner.missed = None;
+        drop(inner);
+        self.note(now, false)
+    }
+
+    /// Looks at the clocks until the agent stops; `watches` tells whether the collectors are at work, `record` puts a gap on disk.
+    pub fn run(
+        &self,
+        clock: &dyn Clock,
+        writer: &WriterHandle,
+        stop: &StopReceiver,
+        watches: impl Fn() -> bool,
+        record: impl Fn(Gap) -> io::Result<()>,
+    ) {
         let mut looks = 0_u32;
         while !stop.wait(LOOK_EVERY) {
             let now = clock.now();
+            if watches()
+                && let Err(error) = self.settle(now, &record)
+            {
+                tracing::warn!(error = %error, "the gap before the agent's start cannot be recorded yet");
+            }
             if let Some(gap) = self.look(now) {
                 tracing::warn!(reason = gap.reason, from = %gap.from, "the agent has seen nothing for a while");
                 writer.report_gap(gap);
@@ -141,7 +179,7 @@ impl Presence {
         inner.failed_check_ins = inner.failed_check_ins.saturating_add(1);
     }
 
-    /// The agent ends in order.
+    /// The agent ends in order, and watched until `now`.
     ///
     /// # Errors
     /// When the note cannot be written.
@@ -175,10 +213,14 @@ impl Presence {
     }
 
     fn note(&self, alive_at: DateTime<Utc>, stopped: bool) -> io::Result<()> {
+        if self.lock().missed.is_some() {
+            return Ok(());
+        }
         let note = RunNote {
             agent_id: self.agent_id,
             boot_id: self.boot_id,
             alive_at,
+            running: Some(read_clock(ClockId::Boottime)),
             stopped,
         };
         self.dir.replace_unsynced(RUN_FILE, &serde_json::to_vec(&note)?)
@@ -197,10 +239,15 @@ fn gap_since(note: &RunNote, boot_id: Option<Uuid>, now: DateTime<Utc>) -> Gap {
         (false, true) => ("host_down", "the agent was stopped in order before"),
         (false, false) => ("host_down", "without a word"),
     };
+    let passed = note
+        .running
+        .filter(|_| same_boot)
+        .and_then(|before| read_clock(ClockId::Boottime).checked_sub(before));
+    let from = passed.map_or(note.alive_at, |passed| now - passed);
     Gap {
         reason: reason.to_owned(),
         lost_records: None,
-        from: note.alive_at.min(now),
+        from: from.min(now),
         to: now,
         detail: Some(detail.to_owned()),
     }
@@ -237,11 +284,11 @@ mod tests {
         clock.advance(TimeDelta::seconds(60));
         let (second, gap) = begin(&dir, agent, &clock);
         let gap = gap.unwrap();
-        assert_eq!(
-            (gap.reason.as_str(), gap.from, gap.to),
-            ("agent_killed", start, clock.now())
-        );
+        assert_eq!((gap.reason.as_str(), gap.to), ("agent_killed", clock.now()));
+        // The clock was set: as the machine counts, hardly any time has passed.
+        assert!(gap.to - gap.from < TimeDelta::seconds(10), "{gap:?}");
         assert_ne!(first.run_id, second.run_id);
+        second.settle(clock.now(), |_| Ok(())).unwrap();
         second.end(clock.now()).unwrap();
         clock.advance(TimeDelta::seconds(5));
         assert_eq!(begin(&dir, agent, &clock).1.unwrap().reason, "agent_stopped");
@@ -256,12 +303,46 @@ mod tests {
     }
 
     #[test]
+    fn what_was_missed_lasts_until_the_next_process_watches_and_is_kept_until_it_is_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = StateDir::create(folder.path()).unwrap();
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        let agent = AgentId(Uuid::from_u128(1));
+        begin(&dir, agent, &clock).0.end(clock.now()).unwrap();
+        // Killed before it watches, and before its disk took the gap: the next one knows of the same process before.
+        for _ in 0..2 {
+            let (cut_off, gap) = begin(&dir, agent, &clock);
+            assert_eq!(gap.unwrap().reason, "agent_stopped");
+            cut_off.note(clock.now(), false).unwrap();
+            let full = cut_off.settle(clock.now(), |_| Err(io::ErrorKind::StorageFull.into()));
+            assert!(full.is_err());
+        }
+        let (presence, gap) = begin(&dir, agent, &clock);
+        clock.advance(TimeDelta::seconds(3));
+        let mut recorded = Vec::new();
+        for _ in 0..2 {
+            let record = |gap| {
+                recorded.push(gap);
+                Ok(())
+            };
+            presence.settle(clock.now(), record).unwrap();
+        }
+        assert_eq!(recorded.len(), 1, "once");
+        assert_eq!(
+            (recorded[0].from, recorded[0].to),
+            (gap.unwrap().from, clock.now())
+        );
+        assert_eq!(begin(&dir, agent, &clock).1.unwrap().reason, "agent_killed");
+    }
+
+    #[test]
     fn another_boot_is_the_machine() {
         let at: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         let note = RunNote {
             agent_id: AgentId(Uuid::nil()),
             boot_id: Some(Uuid::from_u128(1)),
             alive_at: at,
+            running: None,
             stopped: false,
         };
         let gap = gap_since(&note, Some(Uuid::from_u128(2)), at - TimeDelta::hours(1));

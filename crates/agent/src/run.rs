@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -109,10 +109,11 @@ pub async fn run(config: RunConfig) -> Result<End> {
         }
     };
     tracing::info!("the agent stops");
+    let watched_until = shared.clock.now();
     parts.end();
     if outcome.is_ok() {
         uplink.say_goodbye(GOODBYE_PATIENCE).await;
-        if let Err(error) = uplink.presence.end(shared.clock.now()) {
+        if let Err(error) = uplink.presence.end(watched_until) {
             tracing::warn!(error = %error, "cannot note that the agent ends in order");
         }
     }
@@ -197,8 +198,8 @@ fn start(
     shared: &Shared,
 ) -> Result<(Parts, Uplink, Option<Responder>)> {
     let client = new_client(dir, &identity, config.request_timeout)?;
-    let (stream, mut spool) = open_stream(config, dir, &identity, shared)?;
-    let presence = begin_presence(dir, &identity, &mut spool, shared)?;
+    let (stream, spool) = open_stream(config, dir, &identity, shared)?;
+    let presence = begin_presence(dir, &identity, shared)?;
     let keeper = RulesKeeper::start(
         dir.clone(),
         &identity.trust,
@@ -216,7 +217,9 @@ fn start(
     let (report, broken) = mpsc::unbounded_channel();
     let writer_thread = spawn("spool", &report, move || writer_loop.run())?;
     let mut collectors = start_collectors(config, dir, shared, &writer, &stopped, &report)?;
-    collectors.push(watch_presence(&presence, shared, &writer, &stopped, &report)?);
+    collectors.push(watch_presence(
+        &presence, shared, &spool, &writer, &stopped, &report,
+    )?);
     let fingerprint = identity.fingerprint.read_again(Path::new("/"));
     let trust = Arc::new(PinnedTrust::new(identity.trust.clone()));
     let hurry = Arc::new(Notify::new());
@@ -270,28 +273,22 @@ fn start(
     ))
 }
 
-/// Begins this process's life; what was missed since the one before goes into the spool ahead of everything else.
-fn begin_presence(
-    dir: &StateDir,
-    identity: &Identity,
-    spool: &mut Spool,
-    shared: &Shared,
-) -> Result<Arc<Presence>> {
+/// Begins this process's life.
+fn begin_presence(dir: &StateDir, identity: &Identity, shared: &Shared) -> Result<Arc<Presence>> {
     let (clock, ids) = (shared.clock.as_ref(), shared.ids.as_ref());
     let (presence, missed) = Presence::begin(dir.clone(), identity.agent_id, clock, ids)
         .context("cannot note in the state folder that the agent runs")?;
     if let Some(gap) = missed {
         tracing::info!(reason = gap.reason, from = %gap.from, "nothing was seen since then");
-        if let Err(error) = spool.append_gap(gap) {
-            tracing::error!(error = %error, "the gap before the agent's start cannot be recorded");
-        }
     }
     Ok(Arc::new(presence))
 }
 
+/// Follows the agent's life; what was missed since the process before goes into the spool once the collectors watch.
 fn watch_presence(
     presence: &Arc<Presence>,
     shared: &Shared,
+    spool: &Arc<Mutex<Spool>>,
     writer: &WriterHandle,
     stopped: &StopReceiver,
     report: &mpsc::UnboundedSender<&'static str>,
@@ -302,8 +299,15 @@ fn watch_presence(
         writer.clone(),
         stopped.try_clone()?,
     );
+    let (health, spool) = (shared.health.clone(), spool.clone());
     spawn("presence", report, move || {
-        presence.run(clock.as_ref(), &writer, &stop)
+        let record = |gap| {
+            spool
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .append_gap(gap)
+        };
+        presence.run(clock.as_ref(), &writer, &stop, || health.is_watching(), record)
     })
 }
 

@@ -15,8 +15,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sg_types::{Clock, Ids, SystemClock, TimeOrderedIds};
 use sqlx::{Connection, PgConnection};
-use support::loader::{Way, empty_backlogs, enrol};
-use support::{Server, quantile, report, superuser_url};
+use support::{Server, check_in, enrol, quantile, report, superuser_url, way};
 use uuid::Uuid;
 
 /// Agents with a backlog, each with a connection of its own, and samples in each of their check-ins.
@@ -38,21 +37,16 @@ async fn main() {
     ];
     let server = Server::start(dir.path(), &settings).await;
     let mut agents = enrol(&server, AGENTS).await;
-    let way = Way {
-        address: server.address(),
-        ca_file: None,
-        kept: true,
-        connections: AGENTS,
-        samples: SAMPLES,
-        pace: None,
-    };
+    let way = way(&server, AGENTS, true, SAMPLES);
+    let samples = f64::from(u32::try_from(SAMPLES).unwrap());
     let mut bare = Bare::connect(&superuser_url(&server, dir.path())).await;
     let (mut ours, mut unnest, mut copy) = (Vec::new(), Vec::new(), Vec::new());
-    empty_backlogs(&way, &mut agents, Duration::from_secs(2)).await;
+    check_in(&way, &mut agents, Duration::from_secs(2)).await;
     for _ in 0..ROUNDS {
         unnest.push(bare.measure(window, Bare::insert).await);
         copy.push(bare.measure(window, Bare::copy).await);
-        ours.push(empty_backlogs(&way, &mut agents, window).await);
+        let load = check_in(&way, &mut agents, window).await;
+        ours.push(load.per_second * samples);
     }
     server.stop();
     let ours = quantile(ours, 0.5);

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use support::loader::{Agent, Load, Way, check_in, enrol};
-use support::{Server, quantile, report, superuser_url};
+use sg_load::{Agent, Load, Way};
+use support::{Server, check_in, enrol, quantile, report, superuser_url, way};
 
 /// Agents that check in: agents come by the hundred, and share transactions.
 const AGENTS: usize = 2_560;
@@ -41,8 +41,8 @@ async fn main() {
     };
     if wants("plain") {
         let ways = [
-            ("check-in", way(&server, MANY, true)),
-            ("check-in-16-connections", way(&server, FEW, true)),
+            ("check-in", way(&server, MANY, true, 1)),
+            ("check-in-16-connections", way(&server, FEW, true, 1)),
         ];
         bench.measure(&server, &ways, &mut agents).await;
     }
@@ -50,8 +50,8 @@ async fn main() {
     if wants("tls") {
         let server = start(dir.path(), &[("SECUREGUARD_TLS__MODE", "on")]).await;
         let ways = [
-            ("check-in-tls", way(&server, MANY, true)),
-            ("check-in-tls-reconnecting", way(&server, MANY, false)),
+            ("check-in-tls", way(&server, MANY, true, 1)),
+            ("check-in-tls-reconnecting", way(&server, MANY, false, 1)),
         ];
         bench.measure(&server, &ways, &mut agents).await;
         server.stop();
@@ -65,17 +65,6 @@ async fn start(dir: &Path, settings: &[(&str, &str)]) -> Server {
     ];
     all.extend(settings);
     Server::start(dir, &all).await
-}
-
-fn way(server: &Server, connections: usize, kept: bool) -> Way {
-    Way {
-        address: server.address(),
-        ca_file: server.ca_file().map(Path::to_owned),
-        kept,
-        connections,
-        samples: 1,
-        pace: None,
-    }
 }
 
 struct Bench<'a> {

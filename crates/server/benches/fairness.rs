@@ -10,9 +10,9 @@ mod support;
 
 use std::time::Duration;
 
+use sg_load::{Agent, Load, Way};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use support::loader::{Agent, Load, Way, check_in};
-use support::{Server, quantile, report, superuser_url};
+use support::{Server, check_in, quantile, report, superuser_url};
 
 /// Tenants besides the one that presses, and the agents and connections of each.
 const OTHERS: usize = 9;
@@ -41,12 +41,8 @@ async fn main() {
     }
     let mut pressing = insert_agents(&mut conn, OTHERS, PRESSING_CONNECTIONS * 10).await;
     let way = |connections, pace| Way {
-        address: server.address(),
-        ca_file: None,
-        kept: true,
-        connections,
-        samples: 1,
         pace,
+        ..support::way(&server, connections, true, 1)
     };
     let paced = way(OTHERS * CONNECTIONS, Some(PACE));
     let (calm, pressed, flooded) = (

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod console;

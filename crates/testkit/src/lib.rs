@@ -7,6 +7,7 @@ pub mod bulk;
 mod cluster;
 mod database;
 mod dump;
+pub mod fault;
 mod reference;
 mod statements;
 

@@ -6,22 +6,37 @@ use super::packages;
 use crate::Result;
 
 /// A crate and the workspace's crates that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("sg-types", &[]),
     ("sg-db", &["sg-types"]),
     ("sg-postgres", &[]),
     ("sg-detect", &["sg-types"]),
     ("sg-trust", &["sg-types"]),
+    ("sg-load", &["sg-types"]),
     (
         "sg-server",
-        &["sg-types", "sg-db", "sg-postgres", "sg-detect", "sg-trust"],
+        &[
+            "sg-types",
+            "sg-db",
+            "sg-postgres",
+            "sg-detect",
+            "sg-trust",
+            "sg-load",
+        ],
     ),
     ("sg-client", &["sg-types"]),
     ("sg-cli", &["sg-types", "sg-client", "sg-trust"]),
     ("sg-agent", &["sg-types", "sg-detect", "sg-trust"]),
     (
         "sg-testkit",
-        &["sg-types", "sg-db", "sg-postgres", "sg-client", "sg-detect"],
+        &[
+            "sg-types",
+            "sg-db",
+            "sg-postgres",
+            "sg-client",
+            "sg-detect",
+            "sg-load",
+        ],
     ),
     ("xtask", &[]),
 ];

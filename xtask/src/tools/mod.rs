@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 pub(crate) mod chromium;
 pub(crate) mod compiler;
+pub(crate) mod faketime;
 pub(crate) mod node;
 pub(crate) mod pgbackrest;
 pub(crate) mod postgres;
@@ -45,6 +46,9 @@ pub(crate) fn install_all() -> Result {
         pgbackrest.version,
         pgbackrest.program.display()
     ));
+    if let Some(library) = faketime::find_or_install() {
+        ui::say(&format!("libfaketime: {}", library.display()));
+    }
     ui::say(&format!("SCIM client: {}", scim_tester::ensure()?.display()));
     Ok(())
 }

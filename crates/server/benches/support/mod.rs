@@ -1,14 +1,14 @@
 //! What the measurements of the server share: the server, and how results are told.
 #![allow(dead_code, reason = "each measurement needs a part of it")]
 
-pub(crate) mod loader;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::{Value, json};
+pub(crate) use sg_load::quantile;
+use sg_load::{Agent, Load, Mix, Target, Way};
 
 /// The password of everybody after the first change.
 pub(crate) const PASSWORD: &str = "Gravel-lantern4-quince";
@@ -144,16 +144,33 @@ impl Server {
     }
 }
 
-/// The value below which this share of `values` lies.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an index into some thousand values"
-)]
-pub(crate) fn quantile(mut values: Vec<f64>, of: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * of) as usize]
+/// How agents come to a server: with so many samples in each check-in.
+pub(crate) fn way(server: &Server, connections: usize, kept: bool, samples: usize) -> Way {
+    Way {
+        target: Target::new(&server.url, server.ca_file()).unwrap(),
+        kept,
+        connections,
+        mix: Mix::samples(samples),
+        pace: None,
+    }
+}
+
+/// Enrols so many endpoints.
+pub(crate) async fn enrol(server: &Server, count: usize) -> Vec<Agent> {
+    let target = Target::new(&server.url, server.ca_file()).unwrap();
+    let enrolled = sg_load::enrol(&target, server.enrolment_key(), 0..count, 8, |_| {});
+    enrolled.await.unwrap()
+}
+
+/// Lets the agents check in for a while. Whatever is answered but that it was stored ends the measurement.
+pub(crate) async fn check_in(way: &Way, agents: &mut Vec<Agent>, window: Duration) -> Load {
+    let load = sg_load::drive(way, agents, window).await.unwrap();
+    assert_eq!(
+        (load.busy, load.unanswered, &load.complaints),
+        (0, 0, &Vec::new()),
+        "every check-in is stored"
+    );
+    load
 }
 
 /// Prints a result; without `theirs` there is no ratio.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::files;
 
 /// The ready file's content; its keys are an interface.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ReadyFile {
     /// Where the server is.
     pub url: String,
@@ -22,7 +22,7 @@ pub struct ReadyFile {
 }
 
 /// The first administrator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Admin {
     /// Sign-in name.
     pub username: String,

@@ -1,13 +1,14 @@
 //! kill -9 of the real agent, and a server that is away for a while.
 
+use std::path::Path;
 use std::time::Duration;
 
+use sg_testkit::fault::{Installation, Machine};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::installation::{Installation, wait_for};
-use crate::ledger::count;
-use crate::machine::Machine;
+use crate::fleet::connect;
+use crate::{count, wait_for};
 
 /// The test file that every scanner knows, in two parts, so that no scanner finds it here.
 fn eicar() -> String {
@@ -20,7 +21,7 @@ fn eicar() -> String {
 
 async fn wait_for_rules(machine: &Machine) {
     wait_for("the agent has rules", Duration::from_secs(20), async || {
-        (machine.status()["agent"]["rules_version"].as_u64() > Some(0)).then_some(())
+        (machine.status().unwrap()["agent"]["rules_version"].as_u64() > Some(0)).then_some(())
     })
     .await;
 }
@@ -52,27 +53,39 @@ async fn verify_eicar_incident(conn: &mut PgConnection, machine: &Machine, path:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
-    let installation = Installation::start().await;
-    let mut machine = Machine::enrol(&installation);
-    machine.start();
+    let installation = Installation::start().await.unwrap();
+    let mut machine = Machine::enrol(&installation).unwrap();
+    machine.start().unwrap();
     wait_for_rules(&machine).await;
-    let path = machine.write_file("eicar.com", &eicar());
+    let path = machine.write_file("eicar.com", &eicar()).unwrap();
+    let mut conn = installation.connect().await.unwrap();
     let mut files = 0;
     for round in 0..6_u64 {
+        // Until it watches, which takes as long as loading its rules does, nothing is seen.
+        let first = machine.watched().join(format!("file-{files:05}"));
+        wait_for("the agent watches", Duration::from_secs(60), async || {
+            machine.write_file(&format!("file-{files:05}"), "x").unwrap();
+            files += 1;
+            let reported = written(&mut conn, &machine).await;
+            reported
+                .iter()
+                .any(|(path, _)| path.contains("/file-") && Path::new(path) >= first.as_path())
+                .then_some(())
+        })
+        .await;
         // At another moment of the check-in each time.
         for _ in 0..40 + 7 * round {
-            machine.write_file(&format!("file-{files}"), "x");
+            machine.write_file(&format!("file-{files:05}"), "x").unwrap();
             files += 1;
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
-        machine.kill();
-        machine.start();
+        machine.kill().unwrap();
+        machine.start().unwrap();
     }
-    let mut conn = installation.connect().await;
-    let last = machine.write_file("last", "x");
-    wait_for("the last file is reported", Duration::from_secs(20), async || {
+    let last = machine.write_file("last", "x").unwrap();
+    wait_for("the last file is reported", Duration::from_secs(60), async || {
         // Until the agent watches again, nobody is told of a file; so it is written again.
-        machine.write_file("last", "x");
+        machine.write_file("last", "x").unwrap();
         written(&mut conn, &machine)
             .await
             .iter()
@@ -80,9 +93,9 @@ async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
             .then_some(())
     })
     .await;
-    machine.stop().await;
-    assert_eq!(machine.status()["agent"]["backlog_records"], 0);
-    machine.verify(&mut conn).await;
+    machine.stop().await.unwrap();
+    assert_eq!(machine.status().unwrap()["agent"]["backlog_records"], 0);
+    machine.verify(&mut connect(&installation).await).await.unwrap();
     verify_eicar_incident(&mut conn, &machine, &path).await;
     let reported = written(&mut conn, &machine).await;
     assert!(
@@ -105,28 +118,28 @@ async fn a_killed_agent_goes_on_where_it_was_and_repeats_harmlessly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_while_the_server_is_away_arrives_once() {
-    let mut installation = Installation::start().await;
-    let mut machine = Machine::enrol(&installation);
-    machine.start();
+    let mut installation = Installation::start().await.unwrap();
+    let mut machine = Machine::enrol(&installation).unwrap();
+    machine.start().unwrap();
     wait_for_rules(&machine).await;
-    installation.stop_server().await;
+    installation.stop_server().await.unwrap();
     let mut expected = Vec::new();
     for number in 0..50 {
-        expected.push((machine.write_file(&format!("file-{number:02}"), "x"), 1));
+        expected.push((machine.write_file(&format!("file-{number:02}"), "x").unwrap(), 1));
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
-    let eicar = machine.write_file("eicar.com", &eicar());
+    let eicar = machine.write_file("eicar.com", &eicar()).unwrap();
     expected.push((eicar.clone(), 1));
     expected.sort();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    installation.start_server().await;
-    let mut conn = installation.connect().await;
+    installation.start_server().await.unwrap();
+    let mut conn = installation.connect().await.unwrap();
     wait_for("everything has arrived", Duration::from_secs(40), async || {
         (written(&mut conn, &machine).await.len() >= expected.len()).then_some(())
     })
     .await;
-    machine.stop().await;
-    assert_eq!(machine.status()["agent"]["backlog_records"], 0);
+    machine.stop().await.unwrap();
+    assert_eq!(machine.status().unwrap()["agent"]["backlog_records"], 0);
     assert_eq!(written(&mut conn, &machine).await, expected);
     verify_eicar_incident(&mut conn, &machine, &eicar).await;
     let matches = count(
@@ -136,5 +149,5 @@ async fn what_happens_while_the_server_is_away_arrives_once() {
     )
     .await;
     assert_eq!(matches, 2, "each rule matched once");
-    machine.verify(&mut conn).await;
+    machine.verify(&mut connect(&installation).await).await.unwrap();
 }

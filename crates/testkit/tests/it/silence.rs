@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use sg_testkit::fault::{Installation, Machine};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::installation::{Installation, wait_for};
-use crate::ledger::count;
-use crate::machine::Machine;
+use crate::fleet::connect;
+use crate::{count, wait_for};
 
 /// Two check-ins of five seconds, a turn of the job that looks each ten, and what a busy machine adds.
 const OFFLINE: Duration = Duration::from_secs(60);
@@ -52,19 +52,19 @@ async fn wait_for_gap(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_that_is_killed_stopped_or_halted_is_told_of_and_told_apart() {
-    let installation = Installation::start().await;
-    let mut machine = Machine::enrol(&installation);
-    machine.start();
-    let mut conn = installation.connect().await;
+    let installation = Installation::start().await.unwrap();
+    let mut machine = Machine::enrol(&installation).unwrap();
+    machine.start().unwrap();
+    let mut conn = installation.connect().await.unwrap();
     let said = "select count(*) from agents.heartbeats h where h.agent_id = $1 and h.run_id is not null";
     wait_for("a check-in", Duration::from_secs(30), async || {
         (count(&mut conn, said, machine.agent_id).await == 1).then_some(())
     })
     .await;
 
-    machine.kill();
+    machine.kill().unwrap();
     wait_until_firing(&mut conn, &machine, 1).await;
-    machine.start();
+    machine.start().unwrap();
     wait_until_firing(&mut conn, &machine, 0).await;
     let (cause, detail, seconds) = wait_for_gap(&mut conn, &machine, "offline", 0).await;
     assert_eq!(cause.as_deref(), Some("agent"), "{detail}");
@@ -75,23 +75,23 @@ async fn an_agent_that_is_killed_stopped_or_halted_is_told_of_and_told_apart() {
     let (_, _, killed) = wait_for_gap(&mut conn, &machine, "agent_killed", 0).await;
     assert!(killed <= seconds + 10.0, "{killed} of {seconds}");
 
-    machine.stop().await;
+    machine.stop().await.unwrap();
     wait_until_firing(&mut conn, &machine, 1).await;
-    machine.start();
+    machine.start().unwrap();
     let (cause, detail, _) = wait_for_gap(&mut conn, &machine, "offline", 1).await;
     assert_eq!(cause.as_deref(), Some("agent"), "{detail}");
     assert!(detail.contains("stopped in order"), "{detail}");
     wait_for_gap(&mut conn, &machine, "agent_stopped", 0).await;
     assert_eq!(ended(&mut conn, &machine, "agent_killed").await.len(), 1);
 
-    machine.halt();
+    machine.halt().unwrap();
     wait_until_firing(&mut conn, &machine, 1).await;
-    machine.go_on();
+    machine.go_on().unwrap();
     wait_until_firing(&mut conn, &machine, 0).await;
     let (cause, detail, _) = wait_for_gap(&mut conn, &machine, "offline", 2).await;
     assert_eq!(cause.as_deref(), Some("agent"), "{detail}");
     assert!(detail.contains("halted"), "{detail}");
     wait_for_gap(&mut conn, &machine, "agent_halted", 0).await;
-    machine.stop().await;
-    machine.verify(&mut conn).await;
+    machine.stop().await.unwrap();
+    machine.verify(&mut connect(&installation).await).await.unwrap();
 }

@@ -1,0 +1,209 @@
+//! What of the agents' streams is stored, for holding it against what was acknowledged; asked as `sg_admin` or the superuser, who see every tenant.
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sg_types::AgentId;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::DbError;
+
+/// A connection of its own.
+#[derive(Debug)]
+pub struct Stored(PgConnection);
+
+/// The streams of one endpoint in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StreamFigures {
+    /// The endpoint.
+    #[sqlx(try_from = "Uuid")]
+    pub agent_id: AgentId,
+    /// Numbers that count as arrived, over all its streams.
+    pub acknowledged: i64,
+    /// Rows that records became: samples, events, matches, and gaps that the agent told.
+    pub rows: i64,
+    /// Numbers for which a gap says that their records never arrived or could not be stored.
+    pub explained: i64,
+}
+
+/// A gap of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredGap {
+    /// Why.
+    pub reason: String,
+    /// Begin.
+    pub from_at: DateTime<Utc>,
+    /// End; none while it goes on.
+    pub to_at: Option<DateTime<Utc>>,
+    /// More in words.
+    pub detail: Option<String>,
+}
+
+impl Stored {
+    /// Connects.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn connect(url: &SecretString) -> Result<Self, DbError> {
+        let options = url.expose_secret().parse::<PgConnectOptions>()?;
+        Ok(Self(
+            options.application_name("secureguard-stored").connect().await?,
+        ))
+    }
+
+    /// Ends the connection.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn close(self) -> Result<(), DbError> {
+        Ok(self.0.close().await?)
+    }
+
+    /// Ids of all samples, with their endpoints.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn samples(&mut self) -> Result<Vec<(AgentId, Uuid)>, DbError> {
+        self.ids("select s.agent_id, s.info_id from agents.system_info s")
+            .await
+    }
+
+    /// Ids of all events of agents, with their endpoints.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn events(&mut self) -> Result<Vec<(AgentId, Uuid)>, DbError> {
+        self.ids("select v.agent_id, v.event_id from agents.events v where v.agent_id is not null")
+            .await
+    }
+
+    /// Ids of all matches that agents told, with their endpoints.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn matches(&mut self) -> Result<Vec<(AgentId, Uuid)>, DbError> {
+        self.ids(
+            "select f.agent_id, o.occurrence_id from threats.occurrences o join threats.findings f on f.finding_id = o.finding_id
+             where f.agent_id is not null and f.engine <> 'server'",
+        )
+        .await
+    }
+
+    async fn ids(&mut self, query: &'static str) -> Result<Vec<(AgentId, Uuid)>, DbError> {
+        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(query).fetch_all(&mut self.0).await?;
+        Ok(rows.into_iter().map(|(agent, id)| (AgentId(agent), id)).collect())
+    }
+
+    /// The streams of every endpoint that has any: each number stands for a row, or a gap says why not.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn streams(&mut self) -> Result<Vec<StreamFigures>, DbError> {
+        Ok(sqlx::query_as(
+            "with streams as (select t.agent_id, sum(t.acknowledged_through)::bigint as acknowledged from agents.streams t group by 1),
+                samples as (select s.agent_id, count(*) as n from agents.system_info s group by 1),
+                events as (select v.agent_id, count(*) as n from agents.events v where v.agent_id is not null group by 1),
+                matches as (select f.agent_id, count(*) as n from threats.occurrences o join threats.findings f on f.finding_id = o.finding_id
+                    where f.engine <> 'server' group by 1),
+                told as (select g.agent_id, sum(g.gap_count) as n from agents.gaps g where g.noticed_by = 'agent' group by 1),
+                explained as (select g.agent_id, sum(coalesce(g.lost_records, g.gap_count)) as n from agents.gaps g
+                    where g.noticed_by = 'server' and g.reason in ('records_missing', 'record_refused') group by 1)
+             select t.agent_id, t.acknowledged,
+                (coalesce(s.n, 0) + coalesce(v.n, 0) + coalesce(m.n, 0) + coalesce(d.n, 0))::bigint as rows, coalesce(e.n, 0)::bigint as explained
+             from streams t left join samples s using (agent_id) left join events v using (agent_id) left join matches m using (agent_id)
+                left join told d using (agent_id) left join explained e using (agent_id)
+             order by t.agent_id",
+        )
+        .fetch_all(&mut self.0)
+        .await?)
+    }
+
+    /// The paths of files that an endpoint told of as written or renamed into place, and how often each.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn files(&mut self, agent_id: AgentId) -> Result<Vec<(String, i64)>, DbError> {
+        Ok(sqlx::query_as(
+            "select v.detail ->> 'path', count(*) from agents.events v
+             where v.agent_id = $1 and v.kind in ('file_written', 'file_renamed') group by 1",
+        )
+        .bind(Uuid::from(agent_id))
+        .fetch_all(&mut self.0)
+        .await?)
+    }
+
+    /// The gaps of an endpoint, the oldest first.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn gaps(&mut self, agent_id: AgentId) -> Result<Vec<StoredGap>, DbError> {
+        Ok(sqlx::query_as(
+            "select g.reason, g.from_at, g.to_at, g.detail from agents.gaps g where g.agent_id = $1 order by g.from_at",
+        )
+        .bind(Uuid::from(agent_id))
+        .fetch_all(&mut self.0)
+        .await?)
+    }
+
+    /// How often endpoints were taken for copies of others.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn clones(&mut self) -> Result<i64, DbError> {
+        Ok(
+            sqlx::query_scalar("select count(*) from threats.findings f where f.engine = 'server'")
+                .fetch_one(&mut self.0)
+                .await?,
+        )
+    }
+
+    /// Findings that count other matches than are stored, incidents that count other ones than their findings, and files with more than one incident.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn miscounted(&mut self) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar(
+            "select (select count(*) from threats.findings f where f.engine <> 'server'
+                    and f.occurrence_count <> (select count(*) from threats.occurrences o where o.finding_id = f.finding_id))
+                + (select count(*) from threats.incidents i
+                    where i.occurrence_count <> (select coalesce(sum(f.occurrence_count), 0) from threats.findings f where f.threat_id = i.threat_id))
+                + (select count(*) from (select from threats.incidents i where i.file_path is not null
+                    group by i.agent_id, i.file_path having count(*) > 1) twice)",
+        )
+        .fetch_one(&mut self.0)
+        .await?)
+    }
+
+    /// How many endpoints there are.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn endpoints(&mut self) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar("select count(*) from agents.endpoints")
+            .fetch_one(&mut self.0)
+            .await?)
+    }
+
+    /// Bytes of write-ahead log since the cluster was made.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn log_bytes(&mut self) -> Result<i64, DbError> {
+        Ok(
+            sqlx::query_scalar("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint")
+                .fetch_one(&mut self.0)
+                .await?,
+        )
+    }
+
+    /// Bytes of the database on disk, tables and indexes.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn database_bytes(&mut self) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar("select pg_database_size(current_database())")
+            .fetch_one(&mut self.0)
+            .await?)
+    }
+}
