@@ -20,6 +20,7 @@ pub mod monitoring;
 mod pool;
 mod provision;
 mod restored;
+pub mod standby;
 mod statements;
 pub mod threats;
 mod tx;

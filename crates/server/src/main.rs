@@ -2,6 +2,7 @@
 
 mod backup_verbs;
 mod maintenance_verbs;
+mod standby_verbs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,6 +80,11 @@ enum Command {
     Maintenance {
         #[command(subcommand)]
         command: maintenance_verbs::Maintenance,
+    },
+    /// Keep a second server that follows this one and can take over.
+    Standby {
+        #[command(subcommand)]
+        command: standby_verbs::StandbyVerb,
     },
     /// Restore a backup into a new data directory.
     Restore(backup_verbs::RestoreArguments),
@@ -316,6 +322,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Approver { command } => run_approver(file, command)?,
         Command::Audit { command } => return run_audit(file, command),
         Command::Backup { command } => return backup_verbs::run(file, command),
+        Command::Standby { command } => return standby_verbs::run(file, command),
         Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
         Command::Admin {
