@@ -1,4 +1,4 @@
--- Rules of the installation for standbys: how far they are behind or away, and how much of the write-ahead log is kept for them.
+-- Rules of the installation for standbys (how far they are behind or away, and how much of the write-ahead log is kept for them) and for the certificate of the server.
 
 grant create on schema monitoring to sg_auth;
 set local role sg_auth;
@@ -21,6 +21,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
         ('standby_lag', 'high', 'above', 60, 0, 0, true),
         -- Percent of what a replication slot may keep.
         ('replication_slots', 'high', 'above', 50, 0, 0, true),
+        -- Days until the server's certificate ends.
+        ('certificate_expiry', 'high', 'below', 14, 0, 0, true),
         ('partitions_ahead', 'high', 'below', 3, 0, 0, true),
         ('default_partition_rows', 'medium', 'above', 0, 0, 0, true)
     ) as d (kind, severity, comparison, threshold, window_seconds, for_seconds, of_installation)

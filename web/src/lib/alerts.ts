@@ -60,6 +60,11 @@ const KINDS: Record<string, Kind> = {
     unit: ["%", "%"],
     advice: "Make room, or keep data for a shorter time.",
   },
+  certificate_expiry: {
+    label: "Certificate ends soon",
+    unit: ["day", "days"],
+    advice: "Put a renewed certificate into tls.cert_file and tls.key_file, and restart. Endpoints and people are turned away once it has ended.",
+  },
   standby_lag: {
     label: "Standby behind or away",
     unit: ["second", "seconds"],

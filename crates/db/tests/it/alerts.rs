@@ -34,6 +34,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         [
             "account_lockouts above 5 3600 0 high",
             "backup_failure above 0 0 0 critical",
+            "certificate_expiry below 14 0 0 high",
             "database_connections above 80 0 60 high",
             "default_partition_rows above 0 0 0 medium",
             "endpoint_offline above 2 900 0 medium",
@@ -52,7 +53,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(
             &mut root,
             "select distinct kind from monitoring.measure(now())
-             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure'), ('standby_lag'), ('replication_slots') order by 1"
+             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure'), ('standby_lag'), ('replication_slots'), ('certificate_expiry') order by 1"
         )
         .await?,
         {

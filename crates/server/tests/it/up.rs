@@ -27,9 +27,19 @@ impl Up {
 
     /// Starts it and waits for nothing.
     pub(crate) fn spawn(dir: &Path, arguments: &[&str], settings: &[(&str, String)]) -> Self {
+        Self::spawn_by(program(), dir, arguments, settings)
+    }
+
+    /// By a command that becomes the program.
+    pub(crate) fn spawn_by(
+        mut command: Command,
+        dir: &Path,
+        arguments: &[&str],
+        settings: &[(&str, String)],
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("up.log")).unwrap();
-        let child = program()
+        let child = command
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.join("data"))
             .arg("--ready-file")
@@ -81,6 +91,10 @@ impl Up {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn stop(mut self) {

@@ -55,9 +55,15 @@ impl Node {
         self.up.take().unwrap().stop();
     }
 
-    /// Takes its database along.
+    /// Database and server, in a way that neither can prepare for.
     fn kill(&mut self) {
         let up = self.up.take().unwrap();
+        // A server that runs would start its database again.
+        up.signal(rustix::process::Signal::STOP);
+        let pid_file = std::fs::read_to_string(self.data().join("postgres/postmaster.pid")).unwrap();
+        let postmaster = pid_file.lines().next().unwrap().parse().unwrap();
+        let postmaster = rustix::process::Pid::from_raw(postmaster).unwrap();
+        rustix::process::kill_process(postmaster, rustix::process::Signal::KILL).unwrap();
         up.signal(rustix::process::Signal::KILL);
         drop(up);
     }
