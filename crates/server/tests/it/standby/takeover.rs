@@ -4,10 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::PgConnection;
+use tokio::task::JoinHandle;
+
 use crate::backups::{count, run, wait_for};
 use crate::up::sign_in;
 
 use super::{Node, ports};
+
+/// Writes a row after the other and counts those that were acknowledged, until the database is gone.
+#[expect(clippy::disallowed_methods, reason = "a client, which no supervisor stops")]
+fn keep_writing(
+    mut conn: PgConnection,
+    acknowledged: Arc<AtomicI64>,
+    dead: Arc<AtomicBool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        for n in 1_i64.. {
+            let stored = sqlx::query("insert into public.ledger values ($1)")
+                .bind(n)
+                .execute(&mut conn)
+                .await;
+            if stored.is_err() {
+                break;
+            }
+            acknowledged.store(n, Ordering::SeqCst);
+        }
+        dead.store(true, Ordering::SeqCst);
+    })
+}
 
 #[tokio::test]
 async fn a_synchronous_standby_has_all_that_was_acknowledged_and_the_stale_primary_is_refused() {
@@ -43,22 +68,7 @@ async fn a_synchronous_standby_has_all_that_was_acknowledged_and_the_stale_prima
     let mut conn = first.connect().await;
     run(&mut conn, "create table public.ledger (n bigint primary key)").await;
     let (acknowledged, dead) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
-    let writer = {
-        let (acknowledged, dead) = (acknowledged.clone(), dead.clone());
-        tokio::spawn(async move {
-            for n in 1_i64.. {
-                let stored = sqlx::query("insert into public.ledger values ($1)")
-                    .bind(n)
-                    .execute(&mut conn)
-                    .await;
-                if stored.is_err() {
-                    break;
-                }
-                acknowledged.store(n, Ordering::SeqCst);
-            }
-            dead.store(true, Ordering::SeqCst);
-        })
-    };
+    let writer = keep_writing(conn, acknowledged.clone(), dead.clone());
     while acknowledged.load(Ordering::SeqCst) < 500 {
         assert!(!dead.load(Ordering::SeqCst), "{}", first.log());
         tokio::time::sleep(Duration::from_millis(5)).await;
