@@ -1150,6 +1150,12 @@ CREATE FUNCTION monitoring.create_default_rules(p_tenant uuid) RETURNS void
         ('database_connections', 'high', 'above', 80, 0, 60, true),
         ('storage_usage', 'high', 'above', 85, 0, 300, true),
         ('backup_failure', 'critical', 'above', 0, 0, 0, true),
+        -- Seconds that a standby is behind or away.
+        ('standby_lag', 'high', 'above', 60, 0, 0, true),
+        -- Percent of what a replication slot may keep.
+        ('replication_slots', 'high', 'above', 50, 0, 0, true),
+        -- Days until the server's certificate ends.
+        ('certificate_expiry', 'high', 'below', 14, 0, 0, true),
         ('partitions_ahead', 'high', 'below', 3, 0, 0, true),
         ('default_partition_rows', 'medium', 'above', 0, 0, 0, true)
     ) as d (kind, severity, comparison, threshold, window_seconds, for_seconds, of_installation)

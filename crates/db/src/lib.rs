@@ -20,6 +20,7 @@ pub mod monitoring;
 mod pool;
 mod provision;
 mod restored;
+pub mod standby;
 mod statements;
 mod stored;
 pub mod threats;

@@ -15,11 +15,11 @@ use crate::error::{Context, Error};
 use crate::layout::{self, Layout};
 use crate::process::{self, Handed, Supervised};
 use crate::user::{self, RunAs};
-use crate::{ArchiveAccess, Binaries, config, initdb, leftovers};
+use crate::{ArchiveAccess, Binaries, Network, config, initdb, leftovers};
 
 /// The superuser's name, also the name of the database it connects to.
 pub(crate) const SUPERUSER: &str = "postgres";
-/// Part of the socket's file name; nothing listens on a network port.
+/// Part of the socket's file name, where nothing listens on the network.
 pub(crate) const PORT: u16 = 5432;
 /// Longest path of a socket folder. The system allows 107 bytes including `/.s.PGSQL.5432`.
 const SOCKET_DIR_MAX: usize = 90;
@@ -45,6 +45,8 @@ pub struct ClusterOptions {
     pub socket_dir: Option<PathBuf>,
     /// Sends the write-ahead log to a repository of backups, or fetches it from there.
     pub archive: Option<ArchiveAccess>,
+    /// Lets standbys connect. Without it nothing listens on the network.
+    pub network: Option<Network>,
     /// How long PostgreSQL may take until it answers. After a crash it replays its log first, which can take minutes.
     pub start_timeout: Duration,
 }
@@ -58,6 +60,7 @@ impl ClusterOptions {
             durable: true,
             socket_dir: None,
             archive: None,
+            network: None,
             start_timeout: Duration::from_secs(300),
         }
     }
@@ -69,6 +72,7 @@ pub struct Cluster {
     process: Supervised,
     socket_dir: PathBuf,
     temporary_socket_dir: bool,
+    port: u16,
     password: SecretString,
     layout: Layout,
 }
@@ -102,14 +106,17 @@ impl Cluster {
                 .iter()
                 .flat_map(|archive| archive.settings.iter().cloned()),
         );
-        config::write(&cluster_dir, &settings, options.durable, &run_as)?;
+        let network = options.network.as_ref();
+        config::write(&cluster_dir, &settings, options.durable, network, &run_as)?;
+        let port = network.map_or(PORT, |network| network.listen.port());
         let (socket_dir, temporary_socket_dir) =
-            make_socket_dir(&layout, options.socket_dir.as_deref(), &run_as)?;
-        let (process, log) = spawn_postmaster(bin, &layout, &socket_dir, options.archive.as_ref(), &run_as)?;
+            make_socket_dir(&layout, options.socket_dir.as_deref(), port, &run_as)?;
+        let (process, log) = spawn_postmaster(bin, &layout, &socket_dir, options, &run_as)?;
         let cluster = Self {
             process,
             socket_dir,
             temporary_socket_dir,
+            port,
             password,
             layout,
         };
@@ -122,9 +129,9 @@ impl Cluster {
         &self.socket_dir
     }
 
-    /// The port, which is part of the socket's name only.
+    /// The port: part of the socket's name, and where standbys connect.
     pub fn port(&self) -> u16 {
-        PORT
+        self.port
     }
 
     /// The superuser's name; a database of the same name exists.
@@ -228,7 +235,7 @@ fn spawn_postmaster(
     bin: &Binaries,
     layout: &Layout,
     socket_dir: &Path,
-    archive: Option<&ArchiveAccess>,
+    options: &ClusterOptions,
     run_as: &RunAs,
 ) -> Result<(Supervised, u64), Error> {
     let log_path = layout.log_path();
@@ -244,6 +251,7 @@ fn spawn_postmaster(
         Handed::fixed(&layout.cluster_dir(), run_as, process::CLUSTER_NUMBER)?,
         Handed::new(socket_dir, run_as)?,
     );
+    let archive = options.archive.as_ref();
     let mut handed = archive.map_or_else(|| Ok(Vec::new()), |archive| archive.hand_over(run_as))?;
     let mut command = bin.command("postgres");
     command.arg("-D").arg(data.path());
@@ -251,8 +259,10 @@ fn spawn_postmaster(
         "unix_socket_directories={}",
         quote_list_item(socket.path())
     ));
-    command.arg("-c").arg(format!("port={PORT}"));
-    config::fixed_arguments().for_each(|setting| {
+    let network = options.network.as_ref();
+    let port = network.map_or(PORT, |network| network.listen.port());
+    command.arg("-c").arg(format!("port={port}"));
+    config::fixed_arguments(network).for_each(|setting| {
         command.arg("-c").arg(setting);
     });
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -268,11 +278,16 @@ fn spawn_postmaster(
 }
 
 /// The folder for the socket, and whether it is to be removed afterwards.
-fn make_socket_dir(layout: &Layout, chosen: Option<&Path>, run_as: &RunAs) -> Result<(PathBuf, bool), Error> {
+fn make_socket_dir(
+    layout: &Layout,
+    chosen: Option<&Path>,
+    port: u16,
+    run_as: &RunAs,
+) -> Result<(PathBuf, bool), Error> {
     let dir = chosen.map_or_else(|| layout.dir.join("run"), Path::to_owned);
     if is_good_socket_dir(&dir) {
         layout::make_dir_for(&dir, run_as)?;
-        remove_stale_sockets(&dir)?;
+        remove_stale_sockets(&dir, port)?;
         return Ok((dir, false));
     }
     let mut failure = None;
@@ -299,8 +314,8 @@ fn is_good_socket_dir(dir: &Path) -> bool {
 }
 
 /// The caller holds the lock and has ended every process of the cluster: a socket that is still there is dead.
-fn remove_stale_sockets(dir: &Path) -> Result<(), Error> {
-    for name in [format!(".s.PGSQL.{PORT}"), format!(".s.PGSQL.{PORT}.lock")] {
+fn remove_stale_sockets(dir: &Path, port: u16) -> Result<(), Error> {
+    for name in [format!(".s.PGSQL.{port}"), format!(".s.PGSQL.{port}.lock")] {
         let path = dir.join(name);
         match fs::remove_file(&path) {
             Ok(()) => {}

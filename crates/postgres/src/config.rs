@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::{Context, Error};
+use crate::replication::Network;
 use crate::user::RunAs;
 
 /// Everybody who connects proves a password, the superuser on the socket included.
@@ -41,9 +42,8 @@ const DEFAULTS: [(&str, &str); 22] = [
 ];
 
 /// What no setting of the caller or of the administrator may undo: bound values are never logged, passwords are only
-/// ever stored as scram, nothing listens on the network.
-const FIXED: [(&str, &str); 7] = [
-    ("listen_addresses", ""),
+/// ever stored as scram.
+const FIXED: [(&str, &str); 6] = [
     ("password_encryption", "scram-sha-256"),
     ("log_parameter_max_length", "0"),
     ("log_parameter_max_length_on_error", "0"),
@@ -57,15 +57,24 @@ pub(crate) fn write(
     dir: &Path,
     settings: &[(String, String)],
     durable: bool,
+    network: Option<&Network>,
     run_as: &RunAs,
 ) -> Result<(), Error> {
     replace(dir, "postgresql.conf", &render(settings, durable), run_as)?;
-    replace(dir, "pg_hba.conf", HBA, run_as)
+    let mut hba = HBA.to_owned();
+    if let Some(network) = network {
+        network.write_files(dir, run_as)?;
+        hba.push_str(&network.hba());
+    }
+    replace(dir, "pg_hba.conf", &hba, run_as)
 }
 
 /// Values that are given on PostgreSQL's command line, where not even `alter system` overrides them.
-pub(crate) fn fixed_arguments() -> impl Iterator<Item = String> {
-    FIXED.iter().map(|(name, value)| format!("{name}={value}"))
+pub(crate) fn fixed_arguments(network: Option<&Network>) -> impl Iterator<Item = String> {
+    let fixed = FIXED.iter().map(|(name, value)| format!("{name}={value}"));
+    // Nothing listens on the network unless a standby is to connect.
+    let listen = network.map_or_else(|| vec!["listen_addresses=".to_owned()], Network::arguments);
+    fixed.chain(listen)
 }
 
 fn render(settings: &[(String, String)], durable: bool) -> String {

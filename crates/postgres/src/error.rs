@@ -174,6 +174,12 @@ pub enum Error {
         /// What was stopped.
         what: &'static str,
     },
+    /// The primary could not be copied.
+    #[error("the primary could not be copied: {output}")]
+    BaseBackup {
+        /// The last words of `pg_basebackup`.
+        output: String,
+    },
     /// Nothing in the repository can be restored as asked.
     #[error("{reason}")]
     NothingToRestore {

@@ -40,7 +40,7 @@ pub(crate) fn create(
     layout::require_space(&layout.dir, NEEDED)?;
     layout::make_dir_for(&unfinished, run_as)?;
     run_initdb(&unfinished, bin, run_as, password)?;
-    config::write(&unfinished, &[], durable, run_as)?;
+    config::write(&unfinished, &[], durable, None, run_as)?;
     let handle = File::open(&unfinished).context("open", &unfinished)?;
     if durable {
         rustix::fs::syncfs(&handle).context("flush", &unfinished)?;
@@ -97,8 +97,8 @@ fn run_initdb(dir: &Path, bin: &Binaries, run_as: &RunAs, password: &SecretStrin
     })
 }
 
-/// A file that exists in memory only: initdb insists on reading the password from a file.
-fn hold_in_memory(password: &SecretString, run_as: &RunAs) -> Result<File, Error> {
+/// A file that exists in memory only: PostgreSQL's programs insist on reading a password from a file.
+pub(crate) fn hold_in_memory(password: &SecretString, run_as: &RunAs) -> Result<File, Error> {
     let name = Path::new("memory file");
     let mut file = File::from(memfd_create("password", MemfdFlags::CLOEXEC).context("create", name)?);
     rustix::fs::fchmod(&file, rustix::fs::Mode::RUSR).context("change the mode of", name)?;

@@ -25,6 +25,7 @@ mod initdb;
 mod layout;
 mod leftovers;
 mod process;
+mod replication;
 mod scram;
 mod user;
 
@@ -36,4 +37,5 @@ pub use cluster::{Cluster, ClusterOptions};
 pub use error::Error;
 pub use find::{Binaries, PgVersion, Search, find};
 pub use layout::claim_dir;
+pub use replication::{BaseBackup, ControlData, Network, Upstream, is_standby, read_control_data};
 pub use scram::scram_verifier;

@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod serve;
 pub mod signer;
 pub mod signing;
+pub mod standby;
 pub mod state;
 pub mod supervisor;
 mod syslog;

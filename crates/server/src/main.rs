@@ -1,21 +1,23 @@
 //! `secureguard`: the server.
 
+mod answers;
 mod backup_verbs;
 mod bench_verb;
 mod maintenance_verbs;
-mod print;
+mod standby_verbs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use print::{print_findings, print_migration, print_report, print_rotation};
 use secrecy::ExposeSecret;
 use sg_server::config::{self, Config, Verb};
 use sg_server::signer::{Policy, SignerConfig};
 use sg_server::{commands, logging, router, up};
 use sg_types::response::CommandKind;
+
+use crate::answers::{print_findings, print_migration, print_report, print_rotation};
 
 /// Self-hosted endpoint security monitoring.
 #[derive(Debug, Parser)]
@@ -85,6 +87,11 @@ enum Command {
     },
     /// Measure what this machine carries, with simulated endpoints and a scratch database in a folder of its own.
     Bench(bench_verb::BenchArguments),
+    /// Keep a second server that follows this one and can take over.
+    Standby {
+        #[command(subcommand)]
+        command: standby_verbs::StandbyVerb,
+    },
     /// Restore a backup into a new data directory.
     Restore(backup_verbs::RestoreArguments),
     /// What only whoever holds this host may do.
@@ -321,6 +328,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Approver { command } => run_approver(file, command)?,
         Command::Audit { command } => return run_audit(file, command),
         Command::Backup { command } => return backup_verbs::run(file, command),
+        Command::Standby { command } => return standby_verbs::run(file, command),
         Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Bench(arguments) => return bench_verb::run(file, arguments),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,

@@ -60,6 +60,24 @@ const KINDS: Record<string, Kind> = {
     unit: ["%", "%"],
     advice: "Make room, or keep data for a shorter time.",
   },
+  certificate_expiry: {
+    label: "Certificate ends soon",
+    unit: ["day", "days"],
+    advice:
+      "Put a renewed certificate into tls.cert_file and tls.key_file, and restart. Endpoints and people are turned away once it has ended.",
+  },
+  standby_lag: {
+    label: "Standby behind or away",
+    unit: ["second", "seconds"],
+    advice:
+      "Run `secureguard standby status` here and look at the standby's log; docs/operations/high-availability.md.",
+  },
+  replication_slots: {
+    label: "Log kept for a standby",
+    unit: ["%", "%"],
+    advice:
+      "Bring the standby back, or let it go with `secureguard standby remove`. At 100 % it has to be made anew.",
+  },
   backup_failure: { label: "Backup", advice: "The page Backups says what is wrong and what to do." },
   notification_failure: {
     label: "Notification not delivered",

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{DbError, Reads, SystemTx, Writes, tx::Connection, users::After};
 
 /// Kinds of rules whose figure the database (`monitoring.measure`) or the server computes.
-pub const EVALUATED: [&str; 11] = [
+pub const EVALUATED: [&str; 14] = [
     "endpoint_offline",
     "failed_sign_ins",
     "account_lockouts",
@@ -23,6 +23,9 @@ pub const EVALUATED: [&str; 11] = [
     "storage_usage",
     "unauthorized_database_access",
     "backup_failure",
+    "standby_lag",
+    "replication_slots",
+    "certificate_expiry",
 ];
 
 /// Alerts of one tenant, newest first; of the given states where there are some. The caller of a request sees their own tenant's only,

@@ -34,13 +34,16 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         [
             "account_lockouts above 5 3600 0 high",
             "backup_failure above 0 0 0 critical",
+            "certificate_expiry below 14 0 0 high",
             "database_connections above 80 0 60 high",
             "default_partition_rows above 0 0 0 medium",
             "endpoint_offline above 2 900 0 medium",
             "failed_sign_ins above 10 60 0 medium",
             "partitions_ahead below 3 0 0 high",
             "password_policy_violations above 0 0 0 low",
+            "replication_slots above 50 0 0 high",
             "slow_queries above 1 60 300 medium",
+            "standby_lag above 60 0 0 high",
             "storage_usage above 85 0 300 high",
             "unauthorized_database_access above 0 3600 0 critical",
         ]
@@ -50,7 +53,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(
             &mut root,
             "select distinct kind from monitoring.measure(now())
-             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure') order by 1"
+             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure'), ('standby_lag'), ('replication_slots'), ('certificate_expiry') order by 1"
         )
         .await?,
         {

@@ -51,6 +51,8 @@ pub enum Place {
         data_dir: PathBuf,
         /// Folder of its socket.
         socket_dir: PathBuf,
+        /// Port, part of the socket's name.
+        port: u16,
         /// Who makes backups there; none as long as the role is not there.
         login: Option<Login>,
     },

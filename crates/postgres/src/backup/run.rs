@@ -153,7 +153,11 @@ fn parse_complaint(line: &str) -> Option<String> {
 
 /// What is wrong in the words of whoever has to put it right.
 fn advise(output: &str) -> String {
-    let rules: [(&[&str], &str); 9] = [
+    let rules: [(&[&str], &str); 10] = [
+        (
+            &["clock skew"],
+            "the last backup is from the future, so the clock was wrong or is; set it right, wait until that moment, or begin another repository (backup.repository)",
+        ),
         (
             &["unable to acquire lock"],
             "another backup is running; wait for its end",

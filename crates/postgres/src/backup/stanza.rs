@@ -14,7 +14,7 @@ use super::{BackupOptions, Place, RepositoryPlace, S3};
 use crate::error::Error;
 use crate::process::{CLUSTER_NUMBER, Handed, REPOSITORY_NUMBER, WORK_NUMBER};
 use crate::user::{self, RunAs};
-use crate::{cluster, config, layout};
+use crate::{config, layout};
 
 /// pgBackRest's name for the cluster.
 const NAME: &str = "secureguard";
@@ -99,6 +99,15 @@ impl Stanza {
     /// The archive command, for the configuration of a PostgreSQL that somebody else runs.
     pub fn archive_command(&self) -> String {
         self.shell_command("archive-push \"%p\"")
+    }
+
+    /// As [`Self::archiving`], for a standby, which also fetches from the archive what its primary no longer has.
+    pub fn archiving_standby(&self, timeout_seconds: u32) -> ArchiveAccess {
+        let mut access = self.archiving(timeout_seconds);
+        access
+            .settings
+            .extend(self.fetching(&self.cluster_dir()).settings);
+        access
     }
 
     /// What the PostgreSQL of another directory needs to fetch its log from the archive.
@@ -342,15 +351,13 @@ impl Stanza {
         let _ = writeln!(text, "pg1-path={}", cluster.display());
         match &options.place {
             Place::Own {
-                socket_dir, login, ..
+                socket_dir,
+                port,
+                login,
+                ..
             } => {
                 let socket = self.path(socket_dir, SOCKET_NUMBER);
-                let _ = writeln!(
-                    text,
-                    "pg1-socket-path={}\npg1-port={}",
-                    socket.display(),
-                    cluster::PORT
-                );
+                let _ = writeln!(text, "pg1-socket-path={}\npg1-port={port}", socket.display());
                 if let Some(login) = login {
                     let _ = writeln!(text, "pg1-user={}\npg1-database={}", login.user, login.database);
                 }

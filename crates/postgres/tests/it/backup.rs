@@ -44,6 +44,7 @@ fn stanza(dir: &Path, login: Option<Login>) -> Stanza {
             socket_dir: std::fs::read_to_string(dir.join("socket"))
                 .map_or_else(|_| data_dir.join("run"), PathBuf::from),
             data_dir,
+            port: 5432,
             login,
         },
         work_dir: dir.join("it's 100 % data/backup"),

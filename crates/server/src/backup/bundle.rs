@@ -56,7 +56,7 @@ pub struct RestoredFile {
 ///
 /// # Errors
 /// In words: a file cannot be read.
-pub(super) fn seal(config: &Config, pass: &SecretString) -> anyhow::Result<String> {
+pub(crate) fn seal(config: &Config, pass: &SecretString) -> anyhow::Result<String> {
     let entries = collect(config)?;
     let mut text = Zeroizing::new(serde_json::to_vec(&entries)?);
     let nonce = cipher(pass)?
@@ -73,7 +73,7 @@ pub(super) fn seal(config: &Config, pass: &SecretString) -> anyhow::Result<Strin
 ///
 /// # Errors
 /// In words: the seal does not hold, a file cannot be written.
-pub(super) fn unpack(text: &str, pass: &SecretString, data_dir: &Path) -> anyhow::Result<Vec<RestoredFile>> {
+pub(crate) fn unpack(text: &str, pass: &SecretString, data_dir: &Path) -> anyhow::Result<Vec<RestoredFile>> {
     let sealed: Sealed = serde_json::from_str(text).context("the file of keys in the backup is damaged")?;
     ensure!(
         sealed.label == LABEL,
@@ -172,10 +172,10 @@ fn collect(config: &Config) -> anyhow::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The socket's place and unfinished files are of this machine only.
+/// The socket's place, the primary that is followed, and unfinished files are of this machine only.
 fn is_kept(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
-    name != "socket" && !name.ends_with(".new") && !name.ends_with(".lock")
+    !["socket", "standby"].contains(&name.as_ref()) && !name.ends_with(".new") && !name.ends_with(".lock")
 }
 
 fn cipher(pass: &SecretString) -> anyhow::Result<RandomizedNonceKey> {

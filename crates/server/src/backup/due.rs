@@ -6,6 +6,7 @@ use sg_postgres::{BackupInfo, BackupKind, Until};
 use sg_types::api::backups::{BackupRunKind, BackupRunState, BackupRunView};
 
 use super::setup;
+use super::watch::is_future;
 use super::work::{Progress, RunKind, blocking};
 use crate::AppState;
 use crate::config::{BackupConfig, Config};
@@ -88,7 +89,8 @@ fn due_backup(
     } else {
         today - Duration::days(1)
     };
-    if last.started_at >= hour {
+    // One from the future stands for nothing: the clock was wrong then, or is now.
+    if last.started_at >= hour && !is_future(last.started_at, now) {
         return None;
     }
     let full = sound().rfind(|backup| backup.kind == "full");
@@ -121,6 +123,14 @@ mod tests {
             archive_stop: format!("{timeline}0000000000000001"),
             has_page_errors: false,
         }
+    }
+
+    #[test]
+    fn a_backup_from_the_future_does_not_stand_in_the_way() {
+        let settings = load(None, Verb::Other).unwrap().backup;
+        let ahead = [backup("full", "2027-03-01T02:00:00Z", "00000001")];
+        let due = due_backup(&settings, &ahead, "00000001", at("2026-03-01T12:00:00Z"));
+        assert!(due.is_some());
     }
 
     #[test]

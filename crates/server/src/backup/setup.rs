@@ -32,7 +32,11 @@ pub(crate) fn archiving(config: &Config) -> anyhow::Result<ArchiveAccess> {
     let program =
         PgBackRest::find(settings.program()).unwrap_or_else(|_| PgBackRest::expected(settings.program()));
     let stanza = Stanza::prepare(options(config, program, pass)?)?;
-    Ok(stanza.archiving(settings.archive_timeout_seconds))
+    let seconds = settings.archive_timeout_seconds;
+    if sg_postgres::is_standby(&config.data_dir) {
+        return Ok(stanza.archiving_standby(seconds));
+    }
+    Ok(stanza.archiving(seconds))
 }
 
 /// Sets pgBackRest up.
@@ -89,7 +93,7 @@ pub(crate) fn check_setup(config: &Config) -> anyhow::Result<String> {
 }
 
 /// PostgreSQL's programs.
-pub(super) fn binaries(config: &Config) -> anyhow::Result<Binaries> {
+pub(crate) fn binaries(config: &Config) -> anyhow::Result<Binaries> {
     let search = Search {
         explicit: config.database.pg_bin().map(Path::to_owned),
         data_dir: Some(config.data_dir.clone()),
@@ -114,6 +118,7 @@ pub(super) fn options(
         None => Place::Own {
             data_dir: config.data_dir.clone(),
             socket_dir: socket_dir(&config.data_dir),
+            port: config.standby.listen().map_or(5432, |listen| listen.port()),
             login: read_password(&config.data_dir, "sg_backup")?.map(|password| Login {
                 user: "sg_backup".to_owned(),
                 password,

@@ -1,6 +1,7 @@
 //! The watch: whether the archive follows, the repositories can be read, backups and drills are as old as they may be. What is wrong is stored with what to do,
 //! and raises the alert `backup_failure` about its subject; what is right again clears it.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -29,6 +30,8 @@ const WATCH: &str = "watch";
 const WATCH_MINUTES: i64 = 10;
 /// How often the archive is read from end to end for gaps.
 const GAPS_EVERY_MINUTES: i64 = 15;
+/// By how much the clocks of this machine and of PostgreSQL may differ, and a step of time service may be.
+const CLOCK_MINUTES: i64 = 10;
 /// For how long a server that has just been set up may be without a backup.
 const GRACE_MINUTES: i64 = 60;
 
@@ -45,6 +48,8 @@ struct Gaps {
 struct Seen {
     backups: Vec<BackupInfo>,
     gaps: Vec<String>,
+    /// Folders of repositories without room for another segment.
+    full: Vec<PathBuf>,
 }
 
 /// Looks, stores what it saw, raises and clears alerts.
@@ -135,10 +140,12 @@ async fn look(state: &AppState, figures: &ArchiverFigures, now: DateTime<Utc>) -
         let mut progress = Progress::new(|_| {}, stop);
         let stanza = setup::open(&config)?;
         let backups = stanza.list(&mut progress)?;
+        let full = full_repositories(&config.backup, segment_bytes);
         let Some(newest) = backups.iter().rfind(|backup| !backup.has_page_errors) else {
             return Ok(Seen {
                 backups,
                 gaps: Vec::new(),
+                full,
             });
         };
         let mut known = GAPS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +161,7 @@ async fn look(state: &AppState, figures: &ArchiverFigures, now: DateTime<Utc>) -
             },
         };
         let gaps = known.insert(gaps).words.clone();
-        Ok(Seen { backups, gaps })
+        Ok(Seen { backups, gaps, full })
     });
     looked.await.map_err(|error| format!("{error:#}"))
 }
@@ -180,9 +187,26 @@ fn judge(
              as `secureguard backup init` prints them"
                 .to_owned(),
         );
+    } else if let Some(at) = figures.archived_at.filter(|at| is_future(*at, now)) {
+        add(
+            "archiving",
+            format!(
+                "the last segment is said to have reached the archive at {}, which lies in the future: this machine's clock was wrong, or is. Set it right; this clears \
+                 with the next segment",
+                at.to_rfc3339()
+            ),
+        );
     } else if figures.age_seconds > f64::from(settings.archive_alert_seconds) {
         let why = match seen {
             Err(error) => error.clone(),
+            Ok(seen) if !seen.full.is_empty() => format!(
+                "the disk of the repository {} is full; give it more room, or keep fewer backups (backup.keep_full)",
+                seen.full
+                    .iter()
+                    .map(|dir| dir.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            ),
             Ok(_) => "PostgreSQL's log says why its archive command fails".to_owned(),
         };
         add(
@@ -243,6 +267,11 @@ fn judge_backups(settings: &BackupConfig, seen: &Seen, runs: &Runs, now: DateTim
     }
     let limit = Duration::hours(settings.alert_after_hours.into());
     match newest {
+        Some(newest) if is_future(newest.finished_at, now) => Some(format!(
+            "the last backup is of {}, which lies in the future: this machine's clock was wrong, or is. Set it right; pgBackRest makes no other backup before that moment, so \
+             begin another repository (backup.repository) when that is far",
+            newest.finished_at.to_rfc3339()
+        )),
         Some(newest) if now - newest.finished_at > limit => Some(format!(
             "the last backup is of {}, {} hours ago; run `secureguard backup incr` and see what it says",
             newest.finished_at.to_rfc3339(),
@@ -256,6 +285,22 @@ fn judge_backups(settings: &BackupConfig, seen: &Seen, runs: &Runs, now: DateTim
                 .map(|_| "there is no backup to restore from; run `secureguard backup full`".to_owned())
         }
     }
+}
+
+/// Whether a moment cannot have been yet.
+pub(super) fn is_future(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at > now + Duration::minutes(CLOCK_MINUTES)
+}
+
+fn full_repositories(settings: &BackupConfig, segment_bytes: u64) -> Vec<PathBuf> {
+    [&settings.repository, &settings.second_repository]
+        .into_iter()
+        .filter(|dir| {
+            rustix::fs::statvfs(dir.as_path())
+                .is_ok_and(|told| told.f_bavail.saturating_mul(told.f_frsize) < segment_bytes)
+        })
+        .cloned()
+        .collect()
 }
 
 fn tell_metrics(
@@ -278,5 +323,93 @@ fn tell_metrics(
         if let Some(seconds) = drill.rto_seconds {
             metrics::gauge!("sg_backup_drill_rto_seconds").set(seconds);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Verb, load};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn told(archived: &str, backup: &str, now: &str) -> Vec<String> {
+        let settings = load(None, Verb::Other).unwrap().backup;
+        let figures = ArchiverFigures {
+            is_on: true,
+            archived_at: Some(at(archived)),
+            archived_segment: None,
+            age_seconds: (at(now) - at(archived)).as_seconds_f64().max(0.0),
+            failures: 0,
+            is_failing: false,
+            timeline: "00000001".to_owned(),
+            segment_bytes: 16_777_216,
+        };
+        let seen = Ok(Seen {
+            backups: vec![BackupInfo {
+                label: "x".to_owned(),
+                kind: "full".to_owned(),
+                repository: 1,
+                started_at: at(backup),
+                finished_at: at(backup),
+                database_bytes: 1,
+                stored_bytes: 1,
+                archive_start: "000000010000000000000001".to_owned(),
+                archive_stop: "000000010000000000000001".to_owned(),
+                has_page_errors: false,
+            }],
+            gaps: Vec::new(),
+            full: Vec::new(),
+        });
+        let runs = Runs {
+            backup: None,
+            verification: None,
+            drill: None,
+        };
+        judge(&settings, &figures, &seen, &runs, at(now))
+            .into_iter()
+            .filter(|problem| problem.subject != "drill")
+            .map(|problem| format!("{}: {}", problem.subject, problem.words))
+            .collect()
+    }
+
+    #[test]
+    fn a_clock_that_jumped_is_told_whichever_way_and_hides_nothing() {
+        let fine = told(
+            "2026-03-01T12:00:00Z",
+            "2026-03-01T02:00:00Z",
+            "2026-03-01T12:00:30Z",
+        );
+        assert_eq!(fine, Vec::<String>::new());
+        // It was a year ahead while the last backup was made, and is right again: nothing may wait for that year to pass.
+        let back = told(
+            "2027-03-01T12:00:00Z",
+            "2027-03-01T02:00:00Z",
+            "2026-03-01T12:00:30Z",
+        );
+        assert!(
+            back.len() == 2
+                && back[0].starts_with("archiving: ")
+                && back[1].starts_with("backup: ")
+                && back.iter().all(|words| words.contains("clock was wrong, or is")),
+            "{back:?}"
+        );
+        let ahead = told(
+            "2026-03-01T12:00:00Z",
+            "2026-03-01T02:00:00Z",
+            "2027-03-01T12:00:00Z",
+        );
+        assert!(
+            ahead.len() == 2 && ahead[0].contains("nothing has reached the archive"),
+            "{ahead:?}"
+        );
+        let stepped = told(
+            "2026-03-01T12:05:00Z",
+            "2026-03-01T12:05:00Z",
+            "2026-03-01T12:00:00Z",
+        );
+        assert_eq!(stepped, Vec::<String>::new(), "a step of minutes is no fault");
     }
 }

@@ -148,6 +148,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     wrong.extend(config.audit.problems());
     wrong.extend(config.backup.problems());
+    wrong.extend(config.standby.problems());
     wrong.extend(config.maintenance.problems());
     if wrong.is_empty() {
         Ok(())

@@ -16,6 +16,7 @@ mod rules;
 mod second_factors;
 mod secrets;
 mod sessions;
+mod standby;
 mod tls;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub use rules::RulesConfig;
 pub use second_factors::SecondFactorsConfig;
 pub use secrets::SecretsConfig;
 pub use sessions::SessionsConfig;
+pub use standby::{StandbyConfig, is_name};
 pub use tls::{TlsConfig, TlsMode};
 
 /// Everything that can be set. `secureguard.default.toml` documents each value.
@@ -78,6 +80,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Backups of the database.
     pub backup: BackupConfig,
+    /// Hot standbys.
+    pub standby: StandbyConfig,
     /// Regular maintenance.
     pub maintenance: MaintenanceConfig,
     /// Who may read `/metrics`.

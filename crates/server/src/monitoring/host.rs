@@ -6,7 +6,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 
+use x509_parser::pem::parse_x509_pem;
+
 use crate::AppState;
+use crate::config::Config;
 
 /// How much of the end of PostgreSQL's log is read.
 const LOG_TAIL: u64 = 4 * 1024 * 1024;
@@ -43,17 +46,32 @@ pub(crate) async fn measure(state: &AppState, window: Duration) -> Vec<Figure> {
         }),
         Err(error) => tracing::warn!(%error, "how long statements take is not to be had"),
     }
-    let data_dir = state.config.data_dir.clone();
-    let since = state.now() - window;
-    match tokio::task::spawn_blocking(move || of_files(&data_dir, since)).await {
+    let (config, now) = (state.config.clone(), state.now());
+    match tokio::task::spawn_blocking(move || of_files(&config, now, now - window)).await {
         Ok(more) => figures.extend(more),
         Err(error) => tracing::error!(%error, "measuring the host failed"),
     }
     figures
 }
 
-fn of_files(data_dir: &Path, since: DateTime<Utc>) -> Vec<Figure> {
+fn of_files(config: &Config, now: DateTime<Utc>, since: DateTime<Utc>) -> Vec<Figure> {
+    let data_dir = &config.data_dir;
     let mut figures = Vec::new();
+    let own = data_dir.join("tls/server.pem");
+    let certificate = config
+        .tls
+        .files()
+        .map_or(own.as_path(), |(certificate, _)| certificate);
+    match days_left(certificate, now) {
+        Ok(value) => figures.push(Figure {
+            kind: "certificate_expiry",
+            subject: certificate.display().to_string(),
+            value,
+        }),
+        // Plain HTTP on loopback has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%error, "when the certificate ends is not to be had"),
+    }
     match storage_usage(data_dir) {
         Ok(value) => figures.push(Figure {
             kind: "storage_usage",
@@ -77,6 +95,17 @@ fn of_files(data_dir: &Path, since: DateTime<Utc>) -> Vec<Figure> {
         Err(error) => tracing::warn!(%error, "PostgreSQL's log is not to be read"),
     }
     figures
+}
+
+/// Days until the first certificate of a PEM file ends; negative afterwards.
+fn days_left(file: &Path, now: DateTime<Utc>) -> io::Result<f64> {
+    let bytes = std::fs::read(file)?;
+    let damaged = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", file.display()));
+    let (_, pem) = parse_x509_pem(&bytes).map_err(|error| damaged(&error))?;
+    let certificate = pem.parse_x509().map_err(|error| damaged(&error))?;
+    let end = DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
+        .ok_or_else(|| damaged(&"it ends at no time"))?;
+    Ok((end - now).as_seconds_f64() / 86_400.0)
 }
 
 /// How full the file system of a folder is, in percent as `df` counts it: what is kept for root is not free.
@@ -140,6 +169,22 @@ not a line of the log FATAL:  password authentication failed for user
         assert_eq!(refused_connections(&log, at("2026-01-31T10:00:00Z")).unwrap(), 4);
         assert_eq!(refused_connections(&log, at("2026-01-31T12:00:00Z")).unwrap(), 0);
         assert!(refused_connections(&dir.path().join("none"), at("2026-01-31T12:00:00Z")).is_err());
+    }
+
+    #[test]
+    fn a_certificate_has_days_left_or_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("server.pem");
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2026, 3, 11);
+        let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(&file, certificate.pem()).unwrap();
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let days = |now: &str| days_left(&file, at(now)).unwrap();
+        assert!((days("2026-03-01T00:00:00Z") - 10.0).abs() < 0.01);
+        assert!((days("2026-03-12T00:00:00Z") + 1.0).abs() < 0.01);
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(days_left(&file, at("2026-03-01T00:00:00Z")).is_err());
     }
 
     #[test]

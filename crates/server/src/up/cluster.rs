@@ -48,6 +48,7 @@ impl OwnCluster {
     /// # Errors
     /// In words: no PostgreSQL, a directory that is not ours or in use, a full disk, …
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        crate::standby::refuse_stale(config).await?;
         let search = Search {
             explicit: config.database.pg_bin().map(std::path::Path::to_owned),
             data_dir: Some(config.data_dir.clone()),
@@ -61,8 +62,12 @@ impl OwnCluster {
         let backups = config.clone();
         let shared = tokio::task::spawn_blocking(move || {
             let binaries = search.run()?;
-            if backups.backup.is_of_up() {
+            if backups.backup.is_of_up() || backups.standby.listen().is_some() {
                 sg_postgres::claim_dir(&backups.data_dir)?;
+            }
+            options.settings.extend(crate::standby::settings(&backups)?);
+            options.network = crate::standby::network(&backups)?;
+            if backups.backup.is_of_up() {
                 options.archive = Some(crate::backup::archiving(&backups)?);
             }
             if binaries.has_module(STATEMENTS) {
@@ -129,7 +134,7 @@ impl OwnCluster {
         Ok(task.await.context("the stop of the database broke off")??)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.as_mut().map(Cluster::has_exited) {
             Some(Some(status)) => {
@@ -149,7 +154,7 @@ impl OwnCluster {
             .take()
     }
 
-    async fn restart(&self, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn restart(&self, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             metrics::counter!("sg_postgres_restarts_total").increment(1);

@@ -16,7 +16,7 @@ use sg_types::{Clock, SystemClock, TimeOrderedIds};
 pub use cluster::OwnCluster;
 pub use ready_file::{Admin, ReadyFile};
 pub use secrets::{RolePasswords, Urls, read_urls};
-pub(crate) use secrets::{read_password, restored_urls, socket_dir};
+pub(crate) use secrets::{read_password, read_superuser_url, remember_socket, restored_urls, socket_dir};
 pub use signer::connect_signer;
 
 use crate::audit::AuditKeeper;
@@ -28,7 +28,7 @@ use crate::secrets::SecretBox;
 use crate::signing::RulesSigner;
 use crate::supervisor::Supervisor;
 use crate::users::seed::{Seeded, seed};
-use crate::{AppParts, AppState, metrics, serve};
+use crate::{AppParts, AppState, metrics, serve, standby};
 
 /// The product's database in the cluster.
 pub(crate) const DATABASE: &str = "secureguard";
@@ -66,10 +66,15 @@ async fn start(
     if let Some(path) = &ready_file {
         remove_old(path)?;
     }
-    // The port first: when it is taken, nothing has been touched.
-    let port = Port::bind(config.http.listen).await?;
     let supervisor = Supervisor::new();
-    let cluster = OwnCluster::start(&config).await?;
+    let (port, cluster) = if sg_postgres::is_standby(&config.data_dir) {
+        let cluster = standby::follow(&config).await?;
+        (Port::bind(config.http.listen).await?, cluster)
+    } else {
+        // The port first: when it is taken, nothing has been touched.
+        let port = Port::bind(config.http.listen).await?;
+        (port, OwnCluster::start(&config).await?)
+    };
     let passwords = RolePasswords::load_or_create(&config.data_dir)?;
     let urls = Urls::new(&cluster.address(), &passwords);
     secrets::remember_socket(&config.data_dir, &cluster.address())?;
@@ -115,6 +120,7 @@ async fn start(
     let address = listener.address();
     serve::start(&state, listener);
     cluster.keep_running(&supervisor);
+    standby::keep_watch(&state, urls.superuser_elsewhere.clone());
     tracing::info!(http.url = url, http.address = %address, "serving");
     announce(&url, &urls, seeded, ca_file, ready_file.as_deref(), tell)?;
     Ok((state, cluster))
@@ -197,6 +203,10 @@ pub fn connect(config: &Config, app: &SecretString, system: &SecretString) -> an
     let mut options = DbConfig::new(app.clone(), system.clone());
     options.app_connections = config.database.max_connections;
     options.system_connections = (config.database.max_connections / 4).max(4);
+    if !config.standby.synchronous.is_empty() {
+        // A time limit would end the wait for the standby, and PostgreSQL then acknowledges a commit that only this machine has.
+        options.statement_timeout = std::time::Duration::ZERO;
+    }
     Db::connect_lazy(&options).context("a database URL cannot be used")
 }
 

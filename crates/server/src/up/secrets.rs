@@ -97,7 +97,7 @@ impl Urls {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(super) fn remember_socket(data_dir: &Path, address: &Address) -> anyhow::Result<()> {
+pub(crate) fn remember_socket(data_dir: &Path, address: &Address) -> anyhow::Result<()> {
     let text = format!("{}\n{}\n", address.socket_dir.display(), address.port);
     files::write_private(&data_dir.join("secrets").join(SOCKET_FILE), text.as_bytes())
         .context("cannot write the socket's place")
@@ -126,6 +126,32 @@ pub fn read_urls(data_dir: &Path) -> anyhow::Result<(SecretString, SecretString)
         anyhow::Ok(url(&socket_dir, port, role, password.expose_secret(), DATABASE))
     };
     Ok((role("sg_app")?, role("sg_system")?))
+}
+
+/// The URL as superuser, to the cluster's own database, of a cluster that a running `up` keeps in `data_dir`.
+///
+/// # Errors
+/// In words: there is no such cluster.
+pub(crate) fn read_superuser_url(data_dir: &Path) -> anyhow::Result<SecretString> {
+    let path = data_dir.join("secrets").join(SOCKET_FILE);
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "{} cannot be read: does `secureguard up` run there?",
+            path.display()
+        )
+    })?;
+    let mut lines = text.lines();
+    let socket_dir = PathBuf::from(lines.next().unwrap_or_default());
+    let port: u16 = lines.next().and_then(|line| line.parse().ok()).unwrap_or(5432);
+    let password =
+        read_password(data_dir, "postgres-superuser")?.context("secrets/postgres-superuser is missing")?;
+    Ok(url(
+        &socket_dir,
+        port,
+        "postgres",
+        password.expose_secret(),
+        "postgres",
+    ))
 }
 
 /// The folder of the socket of the cluster in `data_dir`: where it last listened, else where it will.

@@ -71,6 +71,7 @@ mod secrets;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod standby;
 mod subscriptions;
 #[cfg(test)]
 mod tenant_export;

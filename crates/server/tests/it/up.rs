@@ -20,9 +20,26 @@ impl Up {
 
     /// With arguments, and settings of the environment.
     pub(crate) fn start_with(dir: &Path, arguments: &[&str], settings: &[(&str, String)]) -> Self {
+        let mut this = Self::spawn(dir, arguments, settings);
+        this.wait_until_ready(dir);
+        this
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn spawn(dir: &Path, arguments: &[&str], settings: &[(&str, String)]) -> Self {
+        Self::spawn_by(program(), dir, arguments, settings)
+    }
+
+    /// By a command that becomes the program.
+    pub(crate) fn spawn_by(
+        mut command: Command,
+        dir: &Path,
+        arguments: &[&str],
+        settings: &[(&str, String)],
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("up.log")).unwrap();
-        let child = program()
+        let child = command
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.join("data"))
             .arg("--ready-file")
@@ -32,14 +49,18 @@ impl Up {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut this = Self {
+        Self {
             child,
             ready: Value::Null,
-        };
+        }
+    }
+
+    pub(crate) fn wait_until_ready(&mut self, dir: &Path) {
+        let ready_file = dir.join("ready.json");
         let began = Instant::now();
         while !ready_file.exists() {
             let log = || std::fs::read_to_string(dir.join("up.log")).unwrap_or_default();
-            assert!(this.child.try_wait().unwrap().is_none(), "it ended: {}", log());
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", log());
             assert!(began.elapsed() < Duration::from_secs(60), "not ready: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -47,9 +68,20 @@ impl Up {
             std::fs::metadata(&ready_file).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        this.ready = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
+        self.ready = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
         std::fs::remove_file(&ready_file).unwrap();
-        this
+    }
+
+    /// Waits for its end by itself; whether that was a good one.
+    pub(crate) fn wait_for_end(&mut self, patience: Duration) -> bool {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(began.elapsed() < patience, "it did not end");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -59,6 +91,10 @@ impl Up {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn stop(mut self) {

@@ -23,14 +23,9 @@ struct Site {
 
 impl Site {
     /// Starts it, with a watch that notices within seconds.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where the tests' pgBackRest is, is no setting of the product"
-    )]
     fn start(more: &[(&'static str, &str)]) -> Self {
         let dir = folder();
-        let pgbackrest = std::env::var("SECUREGUARD_TEST_PGBACKREST")
-            .expect("SECUREGUARD_TEST_PGBACKREST names pgBackRest; `cargo xtask test` sets it");
+        let pgbackrest = pgbackrest();
         let mut settings = vec![
             ("SECUREGUARD_BACKUP__PGBACKREST", pgbackrest),
             (
@@ -212,26 +207,37 @@ impl Site {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the tests' pgBackRest is, is no setting of the product"
+)]
+pub(crate) fn pgbackrest() -> String {
+    std::env::var("SECUREGUARD_TEST_PGBACKREST")
+        .expect("SECUREGUARD_TEST_PGBACKREST names pgBackRest; `cargo xtask test` sets it")
+}
+
 pub(crate) async fn connect(data: &Path) -> PgConnection {
     let read = |name: &str| std::fs::read_to_string(data.join("secrets").join(name)).unwrap();
     let socket = read("socket");
+    let mut lines = socket.lines();
     let options = sqlx::postgres::PgConnectOptions::new()
-        .socket(socket.lines().next().unwrap())
+        .socket(lines.next().unwrap())
+        .port(lines.next().unwrap().parse().unwrap())
         .username("postgres")
         .password(read("postgres-superuser").trim())
         .database("secureguard");
     PgConnection::connect_with(&options).await.unwrap()
 }
 
-async fn count(conn: &mut PgConnection, query: &'static str) -> i64 {
+pub(crate) async fn count(conn: &mut PgConnection, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(conn).await.unwrap()
 }
 
-async fn run(conn: &mut PgConnection, statement: &'static str) {
+pub(crate) async fn run(conn: &mut PgConnection, statement: &'static str) {
     sqlx::raw_sql(statement).execute(conn).await.unwrap();
 }
 
-async fn wait_for(what: &str, log: impl Fn() -> String, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn wait_for(what: &str, log: impl Fn() -> String, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(

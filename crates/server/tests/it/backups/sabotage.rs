@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Site, count, run};
+use super::{Site, count, run, wait_for};
+use crate::up::Up;
 
 fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -158,6 +160,120 @@ async fn a_server_without_pgbackrest_serves_and_says_what_to_install() {
         .await
             > 0
     );
+}
+
+/// The repository is a file system of 48 MB that only the server's processes see.
+#[tokio::test]
+async fn a_full_disk_of_the_repository_is_told_and_nothing_is_lost() {
+    let mut site = Site::start(&[]);
+    site.stop();
+    let repository = site.path("small");
+    std::fs::create_dir(&repository).unwrap();
+    let place = repository.to_str().unwrap().to_owned();
+    std::fs::remove_file(site.data().join("keys/backup.pass")).unwrap();
+    site.settings.retain(|(name, _)| !name.ends_with("__REPOSITORY"));
+    site.settings
+        .push(("SECUREGUARD_BACKUP__REPOSITORY", place.clone()));
+    let is_root = rustix::process::geteuid().is_root();
+    let own = ["--user", "--map-current-user", "--keep-caps", "--mount"];
+    let mut command = Command::new("unshare");
+    command.args(if is_root { &own[3..] } else { &own[..] }).args([
+        "sh",
+        "-c",
+        "mount -t tmpfs -o size=48m,mode=1777 tmpfs \"$1\" && shift && exec \"$@\"",
+        "sh",
+        place.as_str(),
+        env!("CARGO_BIN_EXE_secureguard"),
+    ]);
+    command.stdout(Stdio::null());
+    let mut up = Up::spawn_by(command, site.dir.path(), &[], &site.settings);
+    up.wait_until_ready(site.dir.path());
+    let pid = up.pid().to_string();
+    site.up = Some(up);
+    let inside = |arguments: &[&str]| {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid]);
+        command.args(if is_root {
+            &["--mount"][..]
+        } else {
+            &["--user", "--preserve-credentials", "--mount"][..]
+        });
+        let output = command
+            .args(arguments)
+            .envs(site.settings.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap();
+        let words =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), words)
+    };
+    site.first_backup().await;
+    let mut conn = site.connect().await;
+    run(
+        &mut conn,
+        "create table public.noise as select n, string_agg(gen_random_uuid()::text, '') as t
+         from generate_series(1, 6000) n, generate_series(1, 300) g group by n",
+    )
+    .await;
+    site.alarm("archiving", "is full; give it more room").await;
+    let data = site.data().display().to_string();
+    let secureguard = env!("CARGO_BIN_EXE_secureguard");
+    let (made, words) = inside(&[secureguard, "backup", "full", "--data-dir", &data]);
+    assert!(!made && words.contains("give it more room"), "{words}");
+    run(
+        &mut conn,
+        "insert into public.noise values (0, 'written while the disk was full')",
+    )
+    .await;
+
+    let (grown, words) = inside(&["mount", "-o", "remount,size=1g", &place]);
+    assert!(grown, "{words}");
+    site.archive().await;
+    let (made, words) = inside(&[secureguard, "backup", "incr", "--data-dir", &data]);
+    assert!(made, "{words}");
+    let (verified, words) = inside(&[secureguard, "backup", "verify", "--data-dir", &data]);
+    assert!(verified, "no segment is missing: {words}");
+    site.all_clear().await;
+    assert_eq!(count(&mut conn, "select count(*) from public.noise").await, 6_001);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_told() {
+    let dir = crate::up::folder();
+    let (certificate, key) = (dir.path().join("own.pem"), dir.path().join("own.key"));
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let pair = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    chmod(&key, 0o600);
+    let mut site = Site::start(&[
+        ("SECUREGUARD_BACKUP__REPOSITORY", ""),
+        ("SECUREGUARD_TLS__CERT_FILE", certificate.to_str().unwrap()),
+        ("SECUREGUARD_TLS__KEY_FILE", key.to_str().unwrap()),
+    ]);
+    let firing = "select count(*) from monitoring.alerts a join monitoring.alert_rules r using (rule_id)
+        where r.kind = 'certificate_expiry' and a.state = 'firing' and a.last_value < 0";
+    let mut conn = site.connect().await;
+    wait_for(
+        "the alert",
+        || site.log(),
+        async || count(&mut conn, firing).await == 1,
+    )
+    .await;
+    drop(conn);
+    site.stop();
+    params.not_after = rcgen::date_time_ymd(2099, 1, 1);
+    std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+    site.start_again();
+    let mut conn = site.connect().await;
+    wait_for(
+        "its end",
+        || site.log(),
+        async || count(&mut conn, firing).await == 0,
+    )
+    .await;
 }
 
 fn archived(dir: &Path) -> Vec<PathBuf> {

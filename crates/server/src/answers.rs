@@ -1,4 +1,4 @@
-//! What commands answer with, in words.
+//! What verbs answer.
 
 use std::process::ExitCode;
 
