@@ -23,6 +23,16 @@ struct Ready {
     url: String,
     database_url: String,
     enrolment_key: Option<String>,
+    admin: Option<Administrator>,
+}
+
+/// The first administrator, whose password is good for one sign-in.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub struct Administrator {
+    /// Sign-in name.
+    pub username: String,
+    /// One-time password.
+    pub password: String,
 }
 
 /// Where an installation lives, and with which settings.
@@ -44,6 +54,7 @@ pub struct Installation {
     url: String,
     database_url: String,
     enrolment_key: String,
+    admin: Administrator,
     /// Gone after the server.
     _temporary: Option<TempDir>,
 }
@@ -74,6 +85,7 @@ impl Installation {
             url: "http://127.0.0.1:0".to_owned(),
             database_url: String::new(),
             enrolment_key: String::new(),
+            admin: Administrator::default(),
             _temporary: None,
         }
     }
@@ -86,6 +98,11 @@ impl Installation {
     /// The key by which endpoints are enrolled.
     pub fn enrolment_key(&self) -> &str {
         &self.enrolment_key
+    }
+
+    /// Who signs in first.
+    pub fn admin(&self) -> &Administrator {
+        &self.admin
     }
 
     /// How `sg_admin` connects, who sees every tenant.
@@ -131,6 +148,9 @@ impl Installation {
         self.database_url = ready.database_url;
         if let Some(key) = ready.enrolment_key {
             self.enrolment_key = key;
+        }
+        if let Some(admin) = ready.admin {
+            self.admin = admin;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ mod fleet;
 #[cfg(test)]
 mod server_kills;
 #[cfg(test)]
+mod sgctl;
+#[cfg(test)]
 mod silence;
 
 #[cfg(test)]
