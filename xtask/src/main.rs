@@ -30,7 +30,8 @@ usage: cargo xtask <command>
   check                                  formatting, lints, layering, sizes, licences, generated files
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
   bench NAME|all                         ready, console-size, login, rate-limits, notify, check-in [plain|tls] and bulk [--seconds N],
-                                         agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N]
+                                         agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N],
+                                         sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N]
   tools                                  only install what is missing
   help                                   this text
 

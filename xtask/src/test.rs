@@ -66,6 +66,9 @@ pub(crate) fn test(arguments: &[String]) -> Result {
             &[],
         )?);
     }
+    if wanted("rust") {
+        parts.push(referee()?);
+    }
     if wanted("web") {
         parts.extend(web(&node)?);
     }
@@ -105,6 +108,17 @@ fn rust(
             || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
     };
     part(name, &mut command, summary)
+}
+
+/// The Sigma engine beside another one, which is outside the workspace.
+fn referee() -> Result<Part> {
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--locked", "--manifest-path"]);
+    command.arg(paths::root().join("tools/sigma-referee/Cargo.toml"));
+    command.arg("--target-dir").arg(paths::target_dir());
+    part("Sigma against rsigma-eval", &mut command, |line| {
+        line.starts_with("test result:")
+    })
 }
 
 fn web(node: &Node) -> Result<Vec<Part>> {
