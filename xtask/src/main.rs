@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod check;
+mod fuzz;
 mod generate;
 mod npm;
 mod paths;
@@ -31,7 +32,9 @@ usage: cargo xtask <command>
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
   bench NAME|all                         ready, console-size, login, rate-limits, notify, check-in [plain|tls] and bulk [--seconds N],
                                          agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N],
-                                         sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N]
+                                         sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N],
+                                         yara [FOLDER [RULES]]
+  fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
   tools                                  only install what is missing
   help                                   this text
 
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         "check" => check::check(rest),
         "gen" => generate::command(rest),
         "bench" => bench::bench(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -8,10 +8,11 @@ mod database;
 mod ready;
 mod server;
 mod sigma;
+mod yara;
 
 use crate::Result;
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "ready",
     "console-size",
     "login",
@@ -29,6 +30,7 @@ const NAMES: [&str; 17] = [
     "backup",
     "liveness",
     "sigma",
+    "yara",
 ];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
@@ -58,6 +60,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "backup" => backup::measure(arguments),
         "liveness" => database::measure("liveness", 1_000_000, arguments),
         "sigma" => sigma::measure(arguments),
+        "yara" => yara::measure(arguments),
         _ => Err(usage()),
     }
 }

@@ -127,13 +127,8 @@ impl YaraSet {
         }
         let mut scanner = self.scanner.clone();
         define_labels(&mut scanner, labels);
-        scanner.set_scan_params(
-            ScanParams::default()
-                .compute_full_matches(true)
-                .match_max_length(MAX_EVIDENCE_CHARS)
-                .string_max_nb_matches(100)
-                .timeout_duration(Some(limits.timeout)),
-        );
+        let params = ScanParams::default().timeout_duration(Some(limits.timeout));
+        scanner.set_scan_params(params.clone());
         let (result, diagnostics) = match scanner.scan_mem(content) {
             Ok(result) => (result, Vec::new()),
             Err((ScanError::Timeout, partial)) => {
@@ -146,30 +141,47 @@ impl YaraSet {
             }
             Err((error, partial)) => (partial, incomplete(Code::ScanFailed, error.to_string())),
         };
+        if !result.rules.iter().any(|rule| rule.matched) {
+            return ScanReport {
+                matches: Vec::new(),
+                diagnostics,
+            };
+        }
+        // Where each string stands is asked for only when it has to be told: most files match nothing, and it takes longer.
+        let mut scanner = scanner.clone();
+        scanner.set_scan_params(
+            params
+                .compute_full_matches(true)
+                .match_max_length(MAX_EVIDENCE_CHARS)
+                .string_max_nb_matches(100),
+        );
+        let located = scanner.scan_mem(content).unwrap_or_else(|(_, partial)| partial);
         ScanReport {
-            matches: self.matches_of(&result),
+            matches: self.matches_of(&result, &located),
             diagnostics,
         }
     }
 
-    fn matches_of(&self, result: &ScanResult<'_>) -> Vec<Match> {
+    /// The rules that matched, with the strings as they were located.
+    fn matches_of(&self, result: &ScanResult<'_>, located: &ScanResult<'_>) -> Vec<Match> {
         let to_match = |rule: &EvaluatedRule<'_>| {
-            let info = self
+            let key = (rule.namespace.to_owned(), rule.name.to_owned());
+            let info = self.rules.get(&key)?;
+            let same =
+                |other: &&EvaluatedRule<'_>| (other.namespace, other.name) == (rule.namespace, rule.name);
+            let evidence = located
                 .rules
-                .get(&(rule.namespace.to_owned(), rule.name.to_owned()))?;
-            let evidence = collect_evidence(rule);
+                .iter()
+                .find(same)
+                .map_or_else(Vec::new, collect_evidence);
             Some(Match {
                 rule: info.clone(),
                 explanation: in_words(info, &evidence),
                 evidence,
             })
         };
-        result
-            .rules
-            .iter()
-            .filter(|rule| rule.matched)
-            .filter_map(to_match)
-            .collect()
+        let matched = result.rules.iter().filter(|rule| rule.matched);
+        matched.filter_map(to_match).collect()
     }
 }
 
