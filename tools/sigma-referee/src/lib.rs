@@ -110,6 +110,14 @@ impl Pair {
             .evaluate_with_logsource(&rsigma_eval::JsonEvent::borrow(event), &to_theirs(log_source));
         found.into_iter().filter_map(|one| one.header.rule_id).collect()
     }
+
+    /// The same for every rule by itself, of whatever log source it is, without their index.
+    pub fn ask_theirs_rule_by_rule(&self, event: &serde_json::Value) -> BTreeSet<String> {
+        let event = rsigma_eval::JsonEvent::borrow(event);
+        let rules = self.theirs.rules().iter();
+        let found = rules.filter_map(|rule| rsigma_eval::evaluate_rule(rule, &event));
+        found.filter_map(|one| one.header.rule_id).collect()
+    }
 }
 
 /// A log source in their type.

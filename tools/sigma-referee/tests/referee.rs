@@ -39,20 +39,12 @@ fn answers(
 }
 
 /// A question on which the engines are known to differ: search, event, our answer, and why theirs is another one.
-const KNOWN: &[(&str, &str, bool, &str)] = &[
-    (
-        r#"{"CommandLine|windash|contains": " -enc"}"#,
-        r#"{"CommandLine": "powershell /enc AAAA"}"#,
-        true,
-        "the specification's windash puts `/` too in the place of `-`",
-    ),
-    (
-        r#"{"CommandLine|endswith": "1?"}"#,
-        r#"{"CommandLine": "tool x10"}"#,
-        true,
-        "`?` is one character wherever it stands; theirs takes `1?` at the end for a text",
-    ),
-];
+const KNOWN: &[(&str, &str, bool, &str)] = &[(
+    r#"{"CommandLine|endswith": "1?"}"#,
+    r#"{"CommandLine": "tool x10"}"#,
+    true,
+    "`?` is one character wherever it stands; theirs takes `1?` at the end for a text",
+)];
 
 /// Questions on which both agree, one for each modifier and form of value.
 const AGREED: &[(&str, &str, bool)] = &[
@@ -153,6 +145,11 @@ const AGREED: &[(&str, &str, bool)] = &[
     ),
     (
         r#"{"CommandLine|windash|contains": " -enc"}"#,
+        r#"{"CommandLine": "powershell /enc AAAA"}"#,
+        true,
+    ),
+    (
+        r#"{"CommandLine|windash|contains": " -enc"}"#,
         r#"{"CommandLine": "powershell –enc A"}"#,
         true,
     ),
@@ -191,6 +188,23 @@ fn the_known_differences_are_those_that_are_listed() {
             "{search} on {event}: {reason}"
         );
     }
+}
+
+/// Their index leaves a rule out that asks for the same text as a whole value and inside one; asked by itself, the rule holds for them too.
+#[test]
+fn a_text_that_is_asked_for_in_two_ways_is_missed_by_their_index() {
+    let detection = json!({"sel_a": {"CommandLine|contains|all": ["a"]}, "sel_b": {"CommandLine": ["a"]}, "condition": "sel_a or sel_b"});
+    let pair = Pair::new(&[rule("r", &detection)], true);
+    let event = json!({"CommandLine": "a"});
+    let (ours, theirs) = answers(&pair, &event, LINUX);
+    assert_eq!(
+        (
+            ours.len(),
+            theirs.len(),
+            pair.ask_theirs_rule_by_rule(&event).len()
+        ),
+        (1, 0, 1)
+    );
 }
 
 /// They take a placeholder without a value for a text; the rule is refused here, since `not filter` would hold for everything.
@@ -336,8 +350,9 @@ proptest! {
         let pair = Pair::new(&sources, true);
         prop_assert_eq!(&pair.refused, &[]);
         for event in &events {
-            let (ours, theirs) = answers(&pair, event, LINUX);
-            prop_assert_eq!(ours, theirs, "{}", event);
+            let (ours, _) = answers(&pair, event, LINUX);
+            // Without their index, whose fault is listed above.
+            prop_assert_eq!(ours, pair.ask_theirs_rule_by_rule(event), "{}", event);
         }
     }
 }
