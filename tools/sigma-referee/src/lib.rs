@@ -68,6 +68,8 @@ pub struct Pair {
     pub theirs: rsigma_eval::Engine,
     /// What ours refused.
     pub refused: Vec<Diagnostic>,
+    /// Why theirs refused some.
+    pub refused_by_theirs: Vec<String>,
 }
 
 impl Pair {
@@ -89,11 +91,13 @@ impl Pair {
             collection.rules.extend(found.rules.into_iter().filter(kept));
         }
         let mut theirs = rsigma_eval::Engine::new();
-        let _ = theirs.add_rules(&collection.rules);
+        let refused_by_theirs = theirs.add_rules(&collection.rules).into_iter();
+        let refused_by_theirs = refused_by_theirs.map(|(_, error)| error.to_string()).collect();
         Self {
             ours,
             theirs,
             refused,
+            refused_by_theirs,
         }
     }
 
@@ -109,14 +113,6 @@ impl Pair {
             .theirs
             .evaluate_with_logsource(&rsigma_eval::JsonEvent::borrow(event), &to_theirs(log_source));
         found.into_iter().filter_map(|one| one.header.rule_id).collect()
-    }
-
-    /// The same for every rule by itself, of whatever log source it is, without their index.
-    pub fn ask_theirs_rule_by_rule(&self, event: &serde_json::Value) -> BTreeSet<String> {
-        let event = rsigma_eval::JsonEvent::borrow(event);
-        let rules = self.theirs.rules().iter();
-        let found = rules.filter_map(|rule| rsigma_eval::evaluate_rule(rule, &event));
-        found.filter_map(|one| one.header.rule_id).collect()
     }
 }
 
