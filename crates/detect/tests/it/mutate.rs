@@ -127,10 +127,11 @@ pub(crate) fn fuzz(corpus: Vec<Vec<u8>>, words: &'static [&'static str], target:
         match outcome {
             Ok(()) => {}
             Err(TestError::Fail(reason, input)) => {
+                let shown = input[..input.len().min(4_000)].escape_ascii();
                 panic!(
-                    "{reason}\nafter {} inputs, on: {}",
+                    "{reason}\nafter {} inputs, on {} bytes: {shown}",
                     count.get(),
-                    input.escape_ascii()
+                    input.len()
                 );
             }
             Err(TestError::Abort(reason)) => panic!("{reason}"),
