@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 use sg_detect::{Effect, Placeholders, RuleSource, default_pack};
-use sg_types::RuleKind;
 use sg_types::agent::{RulePackage, SignedRules};
+use sg_types::{Clock as _, RuleKind, SystemClock};
 
 use super::{StateArgs, say};
 use crate::collect::UserNames;
@@ -200,7 +200,7 @@ impl Scan<'_> {
             .name(std::os::unix::fs::MetadataExt::uid(&content.metadata));
         let look = self
             .engine
-            .look_at(&name, &owner, bytes, &self.limits, chrono::Utc::now());
+            .look_at(&name, &owner, bytes, &self.limits, SystemClock.now());
         self.tell(&look);
     }
 

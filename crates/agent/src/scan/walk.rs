@@ -120,8 +120,7 @@ impl Walk {
 }
 
 fn is_no_disk(folder: &Path) -> bool {
-    rustix::fs::statfs(folder)
-        .is_ok_and(|found| NO_DISK.iter().any(|kind| i64::from(*kind) == found.f_type as i64))
+    rustix::fs::statfs(folder).is_ok_and(|found| NO_DISK.iter().any(|kind| i64::from(*kind) == found.f_type))
 }
 
 #[cfg(test)]

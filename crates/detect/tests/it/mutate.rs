@@ -96,10 +96,19 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
     bytes.truncate(MAX_INPUT);
 }
 
+/// How long a target runs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a setting of the tests, not of the product"
+)]
+fn time() -> Duration {
+    let seconds = std::env::var("SECUREGUARD_FUZZ_SECONDS").ok();
+    seconds.map_or(MOMENT, |text| Duration::from_secs(text.parse().unwrap()))
+}
+
 /// Gives damaged inputs to a target until its time is over. Fails with the smallest input that made it panic or take too long.
 pub(crate) fn fuzz(corpus: Vec<Vec<u8>>, words: &'static [&'static str], target: impl Fn(&[u8])) {
-    let seconds = std::env::var("SECUREGUARD_FUZZ_SECONDS").ok();
-    let time = seconds.map_or(MOMENT, |text| Duration::from_secs(text.parse().unwrap()));
+    let time = time();
     for input in &corpus {
         target(input);
     }
