@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod chaos;
 mod check;
+mod fuzz;
 mod generate;
 mod npm;
 mod paths;
@@ -31,8 +32,11 @@ usage: cargo xtask <command>
   check                                  formatting, lints, layering, sizes, licences, generated files
   gen [--check]                          OpenAPI document, schema.sql, database reference, the console's types
   bench NAME|all                         ready, console-size, login, rate-limits, notify, check-in [plain|tls] and bulk [--seconds N],
-                                         agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N]
+                                         agent-idle [--minutes N], audit-write, audit-search, rls and series [--large|--rows N],
+                                         sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N],
+                                         yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
+  fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
   tools                                  only install what is missing
   help                                   this text
 
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         "gen" => generate::command(rest),
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -58,9 +58,8 @@ pub(crate) fn test(arguments: &[String]) -> Result {
             ("SECUREGUARD_TEST_PGBACKREST", pgbackrest.program.as_path()),
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
-    }
-    if wanted("rust") {
         parts.push(faults(&postgres)?);
+        parts.push(referee()?);
     }
     if let Some(newest) = &newest {
         parts.push(rust(
@@ -130,6 +129,17 @@ fn faults(postgres: &Postgres) -> Result<Part> {
         let _ = fs::remove_dir_all(folder);
     }
     Ok(part)
+}
+
+/// The Sigma engine beside another one, which is outside the workspace.
+fn referee() -> Result<Part> {
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--locked", "--manifest-path"]);
+    command.arg(paths::root().join("tools/sigma-referee/Cargo.toml"));
+    command.arg("--target-dir").arg(paths::target_dir());
+    part("Sigma against rsigma-eval", &mut command, |line| {
+        line.starts_with("test result:")
+    })
 }
 
 fn web(node: &Node) -> Result<Vec<Part>> {

@@ -12,6 +12,7 @@ pub mod platform;
 pub mod presence;
 mod respond;
 mod run;
+pub mod scan;
 pub mod spool;
 pub mod uplink;
 

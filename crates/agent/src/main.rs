@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         .with_target(false)
         .init();
     match execute(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "secureguard-agent: {error:#}");
             ExitCode::FAILURE

@@ -25,7 +25,13 @@ macro_rules! fields {
 
             /// The field with this name, which is case-sensitive as in the specification.
             pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)+ _ => None }
+                // One comparison of lengths for most names, since every field of every event is asked about.
+                BY_LENGTH
+                    .get(name.len())?
+                    .iter()
+                    .take_while(|number| **number < FIELD_COUNT)
+                    .map(|number| Self::ALL[*number])
+                    .find(|field| field.name() == name)
             }
         }
     };
@@ -84,6 +90,27 @@ fields! {
 
 /// Number of numbered fields.
 pub(crate) const FIELD_COUNT: usize = Field::ALL.len();
+
+/// Names of the same length at most, and one.
+const SAME_LENGTH: usize = 12;
+
+/// The numbers of the fields by the length of their names; [`FIELD_COUNT`] ends a list.
+static BY_LENGTH: [[usize; SAME_LENGTH]; 24] = group_by_length();
+
+const fn group_by_length() -> [[usize; SAME_LENGTH]; 24] {
+    let mut groups = [[FIELD_COUNT; SAME_LENGTH]; 24];
+    let mut number = 0;
+    while number < FIELD_COUNT {
+        let length = Field::ALL[number].name().len();
+        let mut place = 0;
+        while groups[length][place] < FIELD_COUNT {
+            place += 1;
+        }
+        groups[length][place] = number;
+        number += 1;
+    }
+    groups
+}
 
 /// Where an event comes from, in Sigma's words. A part that is absent is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -301,6 +328,15 @@ impl<'a> Event<'a> {
             .zip(&self.known)
             .filter_map(|(field, value)| Some((field.name(), value.as_ref()?)));
         known.chain(self.named.iter().map(|(name, value)| (name.as_ref(), value)))
+    }
+
+    /// Sets a numbered field or makes it absent.
+    pub(crate) fn put(&mut self, field: Field, value: Option<Value<'a>>) {
+        self.known[field as usize] = value;
+    }
+
+    pub(crate) fn remove_named(&mut self, name: &str) {
+        self.named.retain(|(known, _)| known != name);
     }
 
     pub(crate) fn find_named(&self, name: &str) -> Option<&Value<'a>> {

@@ -24,6 +24,7 @@
 pub mod correlation;
 mod diagnostic;
 mod event;
+mod event_json;
 mod indicator;
 pub mod limits;
 pub mod mapping;
@@ -42,7 +43,7 @@ pub use rule::{Evidence, ExplainedCheck, ExplainedSelection, Explanation, Match,
 pub use ruleset::{FilterInfo, RuleSet, Weight, compile, compile_with};
 /// A rule file: its kind, its name and its text.
 pub use sg_types::agent::RuleText as RuleSource;
-pub use yara::ScanReport;
+pub use yara::{FileLabels, ScanReport};
 
 use sha2::{Digest as _, Sha256};
 

@@ -14,7 +14,7 @@ use crate::indicator::{FileFacts, Indicator, IndicatorSet};
 use crate::limits::ScanLimits;
 use crate::rule::{Explanation, Match, RuleInfo};
 use crate::sigma::{self, ParsedCorrelation, ParsedFilter, ParsedRule, SigmaBuilder, SigmaSet};
-use crate::yara::{self, ScanReport, YaraSet};
+use crate::yara::{self, FileLabels, ScanReport, YaraSet};
 use crate::{Placeholders, RuleSource};
 
 /// Compiled rules. Immutable; evaluating never fails.
@@ -91,16 +91,20 @@ impl RuleSet {
         self.keep(self.sigma.evaluate_full_scan(event))
     }
 
-    /// The YARA rules that match a content. `name` is what the report's diagnostics call it, usually the
-    /// path.
+    /// The YARA rules that match the content of a file at this path; the same as [`Self::scan_labelled`] for a file of nobody known.
+    pub fn scan(&self, content: &[u8], path: &str) -> ScanReport {
+        self.scan_labelled(content, &FileLabels::of_path(path, ""))
+    }
+
+    /// The YARA rules that match a content with these labels.
     ///
     /// A content beyond the limits is not scanned to its end, and the report's diagnostics say so
     /// ([`Code::FileTooLarge`], [`Code::ScanTimeout`]).
-    pub fn scan(&self, content: &[u8], path: &str) -> ScanReport {
+    pub fn scan_labelled(&self, content: &[u8], labels: &FileLabels<'_>) -> ScanReport {
         let Some(yara) = &self.yara else {
             return ScanReport::default();
         };
-        let report = yara.scan(content, path, &self.scan_limits);
+        let report = yara.scan(content, labels, &self.scan_limits);
         ScanReport {
             matches: self.keep(report.matches),
             ..report

@@ -7,10 +7,12 @@ mod console_size;
 mod database;
 mod ready;
 mod server;
+mod sigma;
+mod yara;
 
 use crate::Result;
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "ready",
     "console-size",
     "login",
@@ -27,6 +29,8 @@ const NAMES: [&str; 16] = [
     "series",
     "backup",
     "liveness",
+    "sigma",
+    "yara",
 ];
 
 pub(crate) fn bench(arguments: &[String]) -> Result {
@@ -55,6 +59,8 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "series" => database::measure("series", 100_000_000, arguments),
         "backup" => backup::measure(arguments),
         "liveness" => database::measure("liveness", 1_000_000, arguments),
+        "sigma" => sigma::measure(arguments),
+        "yara" => yara::measure(arguments),
         _ => Err(usage()),
     }
 }
@@ -76,7 +82,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N|--gigabytes N] [plain|tls]",
+        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N|--gigabytes N] [plain|tls] [--rules FOLDER] [--windows FILE] [--linux FILE]",
         NAMES.join("|")
     )
 }

@@ -1,15 +1,19 @@
 //! The command line.
 
 mod enrol;
+mod scan;
 mod status;
 mod trust;
 mod unenrol;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+
+pub use scan::ScanArgs;
 
 use crate::respond::End;
 use crate::run::{RunConfig, run};
@@ -33,6 +37,8 @@ pub enum Command {
     Enrol(EnrolArgs),
     /// Watch this machine and report to the server, until SIGTERM or SIGINT.
     Run(RunArgs),
+    /// Look at files with YARA rules and indicators, archives included; nothing is sent anywhere.
+    Scan(ScanArgs),
     /// Tell how the agent is doing.
     Status(StatusArgs),
     /// Pin the approver root on a machine that enrolled before there was one; whoever may do this holds the machine.
@@ -139,16 +145,24 @@ pub struct UnenrolArgs {
     pub local_only: bool,
 }
 
-/// Does what the command line says.
+/// Does what the command line says and gives the program's exit code.
 ///
 /// # Errors
 /// A message for people that says what is wrong and what to do.
-pub fn execute(cli: Cli) -> Result<()> {
+pub fn execute(cli: Cli) -> Result<ExitCode> {
+    if let Command::Scan(arguments) = &cli.command {
+        return Ok(scan::scan(arguments));
+    }
+    execute_with_server(cli.command).map(|()| ExitCode::SUCCESS)
+}
+
+fn execute_with_server(command: Command) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)
         .build()?;
-    match cli.command {
+    match command {
+        Command::Scan(_) => Ok(()),
         Command::Enrol(arguments) => runtime.block_on(enrol::enrol(&arguments)),
         Command::Run(arguments) => {
             let end = runtime.block_on(run(RunConfig::from(arguments)))?;

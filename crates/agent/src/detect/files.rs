@@ -1,8 +1,7 @@
 //! Looks at files: reads them once, hashes, scans, and records events and findings.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::{Engine, RulesInForce};
 use crate::collect::files::{Cause, FileChange};
 use crate::collect::{UserNames, cut_text};
 use crate::identity::StateDir;
-use crate::platform::open_for_scan;
+use crate::scan::{FileContent, Limits, read_file};
 use crate::spool::{Draft, WriterHandle};
 
 /// How often the memory of files goes to disk.
@@ -141,12 +140,9 @@ impl FileScanner {
     }
 
     fn read(&self, path: &Path) -> io::Result<Option<Content>> {
-        let file = open_for_scan(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
+        let Some(FileContent { metadata, bytes, .. }) = read_file(path, self.max_file_bytes)? else {
             return Ok(None);
-        }
-        let bytes = read_bounded(file, &metadata, self.max_file_bytes)?;
+        };
         let sha256 = bytes.as_ref().map(|bytes| hex::encode(sg_detect::sha256(bytes)));
         let subject = FileSubject {
             path: cut_text(path.to_string_lossy().into_owned()),
@@ -214,10 +210,15 @@ impl FileScanner {
             findings.extend(engine.judge_file_event(event, self.ids.as_ref()));
         }
         if let Some(bytes) = &content.bytes {
-            let (found, complete) = engine.scan_content(&content.subject, bytes, self.ids.as_ref());
+            let limits = Limits {
+                max_bytes: self.max_file_bytes,
+                ..Limits::ON_WRITE
+            };
+            let now = self.clock.now();
+            let (found, gaps) = engine.scan_content(&content.subject, bytes, &limits, now, self.ids.as_ref());
             findings.extend(found);
-            if !complete {
-                tracing::debug!(path = %content.subject.path, "a file was not scanned to its end");
+            if let Some(gap) = gaps.kept.first() {
+                tracing::debug!(path = %gap.path, count = gaps.count, "not looked at in full: {}", gap.reason);
             }
         }
         findings
@@ -241,14 +242,4 @@ impl FileScanner {
     fn send(&self, at: DateTime<Utc>, body: RecordBody, prompt: bool) {
         self.writer.send(Draft { at, body, prompt });
     }
-}
-
-/// Reads a whole file up to `max` bytes; none when it is larger. It may grow meanwhile, and is never believed to have the size it claims.
-fn read_bounded(file: File, metadata: &Metadata, max: u64) -> io::Result<Option<Vec<u8>>> {
-    if metadata.size() > max {
-        return Ok(None);
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.size()).unwrap_or(0));
-    file.take(max + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= max).then_some(bytes))
 }

@@ -7,5 +7,5 @@ mod seen;
 
 pub use files::FileScanner;
 pub use processes::ProcessEvaluator;
-pub use rules::{Engine, RulesInForce, SourceCounts};
+pub use rules::{Engine, Hit, Look, MAX_HITS, RulesInForce, SourceCounts};
 pub use seen::SEEN_FILE;

@@ -7,9 +7,16 @@ mod detection;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
+#[path = "../../../detect/tests/it/mutate.rs"]
+mod mutate;
+#[cfg(test)]
 mod respond;
+#[cfg(test)]
+mod scan;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

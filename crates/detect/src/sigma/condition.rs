@@ -45,6 +45,29 @@ impl Condition {
         }
     }
 
+    /// Puts what is quick to answer before what is slow, with the costs of the search identifiers given.
+    pub(crate) fn put_cheap_first(&mut self, costs: &[u32]) {
+        match self {
+            Self::Selection(_) => {}
+            Self::Not(inner) => inner.put_cheap_first(costs),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter_mut().for_each(|part| part.put_cheap_first(costs));
+                parts.sort_by_cached_key(|part| part.cost(costs));
+            }
+        }
+    }
+
+    fn cost(&self, costs: &[u32]) -> u32 {
+        match self {
+            Self::Selection(index) => costs.get(*index).copied().unwrap_or(u32::MAX),
+            Self::Not(inner) => inner.cost(costs),
+            Self::All(parts) | Self::Any(parts) => parts
+                .iter()
+                .map(|part| part.cost(costs))
+                .fold(0, u32::saturating_add),
+        }
+    }
+
     /// Evaluates the condition with the outcome of each search identifier, asking for no more of them than
     /// needed.
     pub(crate) fn eval(&self, holds: &mut impl FnMut(usize) -> bool) -> bool {

@@ -46,6 +46,25 @@ impl<A> Expr<A> {
         }
     }
 
+    /// Puts what is quick to answer before what is slow; what costs the same keeps its order.
+    pub(crate) fn put_cheap_first(&mut self, cost: &impl Fn(&A) -> u32) {
+        match self {
+            Self::Atom(_) => {}
+            Self::Not(inner) => inner.put_cheap_first(cost),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter_mut().for_each(|part| part.put_cheap_first(cost));
+                parts.sort_by_cached_key(|part| part.cost(cost));
+            }
+        }
+    }
+
+    /// The cost of asking every atom.
+    pub(crate) fn cost(&self, cost: &impl Fn(&A) -> u32) -> u32 {
+        let mut sum = 0_u32;
+        self.visit(false, &mut |atom, _| sum = sum.saturating_add(cost(atom)));
+        sum
+    }
+
     fn joined(mut parts: Vec<Self>, join: fn(Vec<Self>) -> Self) -> Self {
         if parts.len() == 1 {
             parts.swap_remove(0)

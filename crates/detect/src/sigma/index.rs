@@ -26,7 +26,39 @@ enum Hit {
 /// The texts that rules look for in one field, and what each means.
 struct Texts {
     automaton: DoubleArrayAhoCorasick<u32>,
-    hits: Vec<Vec<Hit>>,
+    hits: Lists<Hit>,
+}
+
+/// Many short lists in one piece of memory.
+#[derive(Debug, Default)]
+struct Lists<T> {
+    /// Where each list begins; one more than there are lists.
+    starts: Box<[u32]>,
+    items: Box<[T]>,
+}
+
+impl<T> Lists<T> {
+    fn new(lists: impl IntoIterator<Item = Vec<T>>) -> Self {
+        let (mut starts, mut items) = (vec![0], Vec::new());
+        for list in lists {
+            items.extend(list);
+            // The limits on rules and patterns keep the number far below.
+            starts.push(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        }
+        Self {
+            starts: starts.into(),
+            items: items.into(),
+        }
+    }
+
+    fn get(&self, number: u32) -> &[T] {
+        let number = number as usize;
+        &self.items[self.starts[number] as usize..self.starts[number + 1] as usize]
+    }
+
+    fn len(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
 }
 
 impl std::fmt::Debug for Texts {
@@ -62,7 +94,7 @@ pub(crate) struct Index {
     /// The field number of each atom; [`UNUSED`] for keywords.
     atom_fields: Vec<u32>,
     /// Rules that each atom wakes.
-    wakes: Vec<Vec<u32>>,
+    wakes: Lists<u32>,
     /// Rules without a witness, which are evaluated on every event of their log source.
     always: Vec<u32>,
 }
@@ -77,23 +109,20 @@ impl Index {
         }
         let mut index = builder.finish(log_sources, atom_fields, &mut ways);
         index.resolved = ways.iter().map(|way| *way == Wake::Literal).collect();
-        index.wakes = vec![Vec::new(); atoms.len()];
+        let mut wakes = vec![Vec::new(); atoms.len()];
         for (number, rule) in (0_u32..).zip(rules) {
             match choose(rule, atoms, &ways) {
                 Some(mut witness) => {
                     witness.sort_unstable();
                     witness.dedup();
-                    witness
-                        .iter()
-                        .for_each(|atom| index.wakes[*atom as usize].push(number));
+                    witness.iter().for_each(|atom| wakes[*atom as usize].push(number));
                 }
                 None => index.always.push(number),
             }
         }
+        index.wakes = Lists::new(wakes);
         for field in index.fields.iter_mut().chain(index.keyword.as_mut()) {
-            field
-                .presence
-                .retain(|atom| !index.wakes[*atom as usize].is_empty());
+            field.presence.retain(|atom| !index.wakes.get(*atom).is_empty());
         }
         index
     }
@@ -152,7 +181,7 @@ impl Index {
         for (texts, value) in [(&field.folded, folded), (&field.cased, raw)] {
             let Some(texts) = texts else { continue };
             for found in texts.automaton.find_overlapping_iter(value) {
-                for hit in &texts.hits[found.value() as usize] {
+                for hit in texts.hits.get(found.value()) {
                     match *hit {
                         Hit::Holds(atom, place) if stands(place, found.start(), found.end(), value.len()) => {
                             if scratch.set_true(atom) {
@@ -168,7 +197,7 @@ impl Index {
     }
 
     fn wake_rules_of(&self, atom: AtomId, rules: &[Rule], scratch: &mut Scratch) {
-        for rule in &self.wakes[atom as usize] {
+        for rule in self.wakes.get(atom) {
             scratch.wake(*rule, rules);
         }
     }
@@ -395,7 +424,7 @@ impl Builder {
             keyword,
             resolved: Vec::new(),
             atom_fields,
-            wakes: Vec::new(),
+            wakes: Lists::default(),
             always: Vec::new(),
         }
     }
@@ -428,7 +457,7 @@ fn build_texts(
     match DoubleArrayAhoCorasick::new(entries.iter().map(|(text, _)| text.as_bytes())) {
         Ok(automaton) => Some(Texts {
             automaton,
-            hits: entries.into_iter().map(|(_, hits)| hits).collect(),
+            hits: Lists::new(entries.into_iter().map(|(_, hits)| hits)),
         }),
         Err(_) => {
             for hit in entries.into_iter().flat_map(|(_, hits)| hits) {

@@ -11,6 +11,7 @@ use crate::diagnostic::{Code, Problem, shorten};
 use crate::event::{Event, Field, Value};
 use crate::limits::{LARGE_REGEX_UNITS, MAX_PATTERN_BYTES, REGEX_UNIT_BYTES};
 use crate::sigma::pattern::{Glob, Pattern, Piece, fold};
+use crate::sigma::required::Shape;
 
 /// Which value of an event is asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -138,7 +139,7 @@ impl Test {
             Self::Exists => true,
             Self::Literal { place, text, cased } => place.holds(form(*cased), text),
             Self::Glob { glob, cased } => glob.is_match(form(*cased)),
-            Self::Regex(expression) => expression.regex.is_match(raw),
+            Self::Regex(expression) => expression.is_match(raw),
             Self::Network(network) => network.contains(raw),
             Self::Compare(comparison, number) => {
                 Number::parse(raw).is_some_and(|value| comparison.holds(value, *number))
@@ -198,6 +199,19 @@ impl fmt::Display for Test {
 }
 
 impl Atom {
+    /// How long it takes to answer, roughly: what the scan of a value has found, what a look at the value tells, and what has to run
+    /// over it.
+    pub(crate) fn cost(&self) -> u32 {
+        let of_test = match &self.test {
+            Test::Exists | Test::Literal { .. } => 1,
+            Test::Network(_) | Test::Compare(..) => 20,
+            Test::Glob { .. } | Test::SameAs { .. } => 50,
+            Test::Regex(expression) => 1_000 * u32::try_from(expression.units).unwrap_or(1),
+        };
+        let of_field = if self.field == FieldKey::Keyword { 10 } else { 1 };
+        of_test * of_field
+    }
+
     /// Evaluates the question directly, without any index.
     pub(crate) fn eval(&self, event: &Event<'_>) -> bool {
         self.find_value(event).is_some()
@@ -223,6 +237,7 @@ pub(crate) struct Expression {
     pub(crate) flags: Flags,
     /// As how many expressions it counts.
     pub(crate) units: usize,
+    shape: Shape,
     regex: Regex,
 }
 
@@ -277,8 +292,19 @@ impl Expression {
             source: source.into(),
             flags,
             units,
+            shape: Shape::of(source, flags),
             regex,
         })
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        if text.len() < self.shape.min_bytes {
+            return false;
+        }
+        match self.shape.run {
+            Some(run) => run.is_in(text),
+            None => self.regex.is_match(text),
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct SigmaBuilder {
 
 impl SigmaBuilder {
     /// Adds a rule, unless the set as a whole would grow beyond its limits.
-    pub(crate) fn add(&mut self, parsed: ParsedRule) -> Result<(), Problem> {
+    pub(crate) fn add(&mut self, mut parsed: ParsedRule) -> Result<(), Problem> {
         let (bytes, regexes) = cost(&parsed);
         let full = self.rules.len() >= MAX_SIGMA_RULES
             || self.literal_bytes + bytes > MAX_LITERAL_BYTES
@@ -72,6 +72,12 @@ impl SigmaBuilder {
                 self.log_sources.push(parsed.log_source.clone());
                 self.log_sources.len() - 1
             });
+        let mut costs = Vec::with_capacity(parsed.selections.len());
+        for (_, expr) in &mut parsed.selections {
+            expr.put_cheap_first(&Atom::cost);
+            costs.push(expr.cost(&Atom::cost));
+        }
+        parsed.condition.put_cheap_first(&costs);
         let selections = parsed
             .selections
             .into_iter()

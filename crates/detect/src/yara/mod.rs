@@ -108,8 +108,9 @@ impl YaraSet {
         (!rules.is_empty()).then_some(Self { scanner, rules })
     }
 
-    /// Scans a content. `name` is its path, for diagnostics and for rules that ask for it.
-    pub(crate) fn scan(&self, content: &[u8], name: &str, limits: &ScanLimits) -> ScanReport {
+    /// Scans a content. The labels are for diagnostics and for rules that ask for them.
+    pub(crate) fn scan(&self, content: &[u8], labels: &FileLabels<'_>, limits: &ScanLimits) -> ScanReport {
+        let name = labels.path;
         let incomplete = |code, detail: String| {
             vec![Problem::new(code, detail).into_diagnostic(RuleKind::Yara, name, None)]
         };
@@ -125,14 +126,9 @@ impl YaraSet {
             };
         }
         let mut scanner = self.scanner.clone();
-        define_path(&mut scanner, name);
-        scanner.set_scan_params(
-            ScanParams::default()
-                .compute_full_matches(true)
-                .match_max_length(MAX_EVIDENCE_CHARS)
-                .string_max_nb_matches(100)
-                .timeout_duration(Some(limits.timeout)),
-        );
+        define_labels(&mut scanner, labels);
+        let params = ScanParams::default().timeout_duration(Some(limits.timeout));
+        scanner.set_scan_params(params.clone());
         let (result, diagnostics) = match scanner.scan_mem(content) {
             Ok(result) => (result, Vec::new()),
             Err((ScanError::Timeout, partial)) => {
@@ -145,40 +141,76 @@ impl YaraSet {
             }
             Err((error, partial)) => (partial, incomplete(Code::ScanFailed, error.to_string())),
         };
+        if !result.rules.iter().any(|rule| rule.matched) {
+            return ScanReport {
+                matches: Vec::new(),
+                diagnostics,
+            };
+        }
+        // Where each string stands is asked for only when it has to be told: most files match nothing, and it takes longer.
+        let mut scanner = scanner.clone();
+        scanner.set_scan_params(
+            params
+                .compute_full_matches(true)
+                .match_max_length(MAX_EVIDENCE_CHARS)
+                .string_max_nb_matches(100),
+        );
+        let located = scanner.scan_mem(content).unwrap_or_else(|(_, partial)| partial);
         ScanReport {
-            matches: self.matches_of(&result),
+            matches: self.matches_of(&result, &located),
             diagnostics,
         }
     }
 
-    fn matches_of(&self, result: &ScanResult<'_>) -> Vec<Match> {
+    /// The rules that matched, with the strings as they were located.
+    fn matches_of(&self, result: &ScanResult<'_>, located: &ScanResult<'_>) -> Vec<Match> {
         let to_match = |rule: &EvaluatedRule<'_>| {
-            let info = self
+            let key = (rule.namespace.to_owned(), rule.name.to_owned());
+            let info = self.rules.get(&key)?;
+            let same =
+                |other: &&EvaluatedRule<'_>| (other.namespace, other.name) == (rule.namespace, rule.name);
+            let evidence = located
                 .rules
-                .get(&(rule.namespace.to_owned(), rule.name.to_owned()))?;
-            let evidence = collect_evidence(rule);
+                .iter()
+                .find(same)
+                .map_or_else(Vec::new, collect_evidence);
             Some(Match {
                 rule: info.clone(),
                 explanation: in_words(info, &evidence),
                 evidence,
             })
         };
-        result
-            .rules
-            .iter()
-            .filter(|rule| rule.matched)
-            .filter_map(to_match)
-            .collect()
+        let matched = result.rules.iter().filter(|rule| rule.matched);
+        matched.filter_map(to_match).collect()
     }
 }
 
-/// The external variables that scanners agree on and that are known here: the path and its parts.
-const PATH_VARIABLES: [&str; 3] = ["filepath", "filename", "extension"];
+/// What rules may ask about a file beside its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileLabels<'a> {
+    /// The path (`filepath`); inside an archive `archive!entry`.
+    pub path: &'a str,
+    /// The last part of the path (`filename`), whose ending with its dot is `extension`.
+    pub name: &'a str,
+    /// The user's name that the file belongs to (`owner`); empty when not known.
+    pub owner: &'a str,
+}
 
-fn define_path(scanner: &mut Scanner, path: &str) {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-    let extension = name.rfind('.').map_or("", |at| &name[at..]);
-    for (variable, value) in PATH_VARIABLES.into_iter().zip([path, name, extension]) {
+impl<'a> FileLabels<'a> {
+    /// The labels of a file on disk.
+    pub fn of_path(path: &'a str, owner: &'a str) -> Self {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        Self { path, name, owner }
+    }
+}
+
+/// The external variables that scanners agree on and that are known here.
+const VARIABLES: [&str; 4] = ["filepath", "filename", "extension", "owner"];
+
+fn define_labels(scanner: &mut Scanner, labels: &FileLabels<'_>) {
+    let extension = labels.name.rfind('.').map_or("", |at| &labels.name[at..]);
+    let values = [labels.path, labels.name, extension, labels.owner];
+    for (variable, value) in VARIABLES.into_iter().zip(values) {
         // A set without rules that use the variable knows it all the same, so this cannot fail.
         let _ = scanner.define_symbol(variable, value);
     }
@@ -198,7 +230,7 @@ fn fits(source: &RuleSource, diagnostics: &mut Vec<Diagnostic>) -> bool {
 
 fn new_compiler() -> Compiler {
     let mut compiler = CompilerBuilder::new().build();
-    for name in PATH_VARIABLES {
+    for name in VARIABLES {
         compiler.define_symbol(name, "");
     }
     compiler.set_params(

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sg_detect::{Code, Evidence, FileFacts, Indicator, RuleSet, ScanLimits, compile, default_pack, sha256};
+use sg_detect::{
+    Code, Evidence, FileFacts, FileLabels, Indicator, RuleSet, ScanLimits, compile, default_pack, sha256,
+};
 use sg_types::{DetectionEngine, Severity};
 
 use crate::support::{complaints, indicators, rule_text, sigma, yara};
@@ -171,7 +173,17 @@ fn rules_may_ask_for_the_path() {
     assert_eq!(diagnostics, []);
     assert_eq!(rules.scan(b"", "/srv/x.php").matches.len(), 1);
     assert_eq!(rules.scan(b"", "/tmp/x.php").matches.len(), 0);
-    let found = complaints(&[yara("a.yar", "rule a { condition: owner == \"root\" }")]);
+    let text = "rule a { condition: owner == \"root\" and filename == \"b.php\" }";
+    let (rules, diagnostics) = compile(&[yara("a.yar", text)]);
+    assert_eq!(diagnostics, []);
+    let labels = |owner| FileLabels {
+        path: "/srv/a.zip!b.php",
+        name: "b.php",
+        owner,
+    };
+    assert_eq!(rules.scan_labelled(b"", &labels("root")).matches.len(), 1);
+    assert_eq!(rules.scan_labelled(b"", &labels("anna")).matches.len(), 0);
+    let found = complaints(&[yara("a.yar", "rule a { condition: timezone == \"UTC\" }")]);
     assert_eq!(found[0].code, Code::InvalidYara);
 }
 

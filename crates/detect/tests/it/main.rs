@@ -7,8 +7,12 @@ mod differential;
 mod files;
 mod filters;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod mapping;
 mod modifiers;
+#[cfg(test)]
+mod mutate;
 #[cfg(test)]
 mod pack;
 mod robustness;

