@@ -342,8 +342,10 @@ impl Stanza {
         }
         let _ = write!(
             text,
-            "lock-path={}\nlog-level-file=off\nlog-level-stderr=warn\ncompress-type=zst\nstart-fast=y\nprocess-max={}\narchive-timeout={}\n\n[{NAME}]\n",
+            "lock-path={}\nspool-path={}\nlog-level-file=off\nlog-level-stderr=warn\ncompress-type=zst\nstart-fast=y\nprocess-max={}\narchive-timeout={}\n\n[{NAME}]\n",
             self.work_path().join("lock").display(),
+            // The package's own, in /var/spool, is closed to everybody but the user postgres, and a restore looks into it.
+            self.work_path().join("spool").display(),
             options.processes.max(1),
             options.archive_timeout_seconds.max(1)
         );

@@ -12,7 +12,7 @@ use sg_testkit::fault::{Installation, Machine, program};
 use crate::wait_for;
 
 /// The administrator's password after the first change.
-const PASSWORD: &str = "violet-harbour-9-lanterns";
+const PASSWORD: &str = "Violet-harbour-9-lanterns";
 
 /// Somebody's terminal.
 struct Terminal {
@@ -125,10 +125,7 @@ async fn a_terminal_signs_in_reads_triages_and_says_what_went_wrong() {
 
     let nobody = uuid::Uuid::nil().to_string();
     assert_eq!(terminal.fails(&["incidents", "show", &nobody]).0, 4);
-    assert_eq!(
-        terminal.fails(&["users", "list", "--context", "nowhere"]).0,
-        3
-    );
+    assert_eq!(terminal.fails(&["users", "list", "--context", "nowhere"]).0, 3);
     assert_eq!(terminal.fails(&["users", "lists"]).0, 2);
     let (code, words) = terminal.fails(&["logout", "--watch"]);
     assert_eq!(code, 1);
@@ -144,7 +141,11 @@ async fn machine_with_incidents(installation: &Installation, terminal: &Terminal
         machine
             .write_file(
                 &format!("eicar-{number}"),
-                &["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat(),
+                &[
+                    "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
+                    "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+                ]
+                .concat(),
             )
             .unwrap();
     }
@@ -162,13 +163,27 @@ fn formats(terminal: &Terminal) {
     let yaml = terminal.says(&["incidents", "list", "-o", "yaml"]);
     assert!(yaml.contains(&format!("threat_id: {id}")), "{yaml}");
     let csv = terminal.says(&["incidents", "list", "-o", "csv"]);
-    assert_eq!(csv.lines().count(), 1 + as_json.as_array().unwrap().len(), "{csv}");
+    assert_eq!(
+        csv.lines().count(),
+        1 + as_json.as_array().unwrap().len(),
+        "{csv}"
+    );
     assert!(csv.contains(id), "{csv}");
     let shown = terminal.says(&["incidents", "show", id, "-o", "yaml"]);
     assert!(shown.contains("findings:"), "{shown}");
-    let (code, words) = terminal.fails(&["monitoring", "report", "-o", "csv", &uuid::Uuid::nil().to_string()]);
+    let (code, words) = terminal.fails(&[
+        "monitoring",
+        "report",
+        "-o",
+        "csv",
+        &uuid::Uuid::nil().to_string(),
+    ]);
     assert_eq!(code, 4, "{words}");
-    assert!(terminal.says(&["completion", "zsh"]).starts_with("#compdef sgctl"));
+    assert!(
+        terminal
+            .says(&["completion", "zsh"])
+            .starts_with("#compdef sgctl")
+    );
 }
 
 /// Takes the first and calls it harmless, asks for something that is none of the letters, leaves the second and ends with the input.

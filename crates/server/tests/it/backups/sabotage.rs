@@ -212,7 +212,7 @@ async fn a_full_disk_of_the_repository_is_told_and_nothing_is_lost() {
     run(
         &mut conn,
         "create table public.noise as select n, string_agg(gen_random_uuid()::text, '') as t
-         from generate_series(1, 6000) n, generate_series(1, 300) g group by n",
+         from generate_series(1, 15000) n, generate_series(1, 300) g group by n",
     )
     .await;
     site.alarm("archiving", "is full; give it more room").await;
@@ -234,7 +234,10 @@ async fn a_full_disk_of_the_repository_is_told_and_nothing_is_lost() {
     let (verified, words) = inside(&[secureguard, "backup", "verify", "--data-dir", &data]);
     assert!(verified, "no segment is missing: {words}");
     site.all_clear().await;
-    assert_eq!(count(&mut conn, "select count(*) from public.noise").await, 6_001);
+    assert_eq!(
+        count(&mut conn, "select count(*) from public.noise").await,
+        15_001
+    );
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn rules_are_changed_by_whoever_may_and_within_their_ranges() {
         403
     );
     let of_installation = rules(&root.token, "?installation=true").await;
-    assert_eq!(of_installation.len(), 11);
+    assert_eq!(of_installation.len(), 14);
     let path = format!("{RULES}/{}", of_installation[0].rule_id);
     assert_eq!(
         app.patch(&path, &admin.token, json!({"enabled": false}))
