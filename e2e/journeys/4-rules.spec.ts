@@ -43,6 +43,7 @@ async function shoot(page: Page, name: string) {
 
 test("a rule written in the console fires on this tenant's agent, and another tenant's has none of it", async ({
   page,
+  refusals,
   stack,
   signIn,
 }) => {
@@ -159,6 +160,7 @@ test("a rule written in the console fires on this tenant's agent, and another te
     await page.getByRole("button", { name: "Save placeholder" }).click();
     await expect(row.getByText("bert")).toBeVisible();
     await shoot(page, "placeholders");
+    refusals.expect(409);
     await page.getByRole("button", { name: `Remove ${name}` }).click();
     const removing = page.getByRole("dialog", { name: "Remove this placeholder?" });
     await removing.getByRole("button", { name: "Remove placeholder" }).click();
