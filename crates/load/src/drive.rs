@@ -26,7 +26,8 @@ pub struct Way {
     pub connections: usize,
     /// What each check-in carries.
     pub mix: Mix,
-    /// From one check-in of a connection to its next; none: as soon as it is answered.
+    /// From one check-in of a connection to its next; none: as soon as it is answered. With a pace, connections begin spread over it, and a check-in's
+    /// time counts from when it was due, so that one which had to wait for the one before it is not told as fast.
     pub pace: Option<Duration>,
 }
 
@@ -193,27 +194,37 @@ struct Driver {
     client: Client,
     mix: Mix,
     pace: Option<Duration>,
+    /// How long after the beginning the first check-in is due.
+    first: Duration,
     load: Load,
 }
 
 impl Driver {
     fn new(way: &Way, number: usize) -> Self {
+        let place = u32::try_from(number).unwrap_or(0);
+        let of = u32::try_from(way.connections.max(1)).unwrap_or(u32::MAX);
         Self {
             client: Client::new(&way.target, number, way.kept),
             mix: way.mix,
             pace: way.pace,
+            first: way.pace.unwrap_or_default() * place / of,
             load: Load::default(),
         }
     }
 
     async fn run(mut self, mut agents: Vec<Agent>, task: Task) -> (Vec<Agent>, Load) {
-        let mut due = Instant::now();
-        let mut back_at = vec![due; agents.len()];
+        let mut back_at = vec![Instant::now(); agents.len()];
+        let mut next = Instant::now() + self.first;
         let mut turn = 0;
         while Instant::now() < task.end() && !agents.is_empty() {
+            let mut due = None;
             if let Some(pace) = self.pace {
-                tokio::time::sleep_until(due.into()).await;
-                due += pace;
+                if next >= task.end() {
+                    break;
+                }
+                tokio::time::sleep_until(next.into()).await;
+                due = Some(next);
+                next += pace;
             }
             let Some(index) = choose(&agents, &back_at, turn, task) else {
                 if matches!(task, Task::Drain(_)) && agents.iter().all(|agent| agent.backlog() == 0) {
@@ -227,7 +238,7 @@ impl Driver {
             if matches!(task, Task::CheckIn(_)) && agent.backlog() == 0 {
                 self.mix.observe(agent, (turn + round) as u64);
             }
-            if let Some(pause) = self.check_in(agent).await {
+            if let Some(pause) = self.check_in(agent, due).await {
                 back_at[index] = Instant::now() + pause;
             }
         }
@@ -237,12 +248,12 @@ impl Driver {
     }
 
     /// One check-in; how long this agent then stays away, where it has to.
-    async fn check_in(&mut self, agent: &mut Agent) -> Option<Duration> {
+    async fn check_in(&mut self, agent: &mut Agent, due: Option<Instant>) -> Option<Duration> {
         let (request, sent) = match agent.request() {
             Ok(request) => request,
             Err(error) => return Some(self.complain(error.to_string())),
         };
-        let began = Instant::now();
+        let began = due.unwrap_or_else(Instant::now);
         let Ok(answer) = self.client.call(&request).await else {
             self.load.unanswered += 1;
             return Some(AFTER_FAILURE);

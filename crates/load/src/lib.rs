@@ -16,6 +16,6 @@ pub use agent::{Acknowledged, Agent, Judgement};
 pub use drive::{Load, Mix, Way, drain, drive, enrol, quantile};
 pub use fleet::{Counts, Fleet, FleetOptions};
 pub use ledger::{Comparison, Entry, Ledger, compare};
-pub use process::{bound, processor_seconds, processor_seconds_below, resident_bytes};
+pub use process::{bound, peak_resident_bytes, processor_seconds, processor_seconds_below, resident_bytes};
 pub use records::{Kind, NewRecord};
 pub use wire::{Answer, Client, Target};

@@ -53,8 +53,17 @@ pub fn processor_seconds_below(root: u32) -> f64 {
 
 /// Bytes of memory that a process has at the moment; none when it is gone.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
+    read_memory(pid, "VmRSS:")
+}
+
+/// The most that it had at any moment; none when it is gone.
+pub fn peak_resident_bytes(pid: u32) -> Option<u64> {
+    read_memory(pid, "VmHWM:")
+}
+
+fn read_memory(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -88,6 +97,7 @@ mod tests {
     fn this_process_takes_time_and_memory() {
         let own = std::process::id();
         assert!(resident_bytes(own).unwrap() > 100_000);
+        assert!(peak_resident_bytes(own).unwrap() > 100_000);
         assert!(processor_seconds_below(own) >= processor_seconds(own) - 0.5);
         assert!(processor_seconds(u32::MAX).abs() < f64::EPSILON);
     }

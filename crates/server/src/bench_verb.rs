@@ -19,6 +19,12 @@ pub(crate) struct BenchArguments {
     /// Connections at the same time.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
+    /// Check-ins in a second, whether they are answered or not; without it they come as fast as they are answered.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// People who use the console while endpoints check in.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=100))]
+    people: u32,
     /// Seconds between two check-ins of an endpoint, by which days and capacity are reckoned.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(5..=3_600))]
     heartbeat: u32,
@@ -28,6 +34,9 @@ pub(crate) struct BenchArguments {
     /// Endpoints that are commanded.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     commands: u32,
+    /// Endpoints that wait for commands meanwhile; at least those that are commanded do.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    waiting: u32,
     /// The folder for the scratch database, on the disk to measure: one that does not exist, or is empty. Without it, one below the current folder that is
     /// removed afterwards.
     #[arg(long, value_name = "DIR")]
@@ -60,6 +69,9 @@ pub(crate) fn run(file: Option<&Path>, arguments: BenchArguments) -> anyhow::Res
         heartbeat_seconds: arguments.heartbeat,
         tls: arguments.tls,
         commands: usize::try_from(arguments.commands)?,
+        waiting: usize::try_from(arguments.waiting)?,
+        rate: arguments.rate,
+        people: usize::try_from(arguments.people)?,
         pg_bin: config.database.pg_bin().map(Path::to_owned),
     };
     let report = block_on(bench(&options, tell))?;

@@ -12,7 +12,7 @@ mod yara;
 
 use crate::Result;
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "ready",
     "console-size",
     "login",
@@ -21,6 +21,7 @@ const NAMES: [&str; 18] = [
     "check-in",
     "bulk",
     "fairness",
+    "growth",
     "list",
     "agent-idle",
     "audit-write",
@@ -49,6 +50,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "check-in" => server::measure("check_in", arguments),
         "bulk" => server::measure("bulk", arguments),
         "fairness" => server::measure("fairness", arguments),
+        "growth" => server::measure("growth", arguments),
         "list" => server::measure("list", arguments),
         "rate-limits" => server::measure("rate_limits", &[]),
         "notify" => server::measure("notify", &[]),

@@ -113,6 +113,11 @@ impl Server {
         &self.database_url
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Host and port.
     pub(crate) fn address(&self) -> String {
         self.url.split("//").nth(1).unwrap().to_owned()

@@ -2,6 +2,7 @@
 //! load it; nothing else is touched.
 
 mod commands;
+mod people;
 mod report;
 mod scratch;
 
@@ -13,24 +14,29 @@ use anyhow::{Context, bail, ensure};
 use sg_db::Stored;
 use sg_load::{
     Agent, Comparison, Kind, Load, Mix, NewRecord, Target, Way, compare, drain, drive, enrol,
-    processor_seconds, processor_seconds_below, quantile,
+    peak_resident_bytes, processor_seconds, processor_seconds_below, quantile,
 };
 use sg_types::AgentId;
 use uuid::Uuid;
 
-pub use report::{CheckIns, Commands, Disk, Processor, Records, Report, Storm};
+pub use report::{CheckIns, Commands, Disk, Page, People, Processor, Records, Report, Storm};
 use scratch::Scratch;
 
 use crate::serve::stop_signal;
 
 /// How often it is told how far a phase is.
 const SLICE: Duration = Duration::from_secs(5);
+/// How many slices a long run has.
+const SLICES: u32 = 20;
 /// The first check-in of an endpoint says that it is online and writes more than the others; so long they are not measured.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// How long the backlogs of a storm, and what is left at the end, may take.
+/// How long the backlogs of a storm, and what is left at the end, may take: this, and a second for so many records.
 const EMPTYING: Duration = Duration::from_secs(300);
+const EMPTIED_PER_SECOND: usize = 5_000;
 /// The outage before the storm.
 const OUTAGE_SECONDS: u32 = 3_600;
+/// Endpoints that enrol at once.
+const ENROLLING: usize = 8;
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
@@ -45,12 +51,18 @@ pub struct BenchOptions {
     pub seconds: u64,
     /// Connections at the same time.
     pub connections: usize,
+    /// Check-ins in a second; none: as fast as they are answered.
+    pub rate: Option<u32>,
+    /// People who use the console while endpoints check in.
+    pub people: usize,
     /// Seconds between two check-ins of an endpoint, for what follows from the figures.
     pub heartbeat_seconds: u32,
     /// TLS, and a new connection for each check-in, as agents come that check in every few minutes.
     pub tls: bool,
     /// Endpoints that are commanded.
     pub commands: usize,
+    /// Endpoints that wait for commands, those that are commanded included.
+    pub waiting: usize,
     /// Folder of PostgreSQL's programs; none: it is searched for.
     pub pg_bin: Option<PathBuf>,
 }
@@ -104,16 +116,19 @@ impl Bench<'_> {
         let mut agents = self.enrol(&target).await?;
         let enrolled_per_second = ratio(options.endpoints, began.elapsed().as_secs_f64());
         let way = self.way(&target);
+        let session = people::sign_in(&target, self.scratch).await?;
         let mut all = drive(&way, &mut agents, WARM_UP).await?;
         let before = self.stand(&mut stored).await?;
+        let at_work = people::begin(&target, &agents, &session, options.people);
         let load = self.check_in(&way, &mut agents).await?;
+        let people = at_work.end().await?;
         let after = self.stand(&mut stored).await?;
         let check_ins = CheckIns::of(&load);
         let count = load.times.len();
         all.add(load);
-        let commands = commands::measure(self.scratch, &target, &agents, options.commands, tell).await?;
+        let commands = commands::measure(self, &target, &agents, &session).await?;
         let storm = self.storm(&way, &mut agents, &mut all).await?;
-        all.add(drain(&way, &mut agents, EMPTYING).await?);
+        all.add(drain(&way, &mut agents, patience(&agents)).await?);
         tell("comparing what was acknowledged with what is stored");
         let comparison = compare_all(&all, &agents, &mut stored).await?;
         stored.close().await?;
@@ -121,11 +136,13 @@ impl Bench<'_> {
         Ok(Report {
             endpoints: options.endpoints,
             heartbeat_seconds: options.heartbeat_seconds,
+            rate: options.rate,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             tls: options.tls,
             enrolled_per_second,
             capacity_endpoints: check_ins.per_second * f64::from(options.heartbeat_seconds),
             check_ins,
+            people,
             commands,
             storm,
             records: Records {
@@ -136,6 +153,7 @@ impl Bench<'_> {
                 waiting: agents.iter().map(Agent::backlog).sum(),
             },
             processor: Processor::between(&before, &after, count),
+            server_peak_bytes: peak_resident_bytes(self.scratch.server_pid()).unwrap_or(0),
             disk: Disk::between(&before, &after, count, per_day),
             complaints: all.complaints,
         })
@@ -144,7 +162,7 @@ impl Bench<'_> {
     async fn enrol(&self, target: &Target) -> anyhow::Result<Vec<Agent>> {
         let (key, count) = (&self.scratch.enrolment_key, self.options.endpoints);
         let tell = |enrolled| (self.tell)(&format!("enrolled {enrolled} of {count} endpoints"));
-        enrol(target, key, 0..count, 8, tell).await
+        enrol(target, key, 0..count, ENROLLING, tell).await
     }
 
     fn way(&self, target: &Target) -> Way {
@@ -163,10 +181,14 @@ impl Bench<'_> {
 
     async fn check_in(&self, way: &Way, agents: &mut Vec<Agent>) -> anyhow::Result<Load> {
         let length = Duration::from_secs(self.options.seconds);
+        let pace = self.options.rate.map(|rate| pace(way.connections, rate));
+        let way = &Way { pace, ..way.clone() };
+        // Each slice begins with connections of its own, of which a long run is to have few.
+        let slice = SLICE.max(length / SLICES);
         let began = Instant::now();
         let mut load = Load::default();
         while began.elapsed() < length {
-            let slice = SLICE
+            let slice = slice
                 .min(length - began.elapsed())
                 .max(Duration::from_millis(500));
             let part = drive(way, agents, slice).await?;
@@ -199,7 +221,7 @@ impl Bench<'_> {
             agents.len()
         ));
         let began = Instant::now();
-        let load = drain(way, agents, EMPTYING).await?;
+        let load = drain(way, agents, patience(agents)).await?;
         let seconds = began.elapsed().as_secs_f64();
         let storm = Storm {
             records,
@@ -221,6 +243,18 @@ impl Bench<'_> {
             database_bytes: stored.database_bytes().await?,
         })
     }
+}
+
+/// How long it may take until nothing waits any more.
+fn patience(agents: &[Agent]) -> Duration {
+    let records: usize = agents.iter().map(Agent::backlog).sum();
+    EMPTYING + Duration::from_secs((records / EMPTIED_PER_SECOND) as u64)
+}
+
+/// From one check-in of a connection to its next, so that all together come to the rate.
+fn pace(connections: usize, rate: u32) -> Duration {
+    let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+    Duration::from_secs(1) * connections / rate.max(1)
 }
 
 /// Compares the records of the simulated endpoints; what the server notes of its own sign-ins is none of them.

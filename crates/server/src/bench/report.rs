@@ -12,6 +12,8 @@ pub struct Report {
     pub endpoints: usize,
     /// Seconds between two check-ins of an endpoint, by which days and capacity are reckoned.
     pub heartbeat_seconds: u32,
+    /// Check-ins in a second that were asked for; none: as fast as they were answered.
+    pub rate: Option<u32>,
     /// Processors of the machine, which server, PostgreSQL and load share.
     pub processors: usize,
     /// TLS with a new connection for each check-in; else HTTP with kept ones.
@@ -20,6 +22,8 @@ pub struct Report {
     pub enrolled_per_second: f64,
     /// Check-ins as fast as they are answered.
     pub check_ins: CheckIns,
+    /// What people at the console waited for meanwhile.
+    pub people: People,
     /// Commands to endpoints that wait for them.
     pub commands: Commands,
     /// Everybody back at once after an hour's outage.
@@ -28,6 +32,8 @@ pub struct Report {
     pub records: Records,
     /// Processor time during the check-ins.
     pub processor: Processor,
+    /// The most memory that the server had at any moment, in bytes.
+    pub server_peak_bytes: u64,
     /// Bytes that the check-ins wrote.
     pub disk: Disk,
     /// Endpoints whose check-ins at the heartbeat come to the measured rate.
@@ -55,9 +61,43 @@ pub struct CheckIns {
     pub unanswered: usize,
 }
 
+/// What people at the console waited for.
+#[derive(Debug, Clone, Serialize)]
+pub struct People {
+    /// Questions that they asked the API.
+    pub questions: usize,
+    /// Milliseconds, median.
+    pub p50_ms: f64,
+    /// Milliseconds, 95 of 100 are faster.
+    pub p95_ms: f64,
+    /// Milliseconds, 99 of 100 are faster.
+    pub p99_ms: f64,
+    /// By what was asked for.
+    pub pages: Vec<Page>,
+}
+
+/// One of the questions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    /// Its path.
+    pub path: String,
+    /// How often it was asked.
+    pub count: usize,
+    /// Milliseconds, median.
+    pub p50_ms: f64,
+    /// Milliseconds, 95 of 100 are faster.
+    pub p95_ms: f64,
+}
+
 /// Commands to endpoints that wait for them.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Commands {
+    /// Endpoints that held a question open.
+    pub waiting: usize,
+    /// Questions that broke off or were refused.
+    pub broken: usize,
+    /// Memory of the server for each endpoint that waits.
+    pub bytes_per_waiting: f64,
     /// Asked for.
     pub asked: usize,
     /// Arrived at the endpoint that waited.
@@ -143,6 +183,19 @@ impl CheckIns {
     }
 }
 
+impl People {
+    fn describe(&self) -> String {
+        let slowest = self.pages.iter().max_by(|a, b| a.p95_ms.total_cmp(&b.p95_ms));
+        match slowest {
+            Some(slowest) if self.questions > 0 => format!(
+                "{} questions; p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms; slowest {}, p95 {:.0} ms",
+                self.questions, self.p50_ms, self.p95_ms, self.p99_ms, slowest.path, slowest.p95_ms
+            ),
+            _ => "not used".to_owned(),
+        }
+    }
+}
+
 impl Processor {
     pub(super) fn between(before: &Standing, after: &Standing, check_ins: usize) -> Self {
         let (server, postgres) = (after.server - before.server, after.postgres - before.postgres);
@@ -178,7 +231,10 @@ impl Report {
     pub fn holds(&self) -> bool {
         let records = &self.records;
         let is_whole = records.lost == 0 && records.duplicated == 0 && records.waiting == 0;
-        is_whole && records.acknowledged == records.stored && self.complaints.is_empty()
+        is_whole
+            && records.acknowledged == records.stored
+            && self.commands.broken == 0
+            && self.complaints.is_empty()
     }
 
     /// A line for each figure.
@@ -196,6 +252,7 @@ impl Report {
 
     fn describe_work(&self) -> Vec<(&'static str, String)> {
         let (check_ins, commands, storm) = (&self.check_ins, &self.commands, &self.storm);
+        let people = &self.people;
         let way = if self.tls {
             "TLS, a new connection for each"
         } else {
@@ -230,11 +287,21 @@ impl Report {
                     check_ins.put_off, check_ins.unanswered
                 ),
             ),
+            ("console meanwhile", people.describe()),
             (
                 "commands",
                 format!(
                     "{} of {} delivered; p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms",
                     commands.delivered, commands.asked, commands.p50_ms, commands.p95_ms, commands.p99_ms
+                ),
+            ),
+            (
+                "  endpoints that wait",
+                format!(
+                    "{}, {:.1} kB of the server for each, {} broke off",
+                    commands.waiting,
+                    commands.bytes_per_waiting / 1e3,
+                    commands.broken
                 ),
             ),
             (
@@ -269,6 +336,10 @@ impl Report {
                 ),
             ),
             (
+                "memory of the server",
+                format!("{:.0} MB at most", megabytes(self.server_peak_bytes)),
+            ),
+            (
                 "an endpoint's day",
                 format!(
                     "{:.0} kB of tables and indexes, {:.0} kB of write-ahead log, at a check-in every {} s",
@@ -280,10 +351,18 @@ impl Report {
             (
                 "capacity",
                 format!(
-                    "{:.0} endpoints at {} s, on {} processors that the load shares",
-                    self.capacity_endpoints, self.heartbeat_seconds, self.processors
+                    "{}{:.0} endpoints at {} s, on {} processors that the load shares",
+                    if self.rate.is_some() { "at least " } else { "" },
+                    self.capacity_endpoints,
+                    self.heartbeat_seconds,
+                    self.processors
                 ),
             ),
         ]
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory, far below 2^52")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }

@@ -15,6 +15,8 @@ use crate::up::ReadyFile;
 
 /// How long its start may take: PostgreSQL is made first.
 const START: Duration = Duration::from_secs(120);
+/// Connections beside those of the load.
+const SPARE_CONNECTIONS: usize = 100;
 /// How long its end may take.
 const END: Duration = Duration::from_secs(60);
 
@@ -188,8 +190,9 @@ fn settings(options: &BenchOptions) -> String {
         )
     });
     format!(
-        "[rate_limits]\nrequests = false\nenrol_per_address_per_minute = 10000000\nenrol_per_address_burst = 10000000\n\
+        "[http]\nmax_connections = {}\n[rate_limits]\nrequests = false\nenrol_per_address_per_minute = 10000000\nenrol_per_address_burst = 10000000\n\
          [ingest]\ncheck_in_seconds = {}\n[response]\ncommands_per_minute = 100000\n[tls]\nmode = \"{}\"\n{pg_bin}",
+        options.connections + options.waiting.max(options.commands) + options.people + SPARE_CONNECTIONS,
         options.heartbeat_seconds,
         if options.tls { "on" } else { "auto" },
     )

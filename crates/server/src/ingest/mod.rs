@@ -159,6 +159,16 @@ impl Ingest {
         }
     }
 
+    /// The interval to tell an agent whose own is `seconds`: a fifth longer while half of the queue is taken, so that fewer come before any has to be
+    /// refused. An endpoint that keeps to it still counts as online, which it does up to 1.25 intervals.
+    pub fn ask_for_interval(&self, seconds: u32) -> u32 {
+        if self.queue.is_half_full() {
+            seconds.saturating_add(seconds / 5)
+        } else {
+            seconds
+        }
+    }
+
     fn note_stored(&self, count: usize) {
         self.returns.note_stored(count);
         self.returns_to_share.note_stored(count);

@@ -91,6 +91,11 @@ impl<T> FairQueue<T> {
         item
     }
 
+    /// Whether at least half of the places are taken.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.lock().count * 2 >= self.capacity
+    }
+
     /// Waits for the next one; none once the queue is closed and empty.
     pub(super) async fn next(&self) -> Option<T> {
         loop {
@@ -136,7 +141,10 @@ mod tests {
     #[test]
     fn one_that_presses_leaves_room_and_comes_in_turn() {
         let queue = FairQueue::new(1_000);
-        assert_eq!(press(&queue, 1, 50_000), 751);
+        assert_eq!(press(&queue, 1, 499), 499);
+        assert!(!queue.is_half_full());
+        assert_eq!(press(&queue, 1, 50_000), 252);
+        assert!(queue.is_half_full());
         assert_eq!(queue.push(tenant(1), 1), Err(Full::Share));
         for other in 2..=50 {
             assert_eq!(press(&queue, other, 1), 1, "{other} finds room");

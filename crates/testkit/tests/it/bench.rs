@@ -17,7 +17,8 @@ fn bench(dir: &Path) -> Output {
             "--connections",
             "8",
         ])
-        .args(["--commands", "5", "--json", "--dir"])
+        .args(["--commands", "5", "--waiting", "20", "--people", "3", "--json"])
+        .arg("--dir")
         .arg(dir)
         .output()
         .unwrap()
@@ -52,6 +53,13 @@ fn a_measurement_loses_nothing_and_touches_no_folder_that_holds_anything() {
     }
     is("/commands/asked", 5.0);
     is("/commands/delivered", 5.0);
+    is("/commands/waiting", 20.0);
+    is("/commands/broken", 0.0);
+    let pages = report["people"]["pages"].as_array().unwrap();
+    assert!(
+        pages.iter().all(|page| page["count"].as_u64().unwrap_or(0) > 0),
+        "{pages:#?}"
+    );
     // An hour of check-ins every 300 s.
     is("/storm/records", 40.0 * 12.0);
     is("/capacity_endpoints", number("/check_ins/per_second") * 300.0);
@@ -59,6 +67,8 @@ fn a_measurement_loses_nothing_and_touches_no_folder_that_holds_anything() {
     assert!(number("/check_ins/p50_ms") <= number("/check_ins/p99_ms"));
     for pointer in [
         "/check_ins/count",
+        "/server_peak_bytes",
+        "/people/p95_ms",
         "/processor/server_seconds",
         "/processor/postgres_seconds",
         "/disk/log_bytes_per_check_in",

@@ -248,7 +248,17 @@ async fn a_suspended_tenant_and_a_full_queue_are_told_apart() {
                 .iter()
                 .all(|answer| answer.headers.contains_key("retry-after"))
     );
-    assert!(answers.iter().any(|answer| answer.status == 200));
+    let own = u64::from(server.state.config.ingest.check_in_seconds);
+    let intervals: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .map(|answer| answer.body["check_in_seconds"].as_u64().unwrap())
+        .collect();
+    assert!(intervals.contains(&(own + own / 5)), "{intervals:?}");
+    let mut later = agent.clone();
+    later.epoch = TimeOrderedIds.next();
+    let calm = later.try_send(&server, &[]).await;
+    assert_eq!(calm.body["check_in_seconds"], own);
     server
         .test_db
         .execute("update users.tenants set status = 'suspended' where slug = 'default'")
