@@ -158,20 +158,30 @@ impl Stored {
         )
     }
 
-    /// Findings that count other matches than are stored, incidents that count other ones than their findings, and files with more than one incident.
+    /// Findings that count other matches than are stored, incidents that count other ones than their findings, and files with more than one incident;
+    /// each in words.
     ///
     /// # Errors
     /// What PostgreSQL says.
-    pub async fn miscounted(&mut self) -> Result<i64, DbError> {
+    pub async fn miscounted(&mut self) -> Result<Vec<String>, DbError> {
         Ok(sqlx::query_scalar(
-            "select (select count(*) from threats.findings f where f.engine <> 'server'
-                    and f.occurrence_count <> (select count(*) from threats.occurrences o where o.finding_id = f.finding_id))
-                + (select count(*) from threats.incidents i
-                    where i.occurrence_count <> (select coalesce(sum(f.occurrence_count), 0) from threats.findings f where f.threat_id = i.threat_id))
-                + (select count(*) from (select from threats.incidents i where i.file_path is not null
-                    group by i.agent_id, i.file_path having count(*) > 1) twice)",
+            "select format('finding %s of endpoint %s (%s) counts %s matches, and %s are stored', f.finding_id, f.agent_id, f.rule_id,
+                f.occurrence_count, o.n)
+             from threats.findings f
+             cross join lateral (select count(*) as n from threats.occurrences o where o.finding_id = f.finding_id) o
+             where f.engine <> 'server' and f.occurrence_count <> o.n
+             union all
+             select format('incident %s of endpoint %s counts %s matches, and its findings %s', i.threat_id, i.agent_id, i.occurrence_count, f.n)
+             from threats.incidents i
+             cross join lateral (select coalesce(sum(f.occurrence_count), 0) as n from threats.findings f where f.threat_id = i.threat_id) f
+             where i.occurrence_count <> f.n
+             union all
+             select format('%s incidents about %s of endpoint %s: %s', count(*), i.file_path, i.agent_id,
+                string_agg(format('%s, %s, from %s to %s', i.threat_id, i.status, i.detected_at, i.last_detected_at), '; '))
+             from threats.incidents i where i.file_path is not null
+             group by i.agent_id, i.file_path having count(*) > 1",
         )
-        .fetch_one(&mut self.0)
+        .fetch_all(&mut self.0)
         .await?)
     }
 

@@ -12,7 +12,7 @@ mod yara;
 
 use crate::Result;
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "ready",
     "console-size",
     "login",
@@ -29,6 +29,7 @@ const NAMES: [&str; 19] = [
     "rls",
     "series",
     "backup",
+    "bytes",
     "liveness",
     "sigma",
     "yara",
@@ -60,6 +61,7 @@ fn one(name: &str, arguments: &[String]) -> Result {
         "rls" => database::measure("rls", 10_000_000, arguments),
         "series" => database::measure("series", 100_000_000, arguments),
         "backup" => backup::measure(arguments),
+        "bytes" => database::measure("bytes", 20_000, arguments),
         "liveness" => database::measure("liveness", 1_000_000, arguments),
         "sigma" => sigma::measure(arguments),
         "yara" => yara::measure(arguments),

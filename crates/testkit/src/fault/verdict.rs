@@ -9,6 +9,9 @@ use sg_load::{Comparison, Entry, Ledger, compare};
 use sg_types::AgentId;
 use uuid::Uuid;
 
+/// Sentences of one kind that are told.
+const SHOWN: usize = 5;
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Verdict {
@@ -23,7 +26,7 @@ pub struct Verdict {
     /// Numbers that gaps explain, over all endpoints.
     pub explained: i64,
     /// Findings and incidents whose counts are not those of the matches that are stored, and files with two incidents.
-    pub miscounted: i64,
+    pub miscounted: Vec<String>,
     /// How often an endpoint was taken for a copy of itself.
     pub clones: i64,
 }
@@ -91,13 +94,14 @@ impl Verdict {
             "streams have numbers that are neither a row nor in a gap",
         );
         complain(
-            usize::try_from(self.miscounted).unwrap_or(0),
-            "findings or incidents count other matches than are stored",
+            self.miscounted.len(),
+            "findings or incidents count other matches than are stored, or are there twice",
         );
         complain(
             usize::try_from(self.clones).unwrap_or(0),
             "endpoints were taken for copies of themselves",
         );
+        complaints.extend(self.miscounted.iter().take(SHOWN).cloned());
         if self.records.unacknowledged > self.forgotten {
             complaints.push(format!(
                 "{} records are stored that were never acknowledged, and only {} were given up",

@@ -61,11 +61,23 @@ async fn write(folder: PathBuf, mut stopped: oneshot::Receiver<()>) -> Result<Ve
 
 /// Whether a gap of the agent says that something may be missing at a time.
 pub(crate) fn is_explained(at: DateTime<Utc>, gaps: &[StoredGap]) -> bool {
+    let holds = |from: DateTime<Utc>, to: Option<DateTime<Utc>>| {
+        from - SLACK <= at && to.is_none_or(|to| at <= to + SLACK)
+    };
     gaps.iter().any(|gap| {
         // These say that the endpoint was not heard of, or what time it had: nothing is lost by them.
         let loses = !matches!(gap.reason.as_str(), "offline" | "clock_skew" | "weaker_source");
-        loses && gap.from_at - SLACK <= at && gap.to_at.is_none_or(|to| at <= to + SLACK)
+        let told = gap.detail.as_deref().and_then(read_told_times);
+        loses && (holds(gap.from_at, gap.to_at) || told.is_some_and(|(from, to)| holds(from, Some(to))))
     })
+}
+
+/// The times by the endpoint's clock, which a gap says in words where the server, by a clock that was moved, thought them impossible.
+fn read_told_times(detail: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let (_, told) = detail.split_once("dated ")?;
+    let (times, _) = told.split_once(" by the endpoint's clock")?;
+    let (from, to) = times.split_once(" to ")?;
+    Some((from.parse().ok()?, to.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -85,5 +97,12 @@ mod tests {
         assert!(is_explained(at, &[gap("collector_off", -5, None)]));
         assert!(!is_explained(at, &[gap("offline", -5, Some(5))]));
         assert!(!is_explained(at, &[gap("agent_killed", -50, Some(-10))]));
+        let mut moved = gap("agent_killed", -600, Some(-600));
+        moved.detail = Some(
+            "it was killed; dated 1969-12-31T23:59:55.5+00:00 to 1970-01-01T00:00:01+00:00 by the endpoint's clock"
+                .to_owned(),
+        );
+        assert!(is_explained(at, std::slice::from_ref(&moved)));
+        assert!(!is_explained(at + TimeDelta::seconds(9), &[moved]));
     }
 }

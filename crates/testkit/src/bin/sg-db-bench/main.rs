@@ -1,6 +1,7 @@
-//! `sg-db-bench liveness|rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
+//! `sg-db-bench bytes|liveness|rls|series [--rows N]` measures the database on a durable cluster of its own, on rows that the database makes. One line for each
 //! figure: `NAME ratio=… ours=… theirs=… unit=…`.
 
+mod bytes;
 mod liveness;
 mod rls;
 mod series;
@@ -26,10 +27,11 @@ async fn main() -> Result<()> {
     };
     let bench = Bench::start().await?;
     match arguments.first().map(String::as_str) {
+        Some("bytes") => bytes::measure(&bench, rows.unwrap_or(2_000)).await,
         Some("liveness") => liveness::measure(&bench, rows.unwrap_or(1_000_000)).await,
         Some("rls") => rls::measure(&bench, rows.unwrap_or(2_000_000)).await,
         Some("series") => series::measure(&bench, rows.unwrap_or(20_000_000)).await,
-        _ => bail!("usage: sg-db-bench liveness|rls|series [--rows N]"),
+        _ => bail!("usage: sg-db-bench bytes|liveness|rls|series [--rows N]"),
     }
 }
 
