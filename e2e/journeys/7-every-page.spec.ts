@@ -53,6 +53,12 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "endpoints", path: "/agents", ready: heading("Endpoints") },
     { name: "endpoint", path: `/agents/${incident.agent_id}`, ready: heading(incident.hostname) },
     { name: "api-keys", path: "/users/api-keys", ready: heading("API keys") },
+    { name: "api-reference", path: "/users/api-keys/reference", ready: heading("API reference") },
+    {
+      name: "api-operation",
+      path: "/users/api-keys/reference?search=patch%20incidents",
+      ready: (page: Page) => expect(page.getByRole("heading", { name: "From a terminal" })).toBeVisible(),
+    },
     { name: "users", path: "/users", ready: heading("Users") },
     { name: "roles", path: "/users/roles", ready: heading("Roles") },
     { name: "subscription", path: "/users/subscription", ready: heading("Subscription") },

@@ -89,6 +89,11 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./users/ApiKeyList.svelte"),
   },
   {
+    pattern: "/users/api-keys/reference",
+    title: "API reference",
+    load: () => import("./users/ApiReference.svelte"),
+  },
+  {
     pattern: "/users/roles",
     title: "Roles",
     permission: "users_read",
