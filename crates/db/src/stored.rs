@@ -158,8 +158,8 @@ impl Stored {
         )
     }
 
-    /// Findings that count other matches than are stored, incidents that count other ones than their findings, and files with more than one incident;
-    /// each in words.
+    /// Findings that count other matches than are stored, incidents that count other ones than their findings, and files in which a rule was found and
+    /// which have more than one incident; each in words. Processes of one program may have one each.
     ///
     /// # Errors
     /// What PostgreSQL says.
@@ -178,7 +178,7 @@ impl Stored {
              union all
              select format('%s incidents about %s of endpoint %s: %s', count(*), i.file_path, i.agent_id,
                 string_agg(format('%s, %s, from %s to %s', i.threat_id, i.status, i.detected_at, i.last_detected_at), '; '))
-             from threats.incidents i where i.file_path is not null
+             from threats.incidents i where i.file_path is not null and i.detection_engine = 'yara'
              group by i.agent_id, i.file_path having count(*) > 1",
         )
         .fetch_all(&mut self.0)

@@ -128,7 +128,8 @@ impl Bench<'_> {
         all.add(load);
         let commands = commands::measure(self, &target, &agents, &session).await?;
         let storm = self.storm(&way, &mut agents, &mut all).await?;
-        all.add(drain(&way, &mut agents, patience(&agents)).await?);
+        let patience = patience_for(&agents);
+        all.add(drain(&way, &mut agents, patience).await?);
         tell("comparing what was acknowledged with what is stored");
         let comparison = compare_all(&all, &agents, &mut stored).await?;
         stored.close().await?;
@@ -221,7 +222,8 @@ impl Bench<'_> {
             agents.len()
         ));
         let began = Instant::now();
-        let load = drain(way, agents, patience(agents)).await?;
+        let patience = patience_for(agents);
+        let load = drain(way, agents, patience).await?;
         let seconds = began.elapsed().as_secs_f64();
         let storm = Storm {
             records,
@@ -246,7 +248,7 @@ impl Bench<'_> {
 }
 
 /// How long it may take until nothing waits any more.
-fn patience(agents: &[Agent]) -> Duration {
+fn patience_for(agents: &[Agent]) -> Duration {
     let records: usize = agents.iter().map(Agent::backlog).sum();
     EMPTYING + Duration::from_secs((records / EMPTIED_PER_SECOND) as u64)
 }
