@@ -102,7 +102,7 @@ impl Person {
         let mut times = Vec::new();
         // Nobody begins with the page that another one begins with, and everybody asks for each page once.
         let mut turn = first * 5;
-        while !(ending.load(Relaxed) && times.len() >= PAGES.len()) && !self.looked_at.is_empty() {
+        while (!ending.load(Relaxed) || times.len() < PAGES.len()) && !self.looked_at.is_empty() {
             let page = turn % PAGES.len();
             let id = self.looked_at[turn * 37 % self.looked_at.len()].to_string();
             let path = PAGES[page]
