@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod chaos;
 mod check;
+mod dist;
 mod fuzz;
 mod generate;
 mod npm;
@@ -37,6 +38,7 @@ usage: cargo xtask <command>
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
+  dist [--out DIR] [--try]               Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
   tools                                  only install what is missing
   help                                   this text
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "dist" => dist::dist(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

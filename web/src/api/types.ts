@@ -3,6 +3,7 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type AgentInstaller = Schemas["AgentInstaller"];
 export type AlertRuleView = Schemas["AlertRuleView"];
 export type AlertView = Schemas["AlertView"];
 export type ApiKeyCreated = Schemas["ApiKeyCreated"];

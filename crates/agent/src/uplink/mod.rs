@@ -2,6 +2,7 @@
 
 mod client;
 mod pace;
+mod resolver;
 mod rules;
 mod stream;
 

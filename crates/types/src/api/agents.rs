@@ -222,3 +222,18 @@ pub struct EventLineError {
     /// In words.
     pub message: String,
 }
+
+/// How an agent is installed from this server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct AgentInstaller {
+    /// The script, which the server offers to everybody.
+    pub url: String,
+    /// Its SHA-256 in hexadecimal, by which a machine knows that it got this one.
+    pub script_sha256: String,
+    /// The machines that there is an agent for, in the words of `uname -m`.
+    pub machines: Vec<String>,
+    /// What root runs on a machine to install and enrol an agent there; it asks for the enrolment key.
+    pub command: String,
+    /// What root runs to take a machine out of service and to remove the agent.
+    pub uninstall_command: String,
+}
