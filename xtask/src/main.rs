@@ -18,6 +18,7 @@ mod stop;
 mod test;
 mod tools;
 mod ui;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -38,7 +39,8 @@ usage: cargo xtask <command>
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
-  dist [--out DIR] [--try]               Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
+  dist [--out DIR] [--try] [--dev]       Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
+  upgrade-test --from REV                server and agent of an earlier revision with data, then the present ones on the same data
   tools                                  only install what is missing
   help                                   this text
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         "chaos" => chaos::chaos(rest),
         "fuzz" => fuzz::fuzz(rest),
         "dist" => dist::dist(rest),
+        "upgrade-test" => upgrade::test(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -9,6 +9,7 @@ mod trial;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::build::Profile;
 use crate::{Result, paths, shell, tools, ui};
 use release::Release;
 
@@ -18,6 +19,7 @@ const SUMS: &str = "SHA256SUMS";
 struct Options {
     out: PathBuf,
     try_out: bool,
+    profile: Profile,
 }
 
 pub(crate) fn dist(arguments: &[String]) -> Result {
@@ -28,7 +30,7 @@ pub(crate) fn dist(arguments: &[String]) -> Result {
         "SecureGuard {} for {}, as of commit {}",
         release.version, release.architecture, release.commit
     ));
-    let programs = programs::build(&release)?;
+    let programs = programs::build(&release, options.profile)?;
     if options.out.exists() {
         std::fs::remove_dir_all(&options.out)
             .map_err(|e| format!("cannot empty {}: {e}", options.out.display()))?;
@@ -58,6 +60,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
     let mut options = Options {
         out: paths::target_dir().join("dist/packages"),
         try_out: false,
+        profile: Profile::Release,
     };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
@@ -67,7 +70,8 @@ fn parse(arguments: &[String]) -> Result<Options> {
                 options.out = std::path::absolute(dir).map_err(|e| format!("--out: {e}"))?;
             }
             "--try" => options.try_out = true,
-            other => return Err(format!("dist knows --out DIR and --try, not {other}")),
+            "--dev" => options.profile = Profile::Dev,
+            other => return Err(format!("dist knows --out DIR, --try and --dev, not {other}")),
         }
     }
     refuse_foreign(&options.out)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::release::Release;
-use crate::build::{self, BINARIES, cargo};
+use crate::build::{self, BINARIES, Profile, cargo};
 use crate::{Result, paths, shell, tools, ui};
 
 /// What was built, all in one folder.
@@ -20,7 +20,8 @@ impl Programs {
     }
 }
 
-pub(crate) fn build(release: &Release) -> Result<Programs> {
+/// Builds everything; the packaged programs as development builds where `profile` says so, which is no release but soon there to be tried.
+pub(crate) fn build(release: &Release, profile: Profile) -> Result<Programs> {
     let node = tools::node::ensure()?;
     build::console(&node)?;
     let target_dir = paths::target_dir().join("dist");
@@ -28,15 +29,21 @@ pub(crate) fn build(release: &Release) -> Result<Programs> {
     paths::make_dir(&dir)?;
     let target = host()?;
     let built = target_dir.join(&target).join("release");
-    ui::step("building the programs", || {
-        let mut command = reproducible(release, &target_dir, &target, "");
-        for (package, binary) in BINARIES {
-            command.args(["-p", package, "--bin", binary]);
-        }
-        shell::run(&mut command)
-    })?;
+    let packaged = if profile == Profile::Dev {
+        build::binaries(Profile::Dev, &BINARIES)?;
+        Profile::Dev.dir()
+    } else {
+        ui::step("building the programs", || {
+            let mut command = reproducible(release, &target_dir, &target, "");
+            for (package, binary) in BINARIES {
+                command.args(["-p", package, "--bin", binary]);
+            }
+            shell::run(&mut command)
+        })?;
+        built.clone()
+    };
     for (_, binary) in BINARIES {
-        copy(&built.join(binary), &dir.join(binary))?;
+        copy(&packaged.join(binary), &dir.join(binary))?;
     }
     ui::step("building the static agent", || {
         let mut command = reproducible(release, &target_dir, &target, "-C target-feature=+crt-static");
