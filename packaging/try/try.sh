@@ -12,7 +12,11 @@ password=Violet-harbour-9-lanterns
 units=/usr/lib/systemd/system
 
 say() { echo "try: $*"; }
-die() { echo "try: $*" >&2; exit 1; }
+die() {
+    tail -n 20 "$server"/try/*.log >&2 || true
+    echo "try: $*" >&2
+    exit 1
+}
 in_server() { chroot "$server" "$@"; }
 in_old() { chroot "$old" "$@"; }
 
@@ -49,8 +53,7 @@ words() { in_server jq -r "$1"; }
 start_server() {
     chroot "$server" python3 /try/confine.py "$units/secureguard.service" >"$server/try/server.log" 2>&1 &
     server_pid=$!
-    await "the server serves as $(in_server stat -c %U /var/lib/secureguard) under the unit's restrictions" test -s "$server/run/secureguard/ready.json" ||
-        { tail -20 "$server/try/server.log"; exit 1; }
+    await "the server serves as $(in_server stat -c %U /var/lib/secureguard) under the unit's restrictions" test -s "$server/run/secureguard/ready.json"
 }
 
 end() {
@@ -73,7 +76,7 @@ heard_since() {
 moment() { date +%s%N; }
 
 install_earlier() {
-    in_server dpkg -i /try/earlier/secureguard.deb /try/earlier/secureguard-agent.deb >"$server/try/dpkg.log" 2>&1 || { cat "$server/try/dpkg.log"; die "dpkg -i failed"; }
+    in_server dpkg -i /try/earlier/secureguard.deb /try/earlier/secureguard-agent.deb >"$server/try/dpkg.log" 2>&1 || die "dpkg -i failed"
     [ ! -e "$server/var/lib/secureguard/postgres" ] || die "the first installation started something"
     in_server sh -c 'man -w secureguard >/dev/null 2>&1 || test -e /usr/share/man/man1/secureguard-up.1.gz' || die "no manual page"
     for account in secureguard secureguard-signer; do
@@ -83,7 +86,7 @@ install_earlier() {
     [ "$(in_server stat -c '%a %U' /var/lib/secureguard)" = "700 secureguard" ] || die "/var/lib/secureguard is open"
     in_server logrotate --debug /etc/logrotate.d/secureguard >/dev/null 2>&1 || die "logrotate does not take its file"
     for unit in secureguard secureguard-signer secureguard-agent; do
-        in_server systemd-analyze verify --man=no "$units/$unit.service" 2>"$server/try/verify.log" || { cat "$server/try/verify.log"; die "$unit.service is faulty"; }
+        in_server systemd-analyze verify --man=no "$units/$unit.service" 2>"$server/try/verify.log" || die "$unit.service is faulty"
     done
     say "installed the earlier version; units, accounts and folders are right"
 }
@@ -112,7 +115,7 @@ try_package_agent() {
 }
 
 try_static_agent() {
-    command=$(api GET /agents/installer "$token" | words .command)
+    command=$(api GET /agents/installer "$token" | words .script.command)
     key=$(api POST /users/api-keys "$token" -d '{"key_name":"one line","scopes":["enrol"]}' | words .key)
     say "one line: $command"
     (while :; do cat /proc/[0-9]*/cmdline; sleep 0.02; done >"$new/arguments" 2>/dev/null) &
@@ -143,7 +146,7 @@ upgrade() {
     end "$server_pid" "the server"
     end "$agent_pid" "the agent"
     echo 'SECUREGUARD_WATCH="--watch /srv"' >"$server/etc/default/secureguard-agent"
-    in_server dpkg -i --force-confold /try/new/secureguard.deb /try/new/secureguard-agent.deb >"$server/try/dpkg.log" 2>&1 || { cat "$server/try/dpkg.log"; die "the upgrade failed"; }
+    in_server dpkg -i --force-confold /try/new/secureguard.deb /try/new/secureguard-agent.deb >"$server/try/dpkg.log" 2>&1 || die "the upgrade failed"
     grep -q srv "$server/etc/default/secureguard-agent" || die "the upgrade replaced a changed file of the configuration"
     start_server
     since=$(moment)
@@ -156,7 +159,8 @@ upgrade() {
 remove_and_purge() {
     end "$agent_pid" "the agent"
     end "$server_pid" "the server"
-    end "$signer_pid" "the signer" || true
+    kill "$signer_pid"
+    wait "$signer_pid" || true
     in_server dpkg -r secureguard secureguard-agent >"$server/try/dpkg.log" 2>&1
     [ -e "$server/var/lib/secureguard/postgres" ] && [ -e "$server/var/lib/secureguard-agent/identity.json" ] || die "removing the packages removed data"
     [ -e "$server/etc/secureguard/secureguard.toml" ] || die "removing the packages removed the configuration"

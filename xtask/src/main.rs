@@ -39,8 +39,10 @@ usage: cargo xtask <command>
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
-  dist [--out DIR] [--try] [--dev]       Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
-  upgrade-test --from REV                server and agent of an earlier revision with data, then the present ones on the same data
+  dist [--out DIR] [--programs DIR] [--try]
+                                         Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
+  upgrade-test --from REV|--earlier DIR  server and agent of an earlier revision, or of a folder, with data; then the present ones
+    [--present DIR]                      (or those of a folder) on the same data
   tools                                  only install what is missing
   help                                   this text
 

@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
 use crate::{
-    AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, threats, users,
+    AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, threats,
+    users,
 };
 
 #[derive(OpenApi)]

@@ -3,7 +3,6 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
-export type AgentInstaller = Schemas["AgentInstaller"];
 export type AlertRuleView = Schemas["AlertRuleView"];
 export type AlertView = Schemas["AlertView"];
 export type ApiKeyCreated = Schemas["ApiKeyCreated"];
@@ -40,6 +39,7 @@ export type FindingView = Schemas["FindingView"];
 export type IncidentDetail = Schemas["IncidentDetail"];
 export type IncidentStatus = Schemas["IncidentStatus"];
 export type IncidentView = Schemas["IncidentView"];
+export type InstallScript = Schemas["InstallScript"];
 export type KeyScope = Schemas["KeyScope"];
 export type KpiDay = Schemas["KpiDay"];
 export type KpiTotal = Schemas["KpiTotal"];

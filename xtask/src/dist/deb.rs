@@ -23,15 +23,27 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "secureguard",
         files: &[
-            ("packaging/systemd/secureguard.service", "usr/lib/systemd/system/secureguard.service"),
+            (
+                "packaging/systemd/secureguard.service",
+                "usr/lib/systemd/system/secureguard.service",
+            ),
             (
                 "packaging/systemd/secureguard-signer.service",
                 "usr/lib/systemd/system/secureguard-signer.service",
             ),
-            ("packaging/sysusers.d/secureguard.conf", "usr/lib/sysusers.d/secureguard.conf"),
-            ("packaging/tmpfiles.d/secureguard.conf", "usr/lib/tmpfiles.d/secureguard.conf"),
+            (
+                "packaging/sysusers.d/secureguard.conf",
+                "usr/lib/sysusers.d/secureguard.conf",
+            ),
+            (
+                "packaging/tmpfiles.d/secureguard.conf",
+                "usr/lib/tmpfiles.d/secureguard.conf",
+            ),
             ("packaging/logrotate.d/secureguard", "etc/logrotate.d/secureguard"),
-            ("packaging/etc/secureguard.toml", "etc/secureguard/secureguard.toml"),
+            (
+                "packaging/etc/secureguard.toml",
+                "etc/secureguard/secureguard.toml",
+            ),
             (
                 "crates/server/secureguard.default.toml",
                 "usr/share/doc/secureguard/secureguard.default.toml",
@@ -65,15 +77,34 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "usr/share/fish/vendor_completions.d/@.fish"),
 ];
 
+/// How a package is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// As it is shipped; every dpkg reads it.
+    Xz,
+    /// Not at all, for a package that is tried and thrown away.
+    Plain,
+}
+
 /// Packs a package into `out` and gives its file.
-pub(crate) fn build(package: &Package, programs: &Programs, release: &Release, out: &Path) -> Result<PathBuf> {
-    let root = programs.dir.join(format!("{}.root", package.name));
+pub(crate) fn build(
+    package: &Package,
+    programs: &Programs,
+    release: &Release,
+    packing: Packing,
+    out: &Path,
+) -> Result<PathBuf> {
+    let root = paths::target_dir().join("dist/roots").join(package.name);
     let _ = fs::remove_dir_all(&root);
     for (from, to) in package.files {
         install(&paths::root().join(from), &root.join(to), 0o644)?;
     }
     for program in package.programs {
-        install(&programs.path(program), &root.join("usr/bin").join(program), 0o755)?;
+        install(
+            &programs.path(program),
+            &root.join("usr/bin").join(program),
+            0o755,
+        )?;
         write_manuals(&programs.path(program), program, &root)?;
     }
     if package.offers_agent {
@@ -82,7 +113,11 @@ pub(crate) fn build(package: &Package, programs: &Programs, release: &Release, o
         install(&programs.static_agent, &to, 0o755)?;
     }
     let doc = root.join("usr/share/doc").join(package.name);
-    install(&paths::root().join("packaging/debian/copyright"), &doc.join("copyright"), 0o644)?;
+    install(
+        &paths::root().join("packaging/debian/copyright"),
+        &doc.join("copyright"),
+        0o644,
+    )?;
     write_control(package, programs, release, &root)?;
     set_modes(&root)?;
     let file = out.join(format!(
@@ -90,7 +125,14 @@ pub(crate) fn build(package: &Package, programs: &Programs, release: &Release, o
         package.name, release.version, release.architecture
     ));
     let mut pack = Command::new("dpkg-deb");
-    pack.args(["--build", "--root-owner-group", "-Zxz"]).arg(&root).arg(&file);
+    // What several threads compress depends on how many they are.
+    pack.args(["--build", "--root-owner-group", "--threads-max=1"])
+        .arg(match packing {
+            Packing::Xz => "-Zxz",
+            Packing::Plain => "-Znone",
+        })
+        .arg(&root)
+        .arg(&file);
     shell::output(pack.env("SOURCE_DATE_EPOCH", release.epoch.to_string()))?;
     Ok(file)
 }
@@ -108,9 +150,15 @@ fn write_manuals(program: &Path, name: &str, root: &Path) -> Result {
     for (shell_name, place) in COMPLETIONS {
         let to = root.join(place.replace('@', name));
         paths::make_dir(to.parent().unwrap_or(&to))?;
-        paths::write(&to, &shell::output(Command::new(program).args(["completion", shell_name]))?)?;
+        paths::write(
+            &to,
+            &shell::output(Command::new(program).args(["completion", shell_name]))?,
+        )?;
     }
-    for page in fs::read_dir(&pages).map_err(|e| format!("cannot read {}: {e}", pages.display()))?.flatten() {
+    for page in fs::read_dir(&pages)
+        .map_err(|e| format!("cannot read {}: {e}", pages.display()))?
+        .flatten()
+    {
         if page.path().extension().is_some_and(|extension| extension == "1") {
             // Without the name and time of the file, which differ from build to build.
             shell::output(Command::new("gzip").args(["-9", "-n", "-f"]).arg(page.path()))?;
@@ -135,7 +183,10 @@ fn write_control(package: &Package, programs: &Programs, release: &Release, root
             Command::new("objdump").arg("-T").arg(programs.path(program)),
         )?));
     }
-    let needed = glibc.iter().max().ok_or("the programs name no version of the C library")?;
+    let needed = glibc
+        .iter()
+        .max()
+        .ok_or("the programs name no version of the C library")?;
     let text = paths::read(&sources.join("control"))?
         .replace("@VERSION@", &release.version)
         .replace("@ARCHITECTURE@", &release.architecture)
@@ -164,7 +215,14 @@ fn digest(root: &Path) -> Result<(String, u64)> {
 fn set_modes(root: &Path) -> Result {
     walk(root, &mut |path, metadata| {
         let is_program = metadata.permissions().mode() & 0o100 != 0;
-        set_mode(path, if metadata.is_dir() || is_program { 0o755 } else { 0o644 })
+        set_mode(
+            path,
+            if metadata.is_dir() || is_program {
+                0o755
+            } else {
+                0o644
+            },
+        )
     })?;
     set_mode(root, 0o755)
 }

@@ -9,8 +9,8 @@ mod trial;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::build::Profile;
-use crate::{Result, paths, shell, tools, ui};
+use crate::{Result, paths, shell, ui};
+use programs::Programs;
 use release::Release;
 
 /// The file of digests.
@@ -19,18 +19,20 @@ const SUMS: &str = "SHA256SUMS";
 struct Options {
     out: PathBuf,
     try_out: bool,
-    profile: Profile,
+    programs: Option<PathBuf>,
 }
 
 pub(crate) fn dist(arguments: &[String]) -> Result {
     let options = parse(arguments)?;
-    tools::compiler::check()?;
     let release = Release::of_checkout()?;
     ui::say(&format!(
         "SecureGuard {} for {}, as of commit {}",
         release.version, release.architecture, release.commit
     ));
-    let programs = programs::build(&release, options.profile)?;
+    let programs = match &options.programs {
+        Some(dir) => Programs::of_folder(dir)?,
+        None => programs::build(&release)?,
+    };
     if options.out.exists() {
         std::fs::remove_dir_all(&options.out)
             .map_err(|e| format!("cannot empty {}: {e}", options.out.display()))?;
@@ -38,7 +40,7 @@ pub(crate) fn dist(arguments: &[String]) -> Result {
     paths::make_dir(&options.out)?;
     for package in deb::PACKAGES {
         let file = ui::step(&format!("packaging {}", package.name), || {
-            deb::build(package, &programs, &release, &options.out)
+            deb::build(package, &programs, &release, deb::Packing::Xz, &options.out)
         })?;
         ui::say(&format!("built {}", file.display()));
     }
@@ -47,12 +49,13 @@ pub(crate) fn dist(arguments: &[String]) -> Result {
         &programs.static_agent,
         &options.out.join(format!("secureguard-agent-{machine}")),
     )?;
-    sbom::write(&release, &options.out)?;
     write_sums(&options.out)?;
-    ui::say(&format!("all in {}", options.out.display()));
     if options.try_out {
         trial::run(&programs, &release, &options.out)?;
     }
+    sbom::write(&release, &options.out)?;
+    write_sums(&options.out)?;
+    ui::say(&format!("all in {}", options.out.display()));
     Ok(())
 }
 
@@ -60,7 +63,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
     let mut options = Options {
         out: paths::target_dir().join("dist/packages"),
         try_out: false,
-        profile: Profile::Release,
+        programs: None,
     };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
@@ -70,8 +73,14 @@ fn parse(arguments: &[String]) -> Result<Options> {
                 options.out = std::path::absolute(dir).map_err(|e| format!("--out: {e}"))?;
             }
             "--try" => options.try_out = true,
-            "--dev" => options.profile = Profile::Dev,
-            other => return Err(format!("dist knows --out DIR, --try and --dev, not {other}")),
+            "--programs" => {
+                options.programs = Some(PathBuf::from(rest.next().ok_or("--programs needs a folder")?))
+            }
+            other => {
+                return Err(format!(
+                    "dist knows --out DIR, --programs DIR and --try, not {other}"
+                ));
+            }
         }
     }
     refuse_foreign(&options.out)?;

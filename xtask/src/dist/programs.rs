@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::release::Release;
-use crate::build::{self, BINARIES, Profile, cargo};
+use crate::build::{self, BINARIES, cargo};
 use crate::{Result, paths, shell, tools, ui};
+
+/// The static agent's name in that folder.
+const STATIC_AGENT: &str = "secureguard-agent-static";
 
 /// What was built, all in one folder.
 pub(crate) struct Programs {
@@ -20,8 +23,22 @@ impl Programs {
     }
 }
 
-/// Builds everything; the packaged programs as development builds where `profile` says so, which is no release but soon there to be tried.
-pub(crate) fn build(release: &Release, profile: Profile) -> Result<Programs> {
+impl Programs {
+    /// Those of a folder, where the static agent is `secureguard-agent-static`.
+    pub(crate) fn of_folder(dir: &Path) -> Result<Self> {
+        let names = BINARIES.iter().map(|(_, name)| *name);
+        if let Some(missing) = names.chain([STATIC_AGENT]).find(|name| !dir.join(name).is_file()) {
+            return Err(format!("{} has no {missing}", dir.display()));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            static_agent: dir.join(STATIC_AGENT),
+        })
+    }
+}
+
+pub(crate) fn build(release: &Release) -> Result<Programs> {
+    tools::compiler::check()?;
     let node = tools::node::ensure()?;
     build::console(&node)?;
     let target_dir = paths::target_dir().join("dist");
@@ -29,29 +46,30 @@ pub(crate) fn build(release: &Release, profile: Profile) -> Result<Programs> {
     paths::make_dir(&dir)?;
     let target = host()?;
     let built = target_dir.join(&target).join("release");
-    let packaged = if profile == Profile::Dev {
-        build::binaries(Profile::Dev, &BINARIES)?;
-        Profile::Dev.dir()
-    } else {
-        ui::step("building the programs", || {
-            let mut command = reproducible(release, &target_dir, &target, "");
-            for (package, binary) in BINARIES {
-                command.args(["-p", package, "--bin", binary]);
-            }
-            shell::run(&mut command)
-        })?;
-        built.clone()
-    };
+    ui::step("building the programs", || {
+        let mut command = reproducible(release, &target_dir, &target, "");
+        for (package, binary) in BINARIES {
+            command.args(["-p", package, "--bin", binary]);
+        }
+        shell::run(&mut command)
+    })?;
     for (_, binary) in BINARIES {
-        copy(&packaged.join(binary), &dir.join(binary))?;
+        copy(&built.join(binary), &dir.join(binary))?;
     }
     ui::step("building the static agent", || {
         let mut command = reproducible(release, &target_dir, &target, "-C target-feature=+crt-static");
-        shell::run(command.args(["-p", "sg-agent", "--bin", "secureguard-agent"]))
+        command.args([
+            "-p",
+            "sg-agent",
+            "--bin",
+            "secureguard-agent",
+            "--features",
+            "own-resolver",
+        ]);
+        shell::run(&mut command)
     })?;
-    let static_agent = dir.join("secureguard-agent-static");
-    copy(&built.join("secureguard-agent"), &static_agent)?;
-    Ok(Programs { dir, static_agent })
+    copy(&built.join("secureguard-agent"), &dir.join(STATIC_AGENT))?;
+    Programs::of_folder(&dir)
 }
 
 /// Cargo with everything that differs from machine to machine taken away. A target is named even for this machine's own, because flags would
@@ -72,7 +90,10 @@ fn reproducible(release: &Release, target_dir: &Path, target: &str, flags: &str)
         .env("CARGO_TARGET_DIR", target_dir)
         .env("CARGO_INCREMENTAL", "0")
         .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
-        .env("RUSTFLAGS", format!("{flags}{}", flags_for("--remap-path-prefix")))
+        .env(
+            "RUSTFLAGS",
+            format!("{flags}{}", flags_for("--remap-path-prefix")),
+        )
         .env("CFLAGS", flags_for("-ffile-prefix-map"))
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC");

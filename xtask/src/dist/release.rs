@@ -23,7 +23,8 @@ impl Release {
     pub(crate) fn of_checkout() -> Result<Self> {
         let git = |arguments: &[&str]| {
             let mut command = Command::new("git");
-            shell::output(command.current_dir(paths::root()).args(arguments)).map(|text| text.trim().to_owned())
+            shell::output(command.current_dir(paths::root()).args(arguments))
+                .map(|text| text.trim().to_owned())
         };
         let commit = git(&["rev-parse", "--short=9", "HEAD"])?;
         let day = git(&["show", "-s", "--format=%cd", "--date=format-local:%Y%m%d", "HEAD"])?;
@@ -41,7 +42,9 @@ impl Release {
             architecture: shell::output(Command::new("dpkg").arg("--print-architecture"))?
                 .trim()
                 .to_owned(),
-            epoch: epoch.parse().map_err(|e| format!("the commit's time {epoch}: {e}"))?,
+            epoch: epoch
+                .parse()
+                .map_err(|e| format!("the commit's time {epoch}: {e}"))?,
             commit,
         })
     }

@@ -38,12 +38,21 @@ pub(crate) fn write(release: &Release, out: &Path) -> Result {
 
 /// cargo-cyclonedx writes beside each manifest, under a name of our choice.
 fn describe_program(tool: &Path, release: &Release, package: &str) -> Result<String> {
-    let folder = paths::root().join("crates").join(package.trim_start_matches("sg-"));
+    let folder = paths::root()
+        .join("crates")
+        .join(package.trim_start_matches("sg-"));
     let name = "dist-sbom.cdx";
     let written = folder.join(format!("{name}.json"));
     let mut command = Command::new(tool);
     command
-        .args(["cyclonedx", "--format", "json", "--spec-version", "1.5", "--target-in-filename"])
+        .args([
+            "cyclonedx",
+            "--format",
+            "json",
+            "--spec-version",
+            "1.5",
+            "--target-in-filename",
+        ])
         .args(["--override-filename", name, "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .env("SOURCE_DATE_EPOCH", release.epoch.to_string());
@@ -55,7 +64,10 @@ fn describe_program(tool: &Path, release: &Release, package: &str) -> Result<Str
 /// A document is written for each crate of the workspace that the program is made of.
 fn remove_all(name: &str) -> Result {
     let crates = paths::root().join("crates");
-    for entry in fs::read_dir(&crates).map_err(|e| format!("cannot read {}: {e}", crates.display()))?.flatten() {
+    for entry in fs::read_dir(&crates)
+        .map_err(|e| format!("cannot read {}: {e}", crates.display()))?
+        .flatten()
+    {
         let _ = fs::remove_file(entry.path().join(format!("{name}.json")));
     }
     let _ = fs::remove_file(paths::root().join("xtask").join(format!("{name}.json")));
@@ -70,7 +82,10 @@ fn keep(text: &str, release: &Release, name: &str, out: &Path) -> Result {
 
 /// Takes away what differs from run to run or from machine to machine, and checks that it is a list worth having.
 fn settle(text: &str, release: &Release, name: &str) -> Result<Value> {
-    let text = text.replace(&format!("path+file://{}", paths::root().display()), "path+file:///secureguard");
+    let text = text.replace(
+        &format!("path+file://{}", paths::root().display()),
+        "path+file:///secureguard",
+    );
     let mut document: Value = serde_json::from_str(&text).map_err(|e| format!("the SBOM of {name}: {e}"))?;
     if document["bomFormat"] != "CycloneDX" {
         return Err(format!("the SBOM of {name} is no CycloneDX document"));
@@ -89,7 +104,8 @@ fn settle(text: &str, release: &Release, name: &str) -> Result<Value> {
 
 fn timestamp(release: &Release) -> Result<String> {
     let mut date = Command::new("date");
-    date.args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"]).arg(format!("@{}", release.epoch));
+    date.args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("@{}", release.epoch));
     Ok(shell::output(&mut date)?.trim().to_owned())
 }
 
@@ -99,11 +115,21 @@ fn ensure() -> Result<PathBuf> {
     let program = root.join("bin/cargo-cyclonedx");
     if !program.is_file() {
         let _lock = tools::lock()?;
-        ui::say(&format!("cargo-cyclonedx {CYCLONEDX} lists what programs are made of; it is compiled into {}", root.display()));
+        ui::say(&format!(
+            "cargo-cyclonedx {CYCLONEDX} lists what programs are made of; it is compiled into {}",
+            root.display()
+        ));
         ui::step("installing cargo-cyclonedx", || {
             shell::output(
                 cargo()
-                    .args(["install", "cargo-cyclonedx", "--locked", "--version", CYCLONEDX, "--root"])
+                    .args([
+                        "install",
+                        "cargo-cyclonedx",
+                        "--locked",
+                        "--version",
+                        CYCLONEDX,
+                        "--root",
+                    ])
                     .arg(&root)
                     .env("CARGO_TARGET_DIR", paths::target_dir().join("tools")),
             )

@@ -40,7 +40,7 @@ pub(crate) fn run(programs: &Programs, release: &Release, out: &Path) -> Result 
         ..release.clone()
     };
     for package in deb::PACKAGES {
-        deb::build(package, programs, &first, &earlier)?;
+        deb::build(package, programs, &first, deb::Packing::Plain, &earlier)?;
     }
     let mut command = Command::new("unshare");
     command
@@ -57,7 +57,11 @@ fn copy_of(distribution: &Distribution, scratch: &Path) -> Result<PathBuf> {
     let original = ensure(distribution)?;
     let copy = scratch.join(distribution.suite);
     paths::make_dir(scratch)?;
-    shell::output(Command::new("cp").args(["-a", "--reflink=auto"]).args([&original, &copy]))?;
+    shell::output(
+        Command::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .args([&original, &copy]),
+    )?;
     Ok(copy)
 }
 
@@ -71,10 +75,18 @@ fn ensure(distribution: &Distribution) -> Result<PathBuf> {
     }
     let _ = fs::remove_dir_all(&root);
     paths::make_dir(&root)?;
-    ui::say(&format!("a chroot of Debian {suite} is made in {}", root.display()));
+    ui::say(&format!(
+        "a chroot of Debian {suite} is made in {}",
+        root.display()
+    ));
     ui::step(&format!("debootstrap {suite}"), || {
         let mut command = debootstrap()?;
-        shell::output(command.args(["--variant=minbase", suite]).arg(&root).arg("http://deb.debian.org/debian"))
+        shell::output(
+            command
+                .args(["--variant=minbase", suite])
+                .arg(&root)
+                .arg("http://deb.debian.org/debian"),
+        )
     })?;
     // No service of the chroot's starts, and no cluster of PostgreSQL is made: the product makes its own.
     paths::write_script(&root.join("usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n")?;
@@ -106,7 +118,10 @@ fn debootstrap() -> Result<Command> {
     let root = apt::unpacked_root()?;
     let program = root.join("usr/sbin/debootstrap");
     if !program.is_file() {
-        tools::apt::install(&["debootstrap"], "debootstrap is missing (packages are tried in its chroots)")?;
+        tools::apt::install(
+            &["debootstrap"],
+            "debootstrap is missing (packages are tried in its chroots)",
+        )?;
     }
     let mut command = Command::new(program);
     command.env("DEBOOTSTRAP_DIR", root.join("usr/share/debootstrap"));

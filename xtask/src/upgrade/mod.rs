@@ -24,17 +24,44 @@ const ENDPOINTS: &str = "select count(*) from agents.endpoints";
 const SCHEMA: &str = "select max(version) from _sqlx_migrations";
 
 pub(crate) fn test(arguments: &[String]) -> Result {
-    let revision = match arguments {
-        [name, revision] if name == "--from" => revision,
-        _ => return Err("upgrade-test takes --from REV, a revision or tag to upgrade from".to_owned()),
-    };
-    tools::compiler::check()?;
+    let (mut revision, mut earlier, mut present) = (None, None, None);
+    let mut rest = arguments.iter();
+    while let Some(name) = rest.next() {
+        let slot = match name.as_str() {
+            "--from" => &mut revision,
+            "--earlier" => &mut earlier,
+            "--present" => &mut present,
+            other => {
+                return Err(format!(
+                    "upgrade-test knows --from REV, --earlier DIR and --present DIR, not {other}"
+                ));
+            }
+        };
+        *slot = Some(
+            rest.next()
+                .ok_or_else(|| format!("{name} needs a value"))?
+                .clone(),
+        );
+    }
     let postgres = tools::postgres::ensure()?;
-    let earlier = build_earlier(revision)?;
+    let earlier = match (revision, earlier) {
+        (Some(revision), None) => build_earlier(&revision)?,
+        (None, Some(dir)) => PathBuf::from(dir),
+        _ => {
+            return Err(
+                "either --from REV, a revision or tag, or --earlier DIR, a folder of its programs".to_owned(),
+            );
+        }
+    };
+    let present = present.map_or_else(build_present, |dir| Ok(PathBuf::from(dir)))?;
+    Site::new(postgres, earlier, present)?.run(upgrade)
+}
+
+fn build_present() -> Result<PathBuf> {
+    tools::compiler::check()?;
     build::console(&tools::node::ensure()?)?;
     build::binaries(Profile::Dev, TO_RUN)?;
-    let site = Site::new(postgres, earlier, Profile::Dev.dir())?;
-    site.run(upgrade)
+    Ok(Profile::Dev.dir())
 }
 
 /// Builds the programs of a revision in a work tree and a target folder of their own, and gives their folder.
@@ -49,11 +76,12 @@ fn build_earlier(revision: &str) -> Result<PathBuf> {
     };
     let commit = git(&["rev-parse", "--verify", &format!("{revision}^{{commit}}")])?;
     if tree.is_dir() {
-        shell::output(
-            Command::new("git")
-                .current_dir(&tree)
-                .args(["checkout", "--quiet", "--detach", commit.trim()]),
-        )?;
+        shell::output(Command::new("git").current_dir(&tree).args([
+            "checkout",
+            "--quiet",
+            "--detach",
+            commit.trim(),
+        ]))?;
     } else {
         let tree = tree.display().to_string();
         git(&["worktree", "add", "--quiet", "--detach", &tree, commit.trim()])?;
@@ -76,18 +104,26 @@ fn build_earlier(revision: &str) -> Result<PathBuf> {
 
 fn upgrade(site: &mut Site) -> Result {
     let ready = ui::step("starting the earlier server", || site.start_server(Site::EARLIER))?;
-    let key = ready.enrolment_key.as_deref().ok_or("the first start gave no enrolment key")?;
+    let key = ready
+        .enrolment_key
+        .as_deref()
+        .ok_or("the first start gave no enrolment key")?;
     site.enrol(key)?;
     site.start_agent(Site::EARLIER)?;
     find_something(site, "before")?;
     let (before, schema) = (site.rows()?, site.number(SCHEMA)?);
     let keys = site.keys()?;
-    ui::say(&format!("{} rows under schema {schema}; the server stops, the agent stays", before.len()));
+    ui::say(&format!(
+        "{} rows under schema {schema}; the server stops, the agent stays",
+        before.len()
+    ));
     site.stop_server()?;
     site.drop_file("between", &EICAR.concat())?;
     std::thread::sleep(Duration::from_secs(5));
 
-    let ready = ui::step("starting the present server on the same data", || site.start_server(Site::PRESENT))?;
+    let ready = ui::step("starting the present server on the same data", || {
+        site.start_server(Site::PRESENT)
+    })?;
     if ready.admin.is_some() || ready.enrolment_key.is_some() {
         return Err("the present server took the data for a new installation".to_owned());
     }
@@ -131,7 +167,11 @@ fn nothing_is_missing(site: &Site, before: &[String], keys: &[(PathBuf, Vec<u8>)
     let after: std::collections::HashSet<String> = site.rows()?.into_iter().collect();
     let missing: Vec<&String> = before.iter().filter(|row| !after.contains(*row)).collect();
     if !missing.is_empty() {
-        return Err(format!("{} rows are gone, such as {:?}", missing.len(), &missing[..missing.len().min(5)]));
+        return Err(format!(
+            "{} rows are gone, such as {:?}",
+            missing.len(),
+            &missing[..missing.len().min(5)]
+        ));
     }
     for (file, content) in keys {
         if std::fs::read(file).ok().as_ref() != Some(content) {

@@ -63,7 +63,8 @@ impl Site {
         let outcome = work(&mut self);
         let stopped = self.stop_agent().and(self.stop_server());
         match &outcome {
-            Ok(()) => fs::remove_dir_all(&self.dir).map_err(|e| format!("cannot remove {}: {e}", self.dir.display()))?,
+            Ok(()) => fs::remove_dir_all(&self.dir)
+                .map_err(|e| format!("cannot remove {}: {e}", self.dir.display()))?,
             Err(_) => ui::say(&format!("what is left to look at is in {}", self.dir.display())),
         }
         outcome.and(stopped)
@@ -122,7 +123,12 @@ impl Site {
     }
 
     /// Looks until it is so.
-    pub(super) fn wait(&self, what: &str, patience: Duration, look: impl Fn(&Self) -> Result<bool>) -> Result {
+    pub(super) fn wait(
+        &self,
+        what: &str,
+        patience: Duration,
+        look: impl Fn(&Self) -> Result<bool>,
+    ) -> Result {
         let began = Instant::now();
         while !look(self)? {
             if began.elapsed() > patience {
@@ -130,7 +136,10 @@ impl Site {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        ui::say(&format!("{what}: there after {:.1} s", began.elapsed().as_secs_f64()));
+        ui::say(&format!(
+            "{what}: there after {:.1} s",
+            began.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
@@ -139,12 +148,18 @@ impl Site {
         let script = self.dir.join("rows.sql");
         paths::write(&script, ROWS)?;
         let text = self.psql(&["-f", &script.display().to_string()])?;
-        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        Ok(text
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     pub(super) fn number(&self, query: &str) -> Result<u64> {
         let text = self.psql(&["-c", query])?;
-        text.trim().parse().map_err(|e| format!("`{query}` gave `{text}`: {e}"))
+        text.trim()
+            .parse()
+            .map_err(|e| format!("`{query}` gave `{text}`: {e}"))
     }
 
     /// Files of keys that have to outlast an upgrade.
@@ -154,7 +169,9 @@ impl Site {
         let mut keys = Vec::new();
         for entry in fs::read_dir(&dir).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            let is_key = ["pem", "json", "pass"].iter().any(|end| path.extension().is_some_and(|e| e == *end));
+            let is_key = ["pem", "json", "pass"]
+                .iter()
+                .any(|end| path.extension().is_some_and(|e| e == *end));
             if path.is_file() && is_key {
                 keys.push((path.clone(), fs::read(&path).map_err(unreadable)?));
             }
@@ -186,7 +203,16 @@ impl Site {
         );
         let mut command = self.postgres.command("psql")?;
         command
-            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "secureguard", "-h"])
+            .args([
+                "-qAtX",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "postgres",
+                "-d",
+                "secureguard",
+                "-h",
+            ])
             .arg(Path::new(socket.lines().next().unwrap_or_default()))
             .args(arguments)
             .env("PGPASSWORD", password.trim());

@@ -16,7 +16,6 @@ use sg_types::agent::{
 use sg_types::response::{CommandsReply, OutputChunk, ResultKey, SignedText};
 use sg_types::{Clock, CommandId, Problem};
 
-use super::resolver::OwnResolver;
 use crate::identity::is_loopback;
 
 /// Time to establish a connection.
@@ -86,8 +85,9 @@ impl ServerClient {
             .no_proxy()
             .pool_idle_timeout(Duration::from_secs(90))
             .https_only(!is_loopback(&url));
-        if cfg!(target_feature = "crt-static") {
-            builder = builder.dns_resolver(OwnResolver);
+        #[cfg(feature = "own-resolver")]
+        {
+            builder = builder.dns_resolver(super::resolver::OwnResolver);
         }
         if let Some(pem) = ca {
             let certificates = Certificate::from_pem_bundle(pem)

@@ -23,7 +23,12 @@ impl Downloads {
     ///
     /// # Errors
     /// 404 `agent_not_offered` where the folder holds no agent.
-    pub fn offer(&self, folder: &Path, url: &str, authority: Option<PathBuf>) -> Result<Arc<Offer>, ApiError> {
+    pub fn offer(
+        &self,
+        folder: &Path,
+        url: &str,
+        authority: Option<PathBuf>,
+    ) -> Result<Arc<Offer>, ApiError> {
         let stamp = offer::stamp(folder, authority.as_deref());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(offer) = kept.as_ref().filter(|offer| offer.stamp == stamp) {

@@ -75,7 +75,11 @@ impl Offer {
             .map(std::fs::read_to_string)
             .transpose()
             .map_err(ApiError::internal)?;
-        let script = Bytes::from(write_script(url, &programs, authority.as_deref().unwrap_or_default())?);
+        let script = Bytes::from(write_script(
+            url,
+            &programs,
+            authority.as_deref().unwrap_or_default(),
+        )?);
         Ok(Self {
             stamp,
             private_authority: authority.is_some(),
@@ -120,7 +124,9 @@ fn write_script(
 ) -> Result<String, ApiError> {
     // Between single quotes of a shell everything but such a quote is text.
     if url.contains('\'') || authority.contains('\'') {
-        return Err(ApiError::internal("the server's URL or authority contains a quote"));
+        return Err(ApiError::internal(
+            "the server's URL or authority contains a quote",
+        ));
     }
     let lines: Vec<String> = programs
         .iter()

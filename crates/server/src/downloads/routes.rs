@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, body::Bytes};
 use sg_types::Problem;
-use sg_types::api::agents::AgentInstaller;
+use sg_types::api::agents::{AgentInstaller, InstallScript};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,18 +33,27 @@ pub fn public_routes() -> Router<AppState> {
 
 /// Shows how an agent is installed.
 #[utoipa::path(get, path = "/api/v1/agents/installer", tag = "agents", security(("bearer" = []), ("cookie" = [])), responses(
-    (status = 200, description = "The commands, and the digest that vouches for the script.", body = AgentInstaller),
-    (status = "4XX", description = "Refused; `agent_not_offered` where the server has no agent to download.", body = Problem),
+    (status = 200, description = "The commands, and the digest that vouches for the script; nothing where the server has no agent to download.", body = AgentInstaller),
+    (status = "4XX", description = "Refused.", body = Problem),
 ))]
-async fn show_installer(State(state): State<AppState>, _can: Can<ApiKeysOwn>) -> ApiResult<Json<AgentInstaller>> {
-    let offer = offer(&state).await?;
+async fn show_installer(
+    State(state): State<AppState>,
+    _can: Can<ApiKeysOwn>,
+) -> ApiResult<Json<AgentInstaller>> {
+    let offer = match offer(&state).await {
+        Ok(offer) => offer,
+        Err(error) if error.code() == "agent_not_offered" => return Ok(Json(AgentInstaller::default())),
+        Err(error) => return Err(error),
+    };
     let url = format!("{}/install/agent.sh", state.public_url);
     Ok(Json(AgentInstaller {
-        command: command(&url, &offer, ""),
-        uninstall_command: command(&url, &offer, " --uninstall"),
-        script_sha256: offer.script_sha256.clone(),
         machines: offer.machines().map(str::to_owned).collect(),
-        url,
+        script: Some(InstallScript {
+            command: command(&url, &offer, ""),
+            uninstall_command: command(&url, &offer, " --uninstall"),
+            sha256: offer.script_sha256.clone(),
+            url,
+        }),
     }))
 }
 
@@ -94,7 +103,9 @@ async fn offer(state: &AppState) -> ApiResult<Arc<Offer>> {
     let state = state.clone();
     let task = tokio::task::spawn_blocking(move || {
         let folder = &state.config.downloads.agents;
-        state.downloads.offer(folder, &state.public_url, own_authority(&state))
+        state
+            .downloads
+            .offer(folder, &state.public_url, own_authority(&state))
     });
     task.await.map_err(ApiError::internal)?
 }

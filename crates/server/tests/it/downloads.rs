@@ -48,17 +48,25 @@ async fn script(app: &App) -> String {
 async fn without_an_agent_it_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let app = start(&folder.path().join("missing")).await;
-    let analyst = app.person(app.tenant(), "ada", Role::Admin).await;
-    for (path, token) in [
-        (SCRIPT, ""),
-        ("/install/agent/x86_64", ""),
-        ("/api/v1/agents/installer", analyst.token.as_str()),
-    ] {
-        let answer = app.get(path, token).await;
-        assert_eq!((answer.status, answer.code()), (404, "agent_not_offered"), "{path}");
+    let admin = app.person(app.tenant(), "ada", Role::Admin).await;
+    let shown = app.get("/api/v1/agents/installer", &admin.token).await;
+    assert_eq!(
+        (shown.status, shown.body.to_string().as_str()),
+        (200, "{\"machines\":[]}")
+    );
+    for path in [SCRIPT, "/install/agent/x86_64"] {
+        let answer = app.get(path, "").await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (404, "agent_not_offered"),
+            "{path}"
+        );
         assert_eq!(answer.header("content-type"), "application/problem+json");
         let detail = answer.body["detail"].as_str().unwrap();
-        assert!(detail.contains("Debian package") && !detail.contains("missing"), "{detail}");
+        assert!(
+            detail.contains("Debian package") && !detail.contains("missing"),
+            "{detail}"
+        );
     }
 }
 
@@ -70,10 +78,13 @@ async fn the_digest_that_people_are_shown_covers_script_and_program() {
     let shown = app.get("/api/v1/agents/installer", &admin.token).await;
     assert_eq!(shown.status, 200, "{shown:?}");
     let text = script(&app).await;
-    assert_eq!(shown.body["script_sha256"], digest(&text));
+    assert_eq!(shown.body["script"]["sha256"], digest(&text));
     assert!(text.contains(&digest(AGENT)));
-    let command = shown.body["command"].as_str().unwrap();
-    assert!(command.contains(&digest(&text)) && !command.contains("-fsSk"), "{command}");
+    let command = shown.body["script"]["command"].as_str().unwrap();
+    assert!(
+        command.contains(&digest(&text)) && !command.contains("-fsSk"),
+        "{command}"
+    );
     let machine = std::env::consts::ARCH;
     let program = app.get(&format!("/install/agent/{machine}"), "").await;
     assert_eq!(program.body.as_str().unwrap(), AGENT);
@@ -81,7 +92,11 @@ async fn the_digest_that_people_are_shown_covers_script_and_program() {
     assert_eq!(program.header("x-content-type-options"), "nosniff");
     assert_eq!(program.header("etag"), format!("\"{}\"", digest(AGENT)));
     // Another program, and everything that vouches for it follows.
-    fs::write(folder.path().join(format!("secureguard-agent-{machine}")), "another one").unwrap();
+    fs::write(
+        folder.path().join(format!("secureguard-agent-{machine}")),
+        "another one",
+    )
+    .unwrap();
     let again = script(&app).await;
     assert!(again.contains(&digest("another one")) && !again.contains(&digest(AGENT)));
     assert_eq!(app.get("/api/v1/agents/installer", "").await.status, 401);
@@ -113,12 +128,17 @@ async fn no_other_file_can_be_fetched() {
     ] {
         let answer = app.get(path, "").await;
         let text = answer.body.to_string();
-        assert!(!text.contains("a secret") && !text.contains("root:"), "{path}: {text}");
+        assert!(
+            !text.contains("a secret") && !text.contains("root:"),
+            "{path}: {text}"
+        );
         assert_ne!(answer.status, 500, "{path}");
     }
     let nul = app.get("/install/agent/x86_64%00", "").await;
     assert_eq!(nul.status, 400);
-    let post = app.send(request(Method::POST, SCRIPT).body(Body::empty()).unwrap()).await;
+    let post = app
+        .send(request(Method::POST, SCRIPT).body(Body::empty()).unwrap())
+        .await;
     assert_eq!(post.status, 405);
 }
 
@@ -181,7 +201,10 @@ impl Sandbox {
             .replace("UNIT=/etc/systemd/system/", &format!("UNIT={}/", at("units")))
             .replace("[ -d /etc/systemd/system ]", &format!("[ -d {} ]", at("units")))
             .replace("/run/systemd/system", "/nonexistent")
-            .replace("STATE=/var/lib/secureguard-agent", &format!("STATE={}", at("state")))
+            .replace(
+                "STATE=/var/lib/secureguard-agent",
+                &format!("STATE={}", at("state")),
+            )
             .replace("SHARE=/usr/local/share/", &format!("SHARE={}/", at("share")))
             .replace("OPTIONS=/etc/default/", &format!("OPTIONS={}/", at("defaults")))
             .replace("/usr/bin/secureguard-agent", "/nonexistent");
@@ -220,10 +243,16 @@ async fn the_script_installs_and_removes_and_shows_the_key_to_nobody() {
     assert!(output.status.success(), "{}", errors(&output));
     assert_eq!(machine.notes("input"), format!("{KEY}\n"));
     let arguments = machine.notes("arguments");
-    assert!(arguments.contains("enrol --server http://localhost:8080 --key-file -"), "{arguments}");
+    assert!(
+        arguments.contains("enrol --server http://localhost:8080 --key-file -"),
+        "{arguments}"
+    );
     assert!(!arguments.contains("sg_"), "{arguments}");
     let unit = fs::read_to_string(machine.path("units/secureguard-agent.service")).unwrap();
-    assert!(unit.contains("ExecStart=/usr/local/bin/secureguard-agent run"), "{unit}");
+    assert!(
+        unit.contains("ExecStart=/usr/local/bin/secureguard-agent run"),
+        "{unit}"
+    );
     let options = fs::read_to_string(machine.path("defaults/secureguard-agent")).unwrap();
     assert_eq!(options, "SECUREGUARD_WATCH=\"--watch /srv/uploads\"\n");
     assert!(machine.path("programs/secureguard-agent").is_file());
@@ -277,7 +306,13 @@ async fn what_cannot_be_meant_is_refused_before_anything_happens() {
     ] {
         let output = machine.run(&script, arguments, typed);
         assert!(!output.status.success(), "{arguments:?}");
-        assert!(!machine.path("programs/secureguard-agent").exists(), "{arguments:?}");
-        assert!(!machine.path("units/secureguard-agent.service").exists(), "{arguments:?}");
+        assert!(
+            !machine.path("programs/secureguard-agent").exists(),
+            "{arguments:?}"
+        );
+        assert!(
+            !machine.path("units/secureguard-agent.service").exists(),
+            "{arguments:?}"
+        );
     }
 }
