@@ -45,6 +45,10 @@ pub(crate) const PACKAGES: &[Package] = &[
                 "etc/secureguard/secureguard.toml",
             ),
             (
+                "packaging/etc/signer.toml",
+                "usr/share/secureguard/signer.toml",
+            ),
+            (
                 "crates/server/secureguard.default.toml",
                 "usr/share/doc/secureguard/secureguard.default.toml",
             ),
