@@ -118,7 +118,7 @@ try_static_agent() {
     command=$(api GET /agents/installer "$token" | words .script.command)
     key=$(api POST /users/api-keys "$token" -d '{"key_name":"one line","scopes":["enrol"]}' | words .key)
     say "one line: $command"
-    (while :; do cat /proc/[0-9]*/cmdline; sleep 0.02; done >"$new/arguments" 2>/dev/null) &
+    (while :; do cat /proc/[0-9]*/cmdline || true; sleep 0.02; done >"$new/arguments" 2>/dev/null) &
     watcher=$!
     printf '%s\n' "$key" | in_old sh -c "$command"
     kill "$watcher"
@@ -171,6 +171,9 @@ remove_and_purge() {
     say "after dpkg --purge nothing is left but the accounts"
 }
 
+for root in "$server" "$old"; do
+    echo "127.0.0.1 localhost" >"$root/etc/hosts"
+done
 mount_root "$server"
 mount_root "$old"
 mkdir -p "$server/try/earlier" "$server/try/new"

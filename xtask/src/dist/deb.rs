@@ -44,10 +44,7 @@ pub(crate) const PACKAGES: &[Package] = &[
                 "packaging/etc/secureguard.toml",
                 "etc/secureguard/secureguard.toml",
             ),
-            (
-                "packaging/etc/signer.toml",
-                "usr/share/secureguard/signer.toml",
-            ),
+            ("packaging/etc/signer.toml", "usr/share/secureguard/signer.toml"),
             (
                 "crates/server/secureguard.default.toml",
                 "usr/share/doc/secureguard/secureguard.default.toml",

@@ -102,6 +102,13 @@ fn build_earlier(revision: &str) -> Result<PathBuf> {
     Ok(target.join("debug"))
 }
 
+/// What has to be there afterwards.
+struct Before {
+    queries: String,
+    rows: Vec<String>,
+    keys: Vec<(PathBuf, Vec<u8>)>,
+}
+
 fn upgrade(site: &mut Site) -> Result {
     let ready = ui::step("starting the earlier server", || site.start_server(Site::EARLIER))?;
     let key = ready
@@ -111,11 +118,15 @@ fn upgrade(site: &mut Site) -> Result {
     site.enrol(key)?;
     site.start_agent(Site::EARLIER)?;
     find_something(site, "before")?;
-    let (before, schema) = (site.rows()?, site.number(SCHEMA)?);
-    let keys = site.keys()?;
+    let (queries, schema) = (site.key_queries()?, site.number(SCHEMA)?);
+    let before = Before {
+        rows: site.rows(&queries)?,
+        queries,
+        keys: site.keys()?,
+    };
     ui::say(&format!(
         "{} rows under schema {schema}; the server stops, the agent stays",
-        before.len()
+        before.rows.len()
     ));
     site.stop_server()?;
     site.drop_file("between", &EICAR.concat())?;
@@ -128,7 +139,7 @@ fn upgrade(site: &mut Site) -> Result {
         return Err("the present server took the data for a new installation".to_owned());
     }
     ui::say(&format!("schema {schema} became {}", site.number(SCHEMA)?));
-    nothing_is_missing(site, &before, &keys)?;
+    nothing_is_missing(site, &before)?;
     wait_for_finding(site, "between")?;
     find_something(site, "after")?;
     site.stop_agent()?;
@@ -142,7 +153,7 @@ fn upgrade(site: &mut Site) -> Result {
     if lost != 0 {
         return Err(format!("{lost} gaps tell of lost records"));
     }
-    nothing_is_missing(site, &before, &keys)?;
+    nothing_is_missing(site, &before)?;
     site.verify_audit()?;
     ui::say("everything is there, the audit log holds, and both agents report");
     Ok(())
@@ -163,9 +174,9 @@ fn wait_for_finding(site: &Site, name: &str) -> Result {
     })
 }
 
-fn nothing_is_missing(site: &Site, before: &[String], keys: &[(PathBuf, Vec<u8>)]) -> Result {
-    let after: std::collections::HashSet<String> = site.rows()?.into_iter().collect();
-    let missing: Vec<&String> = before.iter().filter(|row| !after.contains(*row)).collect();
+fn nothing_is_missing(site: &Site, before: &Before) -> Result {
+    let after: std::collections::HashSet<String> = site.rows(&before.queries)?.into_iter().collect();
+    let missing: Vec<&String> = before.rows.iter().filter(|row| !after.contains(*row)).collect();
     if !missing.is_empty() {
         return Err(format!(
             "{} rows are gone, such as {:?}",
@@ -173,7 +184,7 @@ fn nothing_is_missing(site: &Site, before: &[String], keys: &[(PathBuf, Vec<u8>)
             &missing[..missing.len().min(5)]
         ));
     }
-    for (file, content) in keys {
+    for (file, content) in &before.keys {
         if std::fs::read(file).ok().as_ref() != Some(content) {
             return Err(format!("{} is not what it was", file.display()));
         }

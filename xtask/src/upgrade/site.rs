@@ -10,16 +10,15 @@ use crate::server::{self, Ready, Server};
 use crate::tools::postgres::Postgres;
 use crate::{Result, paths, shell, stop, ui};
 
-/// Every row of the product by its primary key, a line each. Left out is what comes and goes by its nature: shares of rate limits, partitions'
+/// Writes a query for each table of the product that gives its rows by their primary keys, a line each. Left out is what comes and goes by its nature: shares of rate limits, partitions'
 /// bookkeeping and audit rows that wait for their seal.
-const ROWS: &str = r"
+const KEY_QUERIES: &str = r"
     select format('select %L || '' '' || concat_ws('','', %s) from %s', i.indrelid::regclass, string_agg(quote_ident(a.attname), ', '), i.indrelid::regclass)
     from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
     where i.indisprimary and not c.relispartition and n.nspname in ('users', 'agents', 'threats', 'audit')
         and c.relname !~ '(quota|rate|partition|unsealed|pending|waiting|reset|challenge|session)'
     group by i.indrelid
-    \gexec
 ";
 
 pub(super) struct Site {
@@ -143,10 +142,15 @@ impl Site {
         Ok(())
     }
 
-    /// Every row by table and key.
-    pub(super) fn rows(&self) -> Result<Vec<String>> {
+    /// A query for each table, which gives every row by the key that the table has at this moment.
+    pub(super) fn key_queries(&self) -> Result<String> {
+        Ok(self.psql(&["-c", KEY_QUERIES])?.trim().replace('\n', ";\n"))
+    }
+
+    /// Every row, by queries that an earlier schema gave: a later one may add columns to a key.
+    pub(super) fn rows(&self, queries: &str) -> Result<Vec<String>> {
         let script = self.dir.join("rows.sql");
-        paths::write(&script, ROWS)?;
+        paths::write(&script, queries)?;
         let text = self.psql(&["-f", &script.display().to_string()])?;
         Ok(text
             .lines()
