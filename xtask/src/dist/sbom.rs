@@ -126,6 +126,7 @@ fn ensure() -> Result<PathBuf> {
                         "install",
                         "cargo-cyclonedx",
                         "--locked",
+                        "--debug",
                         "--version",
                         CYCLONEDX,
                         "--root",
