@@ -51,7 +51,7 @@ fn describe_program(tool: &Path, release: &Release, package: &str) -> Result<Str
             "json",
             "--spec-version",
             "1.5",
-            "--target-in-filename",
+            "--all-features",
         ])
         .args(["--override-filename", name, "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
