@@ -11,7 +11,7 @@ use crate::{Result, npm, paths, shell, ui};
 type Binary = (&'static str, &'static str);
 
 /// Everything that is shipped.
-const BINARIES: [Binary; 3] = [
+pub(crate) const BINARIES: [Binary; 3] = [
     ("sg-server", "secureguard"),
     ("sg-agent", "secureguard-agent"),
     ("sg-cli", "sgctl"),

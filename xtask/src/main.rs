@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod chaos;
 mod check;
+mod dist;
 mod fuzz;
 mod generate;
 mod npm;
@@ -17,6 +18,7 @@ mod stop;
 mod test;
 mod tools;
 mod ui;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,10 @@ usage: cargo xtask <command>
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
+  dist [--out DIR] [--programs DIR] [--try]
+                                         Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
+  upgrade-test --from REV|--earlier DIR  server and agent of an earlier revision, or of a folder, with data; then the present ones
+    [--present DIR]                      (or those of a folder) on the same data
   tools                                  only install what is missing
   help                                   this text
 
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "dist" => dist::dist(rest),
+        "upgrade-test" => upgrade::test(rest),
         "tools" => tools::install_all(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

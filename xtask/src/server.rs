@@ -50,10 +50,21 @@ impl Server {
         listen: &str,
         settings: &[(&str, String)],
     ) -> Result<Self> {
+        Self::start_from(&profile.dir(), postgres, data_dir, listen, settings)
+    }
+
+    /// As [`Self::start_with`], with the program of a folder.
+    pub(crate) fn start_from(
+        programs: &Path,
+        postgres: &Postgres,
+        data_dir: &Path,
+        listen: &str,
+        settings: &[(&str, String)],
+    ) -> Result<Self> {
         let ready_file = data_dir.join("ready.json");
         let _ = fs::remove_file(&ready_file);
         let log = fresh_log(data_dir, "server.log");
-        let mut command = bound(&profile.dir().join("secureguard"));
+        let mut command = bound(&programs.join("secureguard"));
         command
             .arg("up")
             .arg("--data-dir")

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod downloads;
 pub mod error;
 pub mod extract;
 pub mod files;

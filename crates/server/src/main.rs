@@ -4,6 +4,7 @@ mod answers;
 mod backup_verbs;
 mod bench_verb;
 mod maintenance_verbs;
+mod manual;
 mod standby_verbs;
 
 use std::net::SocketAddr;
@@ -94,6 +95,10 @@ enum Command {
     },
     /// Restore a backup into a new data directory.
     Restore(backup_verbs::RestoreArguments),
+    /// Print what completes commands in a shell, such as `source <(secureguard completion bash)`.
+    Completion { shell: clap_complete::Shell },
+    /// Write manual pages, one for each command, into a folder.
+    Man { folder: PathBuf },
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
@@ -320,6 +325,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             })?));
         }
         Command::Openapi => print_line(&router::document().to_pretty_json()?),
+        Command::Completion { shell } => manual::complete(shell)?,
+        Command::Man { folder } => manual::write_pages(&folder)?,
         Command::Signer(arguments) => {
             logging::install(&config::load(file, Verb::Other)?.log)?;
             let until_input_ends = arguments.until_input_ends;

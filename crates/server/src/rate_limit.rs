@@ -23,6 +23,7 @@ pub struct RateLimits {
     sign_in_by_user: Limit<(IpAddr, String)>,
     enrol_by_address: Limit<IpAddr>,
     password_reset_by_address: Limit<IpAddr>,
+    download_by_address: Limit<IpAddr>,
 }
 
 impl RateLimits {
@@ -48,6 +49,11 @@ impl RateLimits {
                 "password_reset_address",
                 config.password_reset_per_address_per_minute,
                 config.password_reset_per_address_burst,
+            ),
+            download_by_address: Limit::new(
+                "download_address",
+                config.download_per_address_per_minute,
+                config.download_per_address_burst,
             ),
         }
     }
@@ -87,12 +93,21 @@ impl RateLimits {
         self.password_reset_by_address.check(&network_of(address))
     }
 
+    /// Counts a download of the agent or of its script.
+    ///
+    /// # Errors
+    /// 429 with the time to wait.
+    pub fn check_download(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.download_by_address.check(&network_of(address))
+    }
+
     /// Forgets keys that have their whole allowance again; to be called every minute.
     pub fn forget_idle(&self) {
         self.sign_in_by_address.forget_idle();
         self.sign_in_by_user.forget_idle();
         self.enrol_by_address.forget_idle();
         self.password_reset_by_address.forget_idle();
+        self.download_by_address.forget_idle();
     }
 }
 

@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
 use crate::{
-    AppState, agents, audit, backup, console, health, maintenance, monitoring, response, threats, users,
+    AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, threats,
+    users,
 };
 
 #[derive(OpenApi)]
@@ -53,6 +54,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(agents::hold_routes())
         .merge(agents::coverage_routes())
         .merge(agents::log_event_routes())
+        .merge(downloads::api_routes())
         .merge(response::routes())
         .merge(threats::routes())
         .merge(audit::routes())
@@ -79,6 +81,7 @@ pub fn build(state: AppState, hosts: AllowedHosts) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(downloads::public_routes())
         .fallback(console::serve)
         .method_not_allowed_fallback(console::method_not_allowed)
         .layer(DefaultBodyLimit::max(config.max_body_bytes))

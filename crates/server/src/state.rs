@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::audit::{AuditKeeper, Refusals};
 use crate::auth::KeyUsage;
 use crate::config::Config;
+use crate::downloads::Downloads;
 use crate::ingest::Ingest;
 use crate::mail::Mailer;
 use crate::monitoring::Live;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub mailer: Option<Mailer>,
     /// Limits for callers who have proved nothing.
     pub rate_limits: RateLimits,
+    /// The agent and the script that installs it.
+    pub downloads: Downloads,
     /// Limits on the requests of callers.
     pub quotas: Quotas,
     /// Refusals that the audit log was told of in this minute.
@@ -119,6 +122,7 @@ impl AppState {
         Self(Arc::new(Shared {
             passwords: PasswordHasher::new(&parts.config.passwords),
             rate_limits: RateLimits::new(&parts.config.rate_limits),
+            downloads: Downloads::default(),
             quotas: Quotas::new(parts.config.rate_limits.requests),
             refusals: Refusals::default(),
             exports: Arc::new(Semaphore::new(1)),

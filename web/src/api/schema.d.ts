@@ -416,6 +416,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/installer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how an agent is installed. */
+        get: operations["show_installer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/legal-holds": {
         parameters: {
             query?: never;
@@ -2106,6 +2123,12 @@ export interface components {
          * @description A monitored endpoint and the agent on it (`agents.endpoints.agent_id`).
          */
         AgentId: string;
+        /** @description How an agent is installed from this server. */
+        AgentInstaller: {
+            /** @description The machines that there is an agent for, in the words of `uname -m`; empty where this server has no agent to download. */
+            machines: string[];
+            script?: components["schemas"]["InstallScript"] | null;
+        };
         /**
          * @description A process of the agent, from its start to its end. By this the server tells, after a silence, whether the machine, the agent or the network
          *     was down.
@@ -3765,6 +3788,17 @@ export interface components {
              * @description Last change.
              */
             updated_at: string;
+        };
+        /** @description The script that installs an agent. */
+        InstallScript: {
+            /** @description What root runs on a machine to install and enrol an agent there; it asks for the enrolment key. */
+            command: string;
+            /** @description Its SHA-256 in hexadecimal, by which a machine knows that it got this one. */
+            sha256: string;
+            /** @description What root runs to take a machine out of service and to remove the agent. */
+            uninstall_command: string;
+            /** @description Where it is. */
+            url: string;
         };
         /** @description Traffic of one interface. */
         InterfaceUsage: {
@@ -8623,6 +8657,35 @@ export interface operations {
                 };
             };
             /** @description Refused; needs a key with the scope `events` or a session, and `events_send`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_installer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The commands, and the digest that vouches for the script; nothing where the server has no agent to download. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentInstaller"];
+                };
+            };
+            /** @description Refused. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;

@@ -39,6 +39,7 @@ export type FindingView = Schemas["FindingView"];
 export type IncidentDetail = Schemas["IncidentDetail"];
 export type IncidentStatus = Schemas["IncidentStatus"];
 export type IncidentView = Schemas["IncidentView"];
+export type InstallScript = Schemas["InstallScript"];
 export type KeyScope = Schemas["KeyScope"];
 export type KpiDay = Schemas["KpiDay"];
 export type KpiTotal = Schemas["KpiTotal"];

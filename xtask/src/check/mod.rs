@@ -2,6 +2,7 @@
 
 mod layering;
 mod licences;
+mod packaging;
 mod text;
 
 use std::process::Command;
@@ -23,6 +24,7 @@ pub(crate) fn check(arguments: &[String]) -> Result {
         }
     };
     judge("files", ui::step("file sizes and texts", text::check));
+    judge("packaging", ui::step("units and scripts", packaging::check));
     let metadata = metadata()?;
     judge("layering", ui::step("layering", || layering::check(&metadata)));
     judge(

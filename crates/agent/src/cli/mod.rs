@@ -1,6 +1,7 @@
 //! The command line.
 
 mod enrol;
+mod manual;
 mod scan;
 mod status;
 mod trust;
@@ -45,6 +46,16 @@ pub enum Command {
     Trust(TrustArgs),
     /// Take this machine out of service at the server and forget the identity.
     Unenrol(UnenrolArgs),
+    /// Print what completes commands in a shell, such as `source <(secureguard-agent completion bash)`.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one for each command, into a folder.
+    Man {
+        /// The folder, made where there is none.
+        folder: PathBuf,
+    },
 }
 
 /// Where the agent keeps its state.
@@ -153,7 +164,12 @@ pub fn execute(cli: Cli) -> Result<ExitCode> {
     if let Command::Scan(arguments) = &cli.command {
         return Ok(scan::scan(arguments));
     }
-    execute_with_server(cli.command).map(|()| ExitCode::SUCCESS)
+    match &cli.command {
+        Command::Completion { shell } => manual::complete(*shell)?,
+        Command::Man { folder } => manual::write_pages(folder)?,
+        _ => return execute_with_server(cli.command).map(|()| ExitCode::SUCCESS),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn execute_with_server(command: Command) -> Result<()> {
@@ -162,7 +178,7 @@ fn execute_with_server(command: Command) -> Result<()> {
         .max_blocking_threads(8)
         .build()?;
     match command {
-        Command::Scan(_) => Ok(()),
+        Command::Scan(_) | Command::Completion { .. } | Command::Man { .. } => Ok(()),
         Command::Enrol(arguments) => runtime.block_on(enrol::enrol(&arguments)),
         Command::Run(arguments) => {
             let end = runtime.block_on(run(RunConfig::from(arguments)))?;

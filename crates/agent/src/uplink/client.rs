@@ -85,6 +85,10 @@ impl ServerClient {
             .no_proxy()
             .pool_idle_timeout(Duration::from_secs(90))
             .https_only(!is_loopback(&url));
+        #[cfg(feature = "own-resolver")]
+        {
+            builder = builder.dns_resolver(super::resolver::OwnResolver);
+        }
         if let Some(pem) = ca {
             let certificates = Certificate::from_pem_bundle(pem)
                 .context("the CA file holds no readable certificate (PEM)")?;

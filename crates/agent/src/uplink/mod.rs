@@ -2,6 +2,8 @@
 
 mod client;
 mod pace;
+#[cfg(feature = "own-resolver")]
+mod resolver;
 mod rules;
 mod stream;
 

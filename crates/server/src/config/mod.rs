@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod database;
+mod downloads;
 mod http;
 mod ingest;
 mod load;
@@ -27,6 +28,7 @@ use serde::Deserialize;
 pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
 pub use backup::{BackupClusterConfig, BackupConfig, BackupS3Config};
 pub use database::DatabaseConfig;
+pub use downloads::DownloadsConfig;
 pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;
 pub use load::{ConfigError, DEFAULTS, Verb, load};
@@ -72,6 +74,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// Rule sets and their signature.
     pub rules: RulesConfig,
+    /// The agent, for machines that are to be watched.
+    pub downloads: DownloadsConfig,
     /// Remote commands.
     pub response: ResponseConfig,
     /// Secrets that are sealed into the database.

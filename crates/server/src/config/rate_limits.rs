@@ -26,4 +26,8 @@ pub struct RateLimitsConfig {
     pub password_reset_per_address_per_minute: NonZeroU32,
     /// Such requests at once from one address.
     pub password_reset_per_address_burst: NonZeroU32,
+    /// Downloads of the agent and of its script per minute from one address.
+    pub download_per_address_per_minute: NonZeroU32,
+    /// Such downloads at once from one address.
+    pub download_per_address_burst: NonZeroU32,
 }

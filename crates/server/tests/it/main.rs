@@ -25,6 +25,8 @@ mod bodies;
 #[cfg(test)]
 mod coverage;
 #[cfg(test)]
+mod downloads;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod errors;

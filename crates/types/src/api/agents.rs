@@ -222,3 +222,26 @@ pub struct EventLineError {
     /// In words.
     pub message: String,
 }
+
+/// How an agent is installed from this server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct AgentInstaller {
+    /// The machines that there is an agent for, in the words of `uname -m`; empty where this server has no agent to download.
+    pub machines: Vec<String>,
+    /// The script, which the server offers to everybody; absent where there is no agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<InstallScript>,
+}
+
+/// The script that installs an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct InstallScript {
+    /// Where it is.
+    pub url: String,
+    /// Its SHA-256 in hexadecimal, by which a machine knows that it got this one.
+    pub sha256: String,
+    /// What root runs on a machine to install and enrol an agent there; it asks for the enrolment key.
+    pub command: String,
+    /// What root runs to take a machine out of service and to remove the agent.
+    pub uninstall_command: String,
+}
