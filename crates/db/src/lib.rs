@@ -20,6 +20,7 @@ pub mod monitoring;
 mod pool;
 mod provision;
 mod restored;
+mod schema_steps;
 pub mod standby;
 mod statements;
 mod stored;
@@ -31,6 +32,7 @@ pub use caller::{Caller, Proof, TokenHash};
 pub use error::DbError;
 #[doc(hidden)]
 pub use migrate::migrate_to;
+pub use schema_steps::SchemaFit;
 pub use migrate::{AdoptedRow, MigrationReport, RoleVerifiers, migrate, migration_state};
 pub use pool::{Db, DbConfig, PoolUse, RoleCheck};
 pub use provision::create_database;

@@ -2,6 +2,7 @@
 
 mod kpis;
 mod program;
+mod requests;
 mod reports;
 mod runs;
 
