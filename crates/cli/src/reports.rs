@@ -78,9 +78,7 @@ impl Figures {
             Self::Maintenance { limit } => {
                 print_runs(format, &client.list_maintenance(limit as usize).await?)
             }
-            Self::Maintain { period } => {
-                print_runs(format, &[client.request_maintenance(period).await?])
-            }
+            Self::Maintain { period } => print_runs(format, &[client.request_maintenance(period).await?]),
             Self::Reports { kind, limit, whose } => {
                 let rows = client
                     .list_reports(kind, whose.installation, limit as usize)

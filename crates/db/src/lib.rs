@@ -32,11 +32,11 @@ pub use caller::{Caller, Proof, TokenHash};
 pub use error::DbError;
 #[doc(hidden)]
 pub use migrate::migrate_to;
-pub use schema_steps::SchemaFit;
 pub use migrate::{AdoptedRow, MigrationReport, RoleVerifiers, migrate, migration_state};
 pub use pool::{Db, DbConfig, PoolUse, RoleCheck};
 pub use provision::create_database;
 pub use restored::{RestoredFigures, count_restored_audit_events, examine_restored};
+pub use schema_steps::SchemaFit;
 pub use statements::{StatementFigures, StatementTotals};
 pub use stored::{Stored, StoredGap, StreamFigures};
 pub use tx::{ReadTx, Reads, SystemTx, WriteTx, Writes};

@@ -9,10 +9,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection as Pg},
 };
 
+use crate::DbError;
 use crate::context::prefer_parameter;
 use crate::indexes::complete_indexes;
 use crate::schema_steps::{SchemaFit, find_fit, mark_steps};
-use crate::DbError;
 
 /// Steps of later releases are looked at by [`refuse_newer`], and are no reason to stop.
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -72,11 +72,10 @@ impl Db {
 pub(crate) async fn find_fit(conn: &mut PgConnection) -> Result<SchemaFit, DbError> {
     let known = known_versions();
     let needed = known.iter().copied().max().unwrap_or(0);
-    let applied: Vec<i64> = sqlx::query_scalar(
-        "select version from public._sqlx_migrations where success order by version",
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+    let applied: Vec<i64> =
+        sqlx::query_scalar("select version from public._sqlx_migrations where success order by version")
+            .fetch_all(&mut *conn)
+            .await?;
     let newest = applied.last().copied().unwrap_or(0);
     if !applied.contains(&needed) {
         return Ok(SchemaFit::Older {
@@ -153,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_step_that_takes_something_away_is_named() {
-        for (version, sql) in steps().filter(|(version, _)| *version >= MARKED_FROM && !CONTRACTING.contains(version)) {
+        for (version, sql) in
+            steps().filter(|(version, _)| *version >= MARKED_FROM && !CONTRACTING.contains(version))
+        {
             for line in sql.lines().filter(|line| !line.trim_start().starts_with("--")) {
                 let lower = line.to_lowercase();
                 let found = TAKES_AWAY.iter().find(|words| lower.contains(**words));
@@ -168,7 +169,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_what_to_do() {
         let words = |fit: SchemaFit| fit.problem().unwrap_or_default();
-        assert!(words(SchemaFit::Older { applied: 3, needed: 5 }).contains("run `secureguard migrate`"));
+        assert!(
+            words(SchemaFit::Older {
+                applied: 3,
+                needed: 5
+            })
+            .contains("run `secureguard migrate`")
+        );
         let too_new = SchemaFit::TooNew {
             applied: 9,
             known: 5,

@@ -64,10 +64,7 @@ pub(crate) fn print_first(made: Option<Seeded>) -> ExitCode {
         "password:      {}  (good for the first sign-in, which asks for another)",
         made.admin_password.expose_secret()
     ));
-    print_line(&format!(
-        "enrolment key: {}",
-        made.enrolment_key.expose_secret()
-    ));
+    print_line(&format!("enrolment key: {}", made.enrolment_key.expose_secret()));
     ExitCode::SUCCESS
 }
 

@@ -48,7 +48,11 @@ pub(crate) fn install_all() -> Result {
         pgbackrest.program.display()
     ));
     let patroni = patroni::ensure()?;
-    ui::say(&format!("Patroni {}: {}", patroni.version, patroni.root.display()));
+    ui::say(&format!(
+        "Patroni {}: {}",
+        patroni.version,
+        patroni.root.display()
+    ));
     if let Some(library) = faketime::find_or_install() {
         ui::say(&format!("libfaketime: {}", library.display()));
     }

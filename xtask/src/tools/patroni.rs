@@ -27,7 +27,10 @@ pub(crate) fn ensure() -> Result<Patroni> {
     if let Some(found) = find()? {
         return Ok(found);
     }
-    apt::install(&PACKAGES, "Patroni, etcd or HAProxy are missing (the test of failing over runs them)")?;
+    apt::install(
+        &PACKAGES,
+        "Patroni, etcd or HAProxy are missing (the test of failing over runs them)",
+    )?;
     find()?.ok_or_else(|| "the unpacked Patroni, etcd and HAProxy do not run".to_owned())
 }
 
@@ -67,7 +70,8 @@ fn probe(root: &Path) -> Result<Option<Patroni>> {
         .arg("--version")
         .env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    let version = answers(&mut python).and_then(|text| Some(text.trim().strip_prefix("patroni ")?.to_owned()));
+    let version =
+        answers(&mut python).and_then(|text| Some(text.trim().strip_prefix("patroni ")?.to_owned()));
     let runs = answers(Command::new(&etcd).arg("--version")).is_some()
         && answers(Command::new(&haproxy).arg("-v")).is_some();
     Ok(version.filter(|_| runs).map(|version| Patroni {

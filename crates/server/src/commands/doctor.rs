@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use secrecy::ExposeSecret;
-use sg_db::{Db, SchemaFit};
 use sg_db::audit::list_unexported;
 use sg_db::monitoring::read_backup_state;
 use sg_db::users::count_secrets_by_key;
+use sg_db::{Db, SchemaFit};
 use sg_postgres::Search;
 use sg_types::{Clock, SystemClock};
 

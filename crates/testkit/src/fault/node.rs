@@ -70,7 +70,9 @@ impl Nodes {
         let value = |name: &str| {
             let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
             let value = lines.find_map(|rest| rest.split_whitespace().next());
-            value.map(str::to_owned).with_context(|| format!("no {name} in {text}"))
+            value
+                .map(str::to_owned)
+                .with_context(|| format!("no {name} in {text}"))
         };
         Ok(First {
             username: value("user name:")?,

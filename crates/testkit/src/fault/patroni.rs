@@ -193,7 +193,10 @@ impl PatroniCluster {
             .env("PATRONI_POSTGRESQL_CONNECT_ADDRESS", &postgres)
             .env("PATRONI_POSTGRESQL_DATA_DIR", self.data_dir(number))
             .env("PATRONI_POSTGRESQL_BIN_DIR", &self.tools.pg_bin)
-            .env("PATRONI_POSTGRESQL_PGPASS", self.folder.join(format!("pgpass-{name}")))
+            .env(
+                "PATRONI_POSTGRESQL_PGPASS",
+                self.folder.join(format!("pgpass-{name}")),
+            )
             .env("PATRONI_SUPERUSER_PASSWORD", PASSWORD)
             .env("PATRONI_REPLICATION_PASSWORD", PASSWORD)
             .env("PATRONI_REWIND_PASSWORD", PASSWORD);
@@ -214,7 +217,9 @@ impl PatroniCluster {
 
     async fn view(&self) -> Option<serde_json::Value> {
         for number in 0..MEMBERS {
-            let Ok(mut client) = self.api(number) else { continue };
+            let Ok(mut client) = self.api(number) else {
+                continue;
+            };
             let asked = tokio::time::timeout(Duration::from_secs(2), client.get("/cluster", "")).await;
             if let Ok(Ok(answer)) = asked {
                 return serde_json::from_slice(&answer.body).ok();
@@ -242,7 +247,9 @@ impl PatroniCluster {
         let data_dir = self.data_dir(number);
         for entry in fs::read_dir("/proc")?.flatten() {
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let Some(pid) = pid.and_then(Pid::from_raw) else { continue };
+            let Some(pid) = pid.and_then(Pid::from_raw) else {
+                continue;
+            };
             if fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == data_dir) {
                 // One that has just ended needs no signal.
                 let _ = kill_process(pid, signal);
@@ -257,12 +264,16 @@ impl PatroniCluster {
             .replace("/etc/secureguard/patroni", &folder)
             .replace("/var/run/postgresql", &folder);
         if !is_synchronous {
-            ensure!(members.contains("synchronous_mode: true"), "the profile is synchronous");
+            ensure!(
+                members.contains("synchronous_mode: true"),
+                "the profile is synchronous"
+            );
             members = members.replace("synchronous_mode: true", "synchronous_mode: false");
         }
         let key = rcgen::KeyPair::generate()?;
         let certificate =
-            rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?.self_signed(&key)?;
+            rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?
+                .self_signed(&key)?;
         self.put("patroni.yml", &members, 0o600)?;
         self.put("bootstrap.sh", BOOTSTRAP_SH, 0o700)?;
         self.put("haproxy.cfg", HAPROXY_CFG, 0o600)?;
@@ -401,9 +412,15 @@ fn account() -> Result<Option<(String, u32, u32)>> {
     let found = ["postgres", "nobody"].into_iter().find_map(|name| {
         let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
-        Some((name.to_owned(), fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        Some((
+            name.to_owned(),
+            fields.next()?.parse().ok()?,
+            fields.next()?.parse().ok()?,
+        ))
     });
-    found.context("there is no account that PostgreSQL could run as").map(Some)
+    found
+        .context("there is no account that PostgreSQL could run as")
+        .map(Some)
 }
 
 impl Drop for PatroniCluster {
@@ -422,7 +439,9 @@ impl Drop for PatroniCluster {
             let _ = self.signal_postgres(number, Signal::QUIT);
         }
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(5) && (0..MEMBERS).any(|number| self.data_dir(number).join("postmaster.pid").exists()) {
+        while begin.elapsed() < Duration::from_secs(5)
+            && (0..MEMBERS).any(|number| self.data_dir(number).join("postmaster.pid").exists())
+        {
             std::thread::sleep(Duration::from_millis(50));
         }
         for number in 0..MEMBERS {

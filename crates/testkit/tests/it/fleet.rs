@@ -20,16 +20,17 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Enrols `size` endpoints and lets them check in.
     pub(crate) async fn start(installation: &Installation, size: usize) -> Self {
-        Self::start_at(installation.url(), installation.enrolment_key(), size).await
+        Self::start_at(installation.url(), installation.enrolment_key(), 0, size).await
     }
 
-    /// As [`Self::start`], at some address.
-    pub(crate) async fn start_at(url: &str, key: &str, size: usize) -> Self {
+    /// As [`Self::start`], at some address, with endpoints numbered from `first` on.
+    pub(crate) async fn start_at(url: &str, key: &str, first: usize, size: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Arc::new(Ledger::create(&ledger_in(&folder)).unwrap());
         let target = Target::new(url, None).unwrap();
         let options = FleetOptions {
             size,
+            first,
             pace: Duration::ZERO,
             lose_reply_every: 7,
             forgetful_one_in: 5,
@@ -66,9 +67,7 @@ impl Fleet {
     /// As [`Self::finish`], with a connection that is there.
     pub(crate) async fn finish_in(self, stored: &mut Stored) {
         let counts = self.fleet.finish(Duration::from_secs(30)).await.unwrap();
-        let verdict = Verdict::reach(&ledger_in(&self.folder), stored)
-            .await
-            .unwrap();
+        let verdict = Verdict::reach(&ledger_in(&self.folder), stored).await.unwrap();
         assert_eq!(verdict.complaints(), [""; 0], "{verdict:?}");
         assert_eq!(
             verdict.records.acknowledged as u64,

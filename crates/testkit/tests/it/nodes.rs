@@ -52,8 +52,9 @@ impl Site {
         Stored::connect(&self.db.url("sg_admin")).await.unwrap()
     }
 
-    async fn fleet(&self, node: &Node, size: usize) -> Fleet {
-        Fleet::start_at(node.url(), &self.first.enrolment_key, size).await
+    /// Endpoints at a node, numbered from `first` on.
+    async fn fleet(&self, node: &Node, first: usize, size: usize) -> Fleet {
+        Fleet::start_at(node.url(), &self.first.enrolment_key, first, size).await
     }
 }
 
@@ -88,7 +89,12 @@ async fn get(client: &mut Client, path: &str, key: &str) -> (u16, serde_json::Va
     (answer.status, body)
 }
 
-async fn post(client: &mut Client, path: &str, key: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+async fn post(
+    client: &mut Client,
+    path: &str,
+    key: &str,
+    body: serde_json::Value,
+) -> (u16, serde_json::Value) {
     let answer = client.post(path, key, body.to_string().as_bytes()).await.unwrap();
     let body = serde_json::from_slice(&answer.body).unwrap_or_default();
     (answer.status, body)
@@ -96,19 +102,28 @@ async fn post(client: &mut Client, path: &str, key: &str, body: serde_json::Valu
 
 /// What a stream of live events says, as it comes.
 async fn open_stream(node: &Node, key: &str) -> Arc<Mutex<String>> {
-    let address = node.url().trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let address = node.url().trim_start_matches("http://").to_owned();
     let request = format!(
         "GET /api/v1/monitoring/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nAccept: text/event-stream\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
     let heard = Arc::new(Mutex::new(String::new()));
     let own = Arc::clone(&heard);
     #[expect(clippy::disallowed_methods, reason = "a test's own listener")]
     tokio::spawn(async move {
-        let mut buffer = [0; 4_096];
-        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-            own.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
+        // Again and again, as consoles do: a node that has just begun to listen ends the streams that were open before.
+        loop {
+            let Ok(mut stream) = TcpStream::connect(&address).await else {
+                return;
+            };
+            if stream.write_all(request.as_bytes()).await.is_err() {
+                return;
+            }
+            let mut buffer = [0; 4_096];
+            while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                own.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&buffer[..read]));
+            }
         }
     });
     heard
@@ -163,12 +178,12 @@ async fn what_one_node_stores_consoles_of_the_other_hear_and_both_keep() {
     let heard = open_stream(&other, &site.key).await;
     wait_to_hear(&heard, "text/event-stream").await;
     // The stream is open; whoever enrols and reports does so at the first node only.
-    let mut fleet = site.fleet(&one, 4).await;
+    let mut fleet = site.fleet(&one, 0, 4).await;
     fleet.go_on(100).await;
-    wait_to_hear(&heard, "event: endpoint").await;
-    wait_to_hear(&heard, "event: incident").await;
+    wait_to_hear(&heard, r#""kind":"endpoint""#).await;
+    wait_to_hear(&heard, r#""kind":"incident""#).await;
     // And some more at the other, at the same time.
-    let mut further = site.fleet(&other, 4).await;
+    let mut further = site.fleet(&other, 10, 4).await;
     tokio::join!(fleet.go_on(200), further.go_on(200));
     let mut stored = site.stored().await;
     for fleet in [fleet, further] {
@@ -194,7 +209,7 @@ async fn a_limit_holds_for_all_nodes_together() {
     .await;
     let (mut served, mut refused) = (0, 0);
     for number in 0..160_usize {
-        let (status, body) = get(&mut clients[number % 2], "/api/v1/monitoring/overview", &site.key).await;
+        let (status, body) = get(&mut clients[number % 2], "/api/v1/users/me", &site.key).await;
         match status {
             200 => served += 1,
             429 => refused += 1,
@@ -253,7 +268,10 @@ async fn what_is_to_be_done_once_one_node_does() {
     );
     assert_eq!((weekly.0, monthly.0), (202, 202), "{weekly:?} {monthly:?}");
 
-    let mut fleets = [site.fleet(&nodes[0], 3).await, site.fleet(&nodes[1], 3).await];
+    let mut fleets = [
+        site.fleet(&nodes[0], 0, 3).await,
+        site.fleet(&nodes[1], 10, 3).await,
+    ];
     for fleet in &mut fleets {
         fleet.go_on(150).await;
     }
@@ -265,19 +283,26 @@ async fn what_is_to_be_done_once_one_node_does() {
 
     let count = async |query: &'static str| site.db.count(query).await.unwrap();
     wait_for("maintenance is done", Duration::from_secs(60), async || {
-        (count("select count(*) from monitoring.maintenance_runs where state = 'running'").await == 0).then_some(())
+        (count("select count(*) from monitoring.maintenance_runs where state = 'running'").await == 0)
+            .then_some(())
     })
     .await;
     let asked = i64::from(codes == [202, 202]) + 3;
-    assert_eq!(count("select count(*) from monitoring.maintenance_runs where is_by_hand").await, asked);
-    assert_eq!(count("select sum(interruptions)::bigint from monitoring.maintenance_runs").await, 0);
+    assert_eq!(
+        count("select count(*) from monitoring.maintenance_runs where is_by_hand").await,
+        asked
+    );
+    assert_eq!(
+        count("select sum(interruptions)::bigint from monitoring.maintenance_runs").await,
+        0
+    );
     let tasks = "select count(*) from monitoring.maintenance_tasks where state = 'completed'";
     assert_eq!(count(tasks).await, asked * 3);
     let reports = "select count(*) from monitoring.reports where tenant_id = '00000000-0000-0000-0000-000000000000' and run_id is not null";
     assert_eq!(count(reports).await, asked);
 
-    let told = "select count(*) from monitoring.notifications where state = 'delivered'";
-    let open = "select count(*) from monitoring.notifications where state <> 'delivered' and state <> 'silenced'";
+    let told = "select count(*) from monitoring.notifications where outcome = 'sent'";
+    let open = "select count(*) from monitoring.notifications where finished_at is null";
     wait_for("everything is told", Duration::from_secs(30), async || {
         (count(open).await == 0).then_some(())
     })
@@ -333,7 +358,7 @@ const EXPANDING: &str = "
 async fn nodes_are_upgraded_one_after_the_other_and_nothing_is_lost() {
     let site = Site::new().await;
     let mut old = site.nodes.start("old").await.unwrap();
-    let mut fleet = site.fleet(&old, 6).await;
+    let mut fleet = site.fleet(&old, 0, 6).await;
     fleet.go_on(200).await;
 
     site.db.execute(EXPANDING).await.unwrap();
@@ -352,7 +377,7 @@ async fn nodes_are_upgraded_one_after_the_other_and_nothing_is_lost() {
     // One of this release beside the newer schema, as when a node starts again in the middle of an upgrade.
     let mut beside = site.nodes.start("beside").await.unwrap();
     assert!(beside.log().contains("of a later release"), "{}", beside.log());
-    let mut further = site.fleet(&beside, 3).await;
+    let mut further = site.fleet(&beside, 10, 3).await;
     tokio::join!(fleet.go_on(200), further.go_on(200));
     // `secureguard migrate` of this release finds nothing to do, and says nothing of steps that it lacks.
     let report = site.db.migrate().await.unwrap();
@@ -381,14 +406,20 @@ async fn a_schema_that_this_release_does_not_understand_is_refused() {
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("step 9001: update this program"), "{text}");
     let refused = site.nodes.start("two").await.unwrap_err().to_string();
-    assert!(refused.contains("refusing to start") && refused.contains("step 9001"), "{refused}");
+    assert!(
+        refused.contains("refusing to start") && refused.contains("step 9001"),
+        "{refused}"
+    );
     let refused = site.db.migrate().await.unwrap_err().to_string();
     assert!(refused.contains("step 9001: update this program"), "{refused}");
 
     // One that says of itself that it contracts is no better; one that expands is.
     for (marks, expected) in [
         ("insert into public.schema_steps values (9001, false)", 503),
-        ("update public.schema_steps set expands = true where version = 9001", 200),
+        (
+            "update public.schema_steps set expands = true where version = 9001",
+            200,
+        ),
     ] {
         site.db.execute(marks).await.unwrap();
         let (status, text) = node.readiness().await.unwrap();

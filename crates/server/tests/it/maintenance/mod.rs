@@ -2,8 +2,8 @@
 
 mod kpis;
 mod program;
-mod requests;
 mod reports;
+mod requests;
 mod runs;
 
 use chrono::Duration;

@@ -52,22 +52,56 @@ async fn one_of_a_kind_at_a_time_and_only_for_whoever_manages_the_installation()
     for role in [Role::Admin, Role::Manager, Role::User] {
         let person = app.person(app.tenant(), role.as_str(), role).await;
         let refused = app.post(ASK, &person.token, json!({"period": "daily"})).await;
-        assert_eq!((refused.status, refused.code()), (403, "permission_denied"), "{role}");
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "permission_denied"),
+            "{role}"
+        );
     }
-    for body in [json!({"period": "hourly"}), json!({}), json!({"period": "daily", "node": "x"})] {
-        assert_eq!(app.post(ASK, &root.token, body.clone()).await.status, 422, "{body}");
+    for body in [
+        json!({"period": "hourly"}),
+        json!({}),
+        json!({"period": "daily", "node": "x"}),
+    ] {
+        assert_eq!(
+            app.post(ASK, &root.token, body.clone()).await.status,
+            422,
+            "{body}"
+        );
     }
-    assert_eq!(app.sql_text("select count(*)::text from monitoring.maintenance_runs").await, "0");
+    assert_eq!(
+        app.sql_text("select count(*)::text from monitoring.maintenance_runs")
+            .await,
+        "0"
+    );
 
     // One that a node has begun, and another is at work on: what is asked for meanwhile waits.
     let mut busy = app.state.db.system("test").await.unwrap();
-    assert!(sg_db::agents::try_job_lock(&mut busy, "maintenance").await.unwrap());
-    assert_eq!(app.post(ASK, &root.token, json!({"period": "daily"})).await.status, 202);
+    assert!(
+        sg_db::agents::try_job_lock(&mut busy, "maintenance")
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        app.post(ASK, &root.token, json!({"period": "daily"}))
+            .await
+            .status,
+        202
+    );
     let again = app.post(ASK, &root.token, json!({"period": "daily"})).await;
     assert_eq!((again.status, again.code()), (409, "already_running"));
-    assert_eq!(app.post(ASK, &root.token, json!({"period": "monthly"})).await.status, 202);
+    assert_eq!(
+        app.post(ASK, &root.token, json!({"period": "monthly"}))
+            .await
+            .status,
+        202
+    );
     let events = "select count(*)::text from audit.events where action = 'maintenance.request' and outcome = 'success'";
-    assert_eq!(app.sql_text(events).await, "2", "what is refused is not written down as done");
+    assert_eq!(
+        app.sql_text(events).await,
+        "2",
+        "what is refused is not written down as done"
+    );
     busy.commit_upkeep().await.unwrap();
     maintain(&app).await;
     assert_eq!(

@@ -53,7 +53,11 @@ async fn run() -> Result<bool> {
     let options = Options::parse()?;
     let mut holds = true;
     for is_synchronous in &options.modes {
-        let name = if *is_synchronous { "synchronous" } else { "asynchronous" };
+        let name = if *is_synchronous {
+            "synchronous"
+        } else {
+            "asynchronous"
+        };
         let folder = options.folder.join(name);
         std::fs::create_dir_all(&folder)?;
         println!("{name}: making three members in {}", folder.display());
@@ -61,12 +65,23 @@ async fn run() -> Result<bool> {
             .await
             .with_context(|| format!("{name}; logs are in {}", folder.display()))?;
     }
-    println!("{}", if holds { "failover passed" } else { "failover FAILED" });
+    println!(
+        "{}",
+        if holds {
+            "failover passed"
+        } else {
+            "failover FAILED"
+        }
+    );
     Ok(holds)
 }
 
 async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Result<bool> {
-    let mode = if is_synchronous { "synchronous" } else { "asynchronous" };
+    let mode = if is_synchronous {
+        "synchronous"
+    } else {
+        "asynchronous"
+    };
     let mut cluster = PatroniCluster::start(&folder.join("members"), tools()?, is_synchronous).await?;
     let verifiers = RoleVerifiers(vec![("sg_admin", PatroniCluster::verifier().into())]);
     sg_db::migrate(&cluster.url("postgres"), &verifiers).await?;
@@ -87,7 +102,10 @@ async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Resu
     for fault in [Fault::Killed, Fault::Halted] {
         load.make_progress(20 * endpoints as u64).await?;
         let seconds = fail_over(&mut cluster, &load, fault).await?;
-        println!("{mode}, the primary was {}: check-ins went on after {seconds:.1} s", fault.word());
+        println!(
+            "{mode}, the primary was {}: check-ins went on after {seconds:.1} s",
+            fault.word()
+        );
         holds &= seconds <= PROMISED;
     }
     load.make_progress(20 * endpoints as u64).await?;
@@ -121,7 +139,11 @@ async fn fail_over(cluster: &mut PatroniCluster, load: &Load, fault: Fault) -> R
     tokio::time::sleep(UNDER_WAY).await;
     let before = load.acknowledged();
     while load.acknowledged() == before {
-        ensure!(began.elapsed() < PATIENCE, "no check-in is acknowledged after {} s", PATIENCE.as_secs());
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "no check-in is acknowledged after {} s",
+            PATIENCE.as_secs()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let seconds = began.elapsed().as_secs_f64();
@@ -145,9 +167,10 @@ impl Load {
     async fn start(nodes: &[Node; 2], key: &str, endpoints: usize, ledger: &Path) -> Result<Self> {
         let ledger = Arc::new(Ledger::create(ledger)?);
         let mut fleets = Vec::new();
-        for node in nodes {
+        for (number, node) in nodes.iter().enumerate() {
             let options = FleetOptions {
                 size: (endpoints / 2).max(1),
+                first: number * endpoints,
                 pace: Duration::from_millis(100),
                 lose_reply_every: 0,
                 forgetful_one_in: 0,
@@ -160,7 +183,10 @@ impl Load {
     }
 
     fn acknowledged(&self) -> u64 {
-        let counts = self.fleets.iter().map(|fleet| fleet.counts().acknowledged.load(Relaxed));
+        let counts = self
+            .fleets
+            .iter()
+            .map(|fleet| fleet.counts().acknowledged.load(Relaxed));
         counts.sum()
     }
 
@@ -189,13 +215,17 @@ impl Fault {
 }
 
 async fn connect(url: &SecretString) -> Result<Stored> {
-    wait_for("the database answers", PATIENCE, async || Stored::connect(url).await.ok()).await
+    wait_for("the database answers", PATIENCE, async || {
+        Stored::connect(url).await.ok()
+    })
+    .await
 }
 
 #[expect(clippy::disallowed_methods, reason = "what `cargo xtask failover` hands over")]
 fn tools() -> Result<PatroniTools> {
     let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let root = named("SG_FAILOVER_ROOT").context("SG_FAILOVER_ROOT is not set; use `cargo xtask failover`")?;
+    let root =
+        named("SG_FAILOVER_ROOT").context("SG_FAILOVER_ROOT is not set; use `cargo xtask failover`")?;
     Ok(PatroniTools {
         root,
         libraries: std::env::var("SG_FAILOVER_LIBRARIES").unwrap_or_default(),
@@ -212,7 +242,9 @@ impl Options {
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let value = words.next().with_context(|| format!("{word} takes a value\n{USAGE}"))?;
+            let value = words
+                .next()
+                .with_context(|| format!("{word} takes a value\n{USAGE}"))?;
             match word.as_str() {
                 "--endpoints" => options.endpoints = value.parse().context("--endpoints takes a number")?,
                 "--folder" => options.folder = std::path::absolute(value)?,
@@ -227,7 +259,10 @@ impl Options {
                 _ => bail!("{word} is not known\n{USAGE}"),
             }
         }
-        ensure!((2..=500).contains(&options.endpoints), "endpoints are from 2 to 500");
+        ensure!(
+            (2..=500).contains(&options.endpoints),
+            "endpoints are from 2 to 500"
+        );
         Ok(options)
     }
 }
