@@ -6,9 +6,10 @@ use std::process::Command;
 use super::apt;
 use crate::{Result, shell};
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "patroni",
     "etcd-server",
+    "python3-etcd",
     "haproxy",
     "python3-psycopg2",
     "python3-yaml",

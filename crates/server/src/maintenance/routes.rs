@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::request::request_run;
 use crate::AppState;
-use crate::auth::{Acting, AlertsRead, Can};
+use crate::auth::{Acting, AlertsRead, Can, TenantsManage};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{
     JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, word_list,
@@ -140,10 +140,12 @@ async fn list_maintenance(
 ))]
 async fn post_maintenance_run(
     State(state): State<AppState>,
-    can: Can<AlertsRead>,
+    can: Can<TenantsManage>,
     JsonBody(body): JsonBody<RequestMaintenance>,
 ) -> ApiResult<(StatusCode, Json<MaintenanceRunView>)> {
-    is_of_installation(&can, Some(true))?;
+    if !can.caller.may(Permission::AlertsRead) {
+        return Err(ApiError::missing_permission(Permission::AlertsRead));
+    }
     let run = request_run(&state, &can, body.period).await?;
     Ok((StatusCode::ACCEPTED, Json(run)))
 }

@@ -1,7 +1,7 @@
 //! PostgreSQL that fails over by itself, as `packaging/patroni` sets it up: three etcd, three members under Patroni and a HAProxy, all on loopback.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use secrecy::SecretString;
-use sg_load::{Client, Target, bound};
+use sg_load::bound;
 use sqlx::{Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::wait_for;
 
@@ -184,7 +186,7 @@ impl PatroniCluster {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("SECUREGUARD_PASSWORDS", self.folder.join("passwords"))
             .env("PATRONI_NAME", &name)
-            .env("PATRONI_ETCD3_HOSTS", etcd)
+            .env("PATRONI_ETCD_HOSTS", etcd)
             .env("PATRONI_RESTAPI_LISTEN", &api)
             .env("PATRONI_RESTAPI_CONNECT_ADDRESS", &api)
             .env("PATRONI_RESTAPI_USERNAME", "patroni")
@@ -217,26 +219,31 @@ impl PatroniCluster {
 
     async fn view(&self) -> Option<serde_json::Value> {
         for number in 0..MEMBERS {
-            let Ok(mut client) = self.api(number) else {
-                continue;
-            };
-            let asked = tokio::time::timeout(Duration::from_secs(2), client.get("/cluster", "")).await;
-            if let Ok(Ok(answer)) = asked {
-                return serde_json::from_slice(&answer.body).ok();
+            if let Some((200, body)) = self.ask(number, "/cluster").await {
+                return serde_json::from_str(&body).ok();
             }
         }
         None
     }
 
     async fn answers(&self, number: usize, path: &str) -> Option<u16> {
-        let mut client = self.api(number).ok()?;
-        let asked = tokio::time::timeout(Duration::from_secs(2), client.get(path, "")).await;
-        Some(asked.ok()?.ok()?.status)
+        Some(self.ask(number, path).await?.0)
     }
 
-    fn api(&self, number: usize) -> Result<Client> {
-        let url = format!("http://127.0.0.1:{}", self.ports.api[number]);
-        Ok(Client::new(&Target::new(&url, None)?, 0, false))
+    /// A GET of a member's Patroni, which ends its answers by closing: the status and the body.
+    async fn ask(&self, number: usize, path: &str) -> Option<(u16, String)> {
+        let address = (Ipv4Addr::LOCALHOST, self.ports.api[number]);
+        let asking = async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.ok()?;
+            let (head, body) = answer.split_once("\r\n\r\n")?;
+            let status = head.split(' ').nth(1)?.parse().ok()?;
+            Some((status, body.to_owned()))
+        };
+        tokio::time::timeout(Duration::from_secs(2), asking).await.ok()?
     }
 
     fn data_dir(&self, number: usize) -> PathBuf {
@@ -321,7 +328,8 @@ impl PatroniCluster {
             .env("ETCD_ADVERTISE_CLIENT_URLS", &client)
             .env("ETCD_INITIAL_CLUSTER", all.join(","))
             .env("ETCD_INITIAL_CLUSTER_TOKEN", "secureguard")
-            .env("ETCD_INITIAL_CLUSTER_STATE", "new");
+            .env("ETCD_INITIAL_CLUSTER_STATE", "new")
+            .env("ETCD_ENABLE_V2", "true");
         Ok(command.spawn()?)
     }
 

@@ -209,7 +209,7 @@ async fn a_limit_holds_for_all_nodes_together() {
     .await;
     let (mut served, mut refused) = (0, 0);
     for number in 0..160_usize {
-        let (status, body) = get(&mut clients[number % 2], "/api/v1/users/me", &site.key).await;
+        let (status, body) = get(&mut clients[number % 2], "/api/v1/monitoring/channels", &site.key).await;
         match status {
             200 => served += 1,
             429 => refused += 1,
@@ -228,7 +228,7 @@ async fn a_limit_holds_for_all_nodes_together() {
         let (status, _) = post(&mut clients[number % 2], "/api/v1/sessions", "", body).await;
         codes.push(status);
     }
-    let events = "select count(*) from monitoring.security_events where event_type = 'account_locked'";
+    let events = "select count(*) from monitoring.security_events where kind = 'account_locked'";
     assert_eq!(site.db.count(events).await.unwrap(), 1, "{codes:?}");
     let body = serde_json::json!({"username": "admin", "password": site.first.password});
     for client in &mut clients {

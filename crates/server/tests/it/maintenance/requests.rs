@@ -54,7 +54,7 @@ async fn one_of_a_kind_at_a_time_and_only_for_whoever_manages_the_installation()
         let refused = app.post(ASK, &person.token, json!({"period": "daily"})).await;
         assert_eq!(
             (refused.status, refused.code()),
-            (403, "permission_denied"),
+            (403, "missing_permission"),
             "{role}"
         );
     }
