@@ -281,27 +281,45 @@ async fn what_is_to_be_done_once_one_node_does() {
         fleet.finish_in(&mut stored).await;
     }
 
+    check_maintenance(&site, i64::from(codes == [202, 202]) + 3).await;
+    check_webhooks(&site, &received).await;
+    // Two that sealed the audit log at once would have forked its chain.
+    drop(nodes);
+    assert!(site.db.count("select count(*) from audit.chain").await.unwrap() > 0);
+    verify_audit(&site);
+}
+
+/// Each run that was asked for was done once, with each of its tasks, and left one report of the installation.
+async fn check_maintenance(site: &Site, asked: i64) {
     let count = async |query: &'static str| site.db.count(query).await.unwrap();
+    let running = "select count(*) from monitoring.maintenance_runs where state = 'running'";
     wait_for("maintenance is done", Duration::from_secs(60), async || {
-        (count("select count(*) from monitoring.maintenance_runs where state = 'running'").await == 0)
-            .then_some(())
+        (count(running).await == 0).then_some(())
     })
     .await;
-    let asked = i64::from(codes == [202, 202]) + 3;
-    assert_eq!(
-        count("select count(*) from monitoring.maintenance_runs where is_by_hand").await,
-        asked
-    );
-    assert_eq!(
-        count("select sum(interruptions)::bigint from monitoring.maintenance_runs").await,
-        0
-    );
-    let tasks = "select count(*) from monitoring.maintenance_tasks where state = 'completed'";
-    assert_eq!(count(tasks).await, asked * 3);
     let reports = "select count(*) from monitoring.reports where tenant_id = '00000000-0000-0000-0000-000000000000' and run_id is not null";
-    assert_eq!(count(reports).await, asked);
+    for (query, expected) in [
+        (
+            "select count(*) from monitoring.maintenance_runs where is_by_hand",
+            asked,
+        ),
+        (
+            "select sum(interruptions)::bigint from monitoring.maintenance_runs",
+            0,
+        ),
+        (
+            "select count(*) from monitoring.maintenance_tasks where state = 'completed'",
+            asked * 3,
+        ),
+        (reports, asked),
+    ] {
+        assert_eq!(count(query).await, expected, "{query}");
+    }
+}
 
-    let told = "select count(*) from monitoring.notifications where outcome = 'sent'";
+/// Each notification reached its receiver, once.
+async fn check_webhooks(site: &Site, received: &Mutex<BTreeMap<String, usize>>) {
+    let count = async |query: &'static str| site.db.count(query).await.unwrap();
     let open = "select count(*) from monitoring.notifications where finished_at is null";
     wait_for("everything is told", Duration::from_secs(30), async || {
         (count(open).await == 0).then_some(())
@@ -309,14 +327,9 @@ async fn what_is_to_be_done_once_one_node_does() {
     .await;
     let received = received.lock().unwrap().clone();
     assert!(received.values().all(|times| *times == 1), "{received:?}");
-    assert_eq!(i64::try_from(received.len()).unwrap(), count(told).await);
+    let sent = "select count(*) from monitoring.notifications where outcome = 'sent'";
+    assert_eq!(i64::try_from(received.len()).unwrap(), count(sent).await);
     assert!(!received.is_empty());
-
-    // Two that sealed the audit log at once would have forked its chain.
-    drop(nodes);
-    let unsealed = "select count(*) from audit.chain";
-    assert!(count(unsealed).await > 0);
-    verify_audit(&site);
 }
 
 /// `secureguard audit verify`, as an administrator runs it.

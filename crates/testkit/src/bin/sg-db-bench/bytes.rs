@@ -44,7 +44,11 @@ pub(crate) async fn measure(bench: &Bench, endpoints: i64) -> Result<()> {
     bulk::insert_tenants(&mut root, u32::try_from((endpoints / 1_000).clamp(1, 100))?).await?;
     run(&mut root, "set session_replication_role = origin").await?;
     run(&mut root, NAIVE).await?;
-    run(&mut root, "select agents.ensure_partitions(now() - interval '3 days', 3)").await?;
+    run(
+        &mut root,
+        "select agents.ensure_partitions(now() - interval '3 days', 3)",
+    )
+    .await?;
     let endpoints: i64 = sqlx::query_scalar("select count(*) from agents.endpoints where kind = 'agent'")
         .fetch_one(&mut root)
         .await?;
