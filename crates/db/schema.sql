@@ -4181,10 +4181,12 @@ CREATE TABLE monitoring.maintenance_runs (
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
     interruptions integer DEFAULT 0 NOT NULL,
+    requested_by text,
     CONSTRAINT maintenance_runs_finished_at_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
     CONSTRAINT maintenance_runs_interruptions_check CHECK ((interruptions >= 0)),
     CONSTRAINT maintenance_runs_node_check CHECK (((length(node) >= 1) AND (length(node) <= 255))),
     CONSTRAINT maintenance_runs_period_check CHECK ((period = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text]))),
+    CONSTRAINT maintenance_runs_requested_by_check CHECK (((length(requested_by) >= 1) AND (length(requested_by) <= 255))),
     CONSTRAINT maintenance_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text]))),
     CONSTRAINT maintenance_runs_times_check CHECK ((isfinite(from_at) AND isfinite(to_at) AND isfinite(started_at) AND isfinite(finished_at)))
 );
@@ -4402,6 +4404,17 @@ CREATE TABLE monitoring.silences (
 ALTER TABLE ONLY monitoring.silences FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE monitoring.silences OWNER TO sg_owner;
+
+--
+-- Name: schema_steps; Type: TABLE; Schema: public; Owner: sg_owner
+--
+
+CREATE TABLE public.schema_steps (
+    version bigint NOT NULL,
+    expands boolean NOT NULL
+);
+
+ALTER TABLE public.schema_steps OWNER TO sg_owner;
 
 --
 -- Name: correlation_episodes; Type: TABLE; Schema: threats; Owner: sg_owner
@@ -6115,6 +6128,13 @@ ALTER TABLE ONLY monitoring.silences
 
 ALTER TABLE ONLY monitoring.silences
     ADD CONSTRAINT silences_tenant_id_silence_id_key UNIQUE (tenant_id, silence_id);
+
+--
+-- Name: schema_steps schema_steps_pkey; Type: CONSTRAINT; Schema: public; Owner: sg_owner
+--
+
+ALTER TABLE ONLY public.schema_steps
+    ADD CONSTRAINT schema_steps_pkey PRIMARY KEY (version);
 
 --
 -- Name: correlation_episodes correlation_episodes_pkey; Type: CONSTRAINT; Schema: threats; Owner: sg_owner
@@ -14760,6 +14780,15 @@ GRANT SELECT ON TABLE monitoring.silences TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.silences TO sg_admin;
 GRANT SELECT ON TABLE monitoring.silences TO sg_app_own;
+
+--
+-- Name: TABLE schema_steps; Type: ACL; Schema: public; Owner: sg_owner
+--
+
+GRANT SELECT ON TABLE public.schema_steps TO sg_app;
+GRANT SELECT ON TABLE public.schema_steps TO sg_system;
+GRANT SELECT ON TABLE public.schema_steps TO sg_admin;
+GRANT SELECT ON TABLE public.schema_steps TO sg_backup;
 
 --
 -- Name: TABLE correlation_episodes; Type: ACL; Schema: threats; Owner: sg_owner

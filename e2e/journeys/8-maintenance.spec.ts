@@ -66,6 +66,18 @@ test("an administrator follows the figures, runs maintenance, reads its report a
     await look(page, "maintenance");
   });
 
+  await test.step("maintenance from the console, with the keyboard", async () => {
+    await page.getByLabel("Maintenance to run").selectOption("weekly");
+    await page.getByLabel("Maintenance to run").focus();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("status").filter({ hasText: "Weekly maintenance asked for" })).toHaveCount(1);
+    const asked = page.getByRole("row").filter({ hasText: "asked for by admin" });
+    await expect(asked).toContainText("Completed", { timeout: 60_000 });
+    await expect(asked.getByRole("link", { name: "Weekly maintenance" })).toBeVisible();
+    await look(page, "maintenance-asked");
+  });
+
   await test.step("the installation's report says what to do", async () => {
     await page.getByRole("link", { name: "Daily maintenance" }).click();
     await expect(page.getByRole("heading", { name: "Daily maintenance", level: 1 })).toBeVisible();

@@ -7,6 +7,7 @@ mod build;
 mod chaos;
 mod check;
 mod dist;
+mod failover;
 mod fuzz;
 mod generate;
 mod npm;
@@ -38,6 +39,7 @@ usage: cargo xtask <command>
                                          sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N],
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
+  failover [--mode sync|async|both]      take the primary of a PostgreSQL under Patroni away under load; say how long and what is missing
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
   dist [--out DIR] [--programs DIR] [--try]
                                          Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         "gen" => generate::command(rest),
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
+        "failover" => failover::failover(rest),
         "fuzz" => fuzz::fuzz(rest),
         "dist" => dist::dist(rest),
         "upgrade-test" => upgrade::test(rest),

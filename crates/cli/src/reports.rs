@@ -7,8 +7,8 @@ use sg_client::Client;
 use sg_types::ReportId;
 use sg_types::api::kpis::{KpiDay, KpiTotal, KpiView, share};
 use sg_types::api::maintenance::{
-    MaintenanceRunView, MaintenanceTaskView, ReportKind, ReportMode, ReportSubscription, ReportSubscriptions,
-    ReportView,
+    MaintenancePeriod, MaintenanceRunView, MaintenanceTaskView, ReportKind, ReportMode, ReportSubscription,
+    ReportSubscriptions, ReportView,
 };
 
 use crate::output::{self, Format, printable, time};
@@ -28,6 +28,11 @@ pub(crate) enum Figures {
         /// At most this many runs.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+    },
+    /// Ask for a run of the installation's maintenance; `maintenance` then shows how far it is.
+    Maintain {
+        /// daily, weekly or monthly.
+        period: MaintenancePeriod,
     },
     /// List reports.
     Reports {
@@ -73,6 +78,7 @@ impl Figures {
             Self::Maintenance { limit } => {
                 print_runs(format, &client.list_maintenance(limit as usize).await?)
             }
+            Self::Maintain { period } => print_runs(format, &[client.request_maintenance(period).await?]),
             Self::Reports { kind, limit, whose } => {
                 let rows = client
                     .list_reports(kind, whose.installation, limit as usize)

@@ -4,7 +4,8 @@ use reqwest::Method;
 use sg_types::ReportId;
 use sg_types::api::kpis::KpiView;
 use sg_types::api::maintenance::{
-    MaintenanceRunView, ReportKind, ReportSubscription, ReportSubscriptions, ReportSummary, ReportView,
+    MaintenancePeriod, MaintenanceRunView, ReportKind, ReportSubscription, ReportSubscriptions,
+    ReportSummary, ReportView, RequestMaintenance,
 };
 
 use crate::{Client, ClientError};
@@ -28,6 +29,19 @@ impl Client {
     /// [`ClientError`]
     pub async fn list_maintenance(&self, limit: usize) -> Result<Vec<MaintenanceRunView>, ClientError> {
         self.list("monitoring/maintenance", Vec::new(), limit).await
+    }
+
+    /// Asks for a run of maintenance of the installation.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn request_maintenance(
+        &self,
+        period: MaintenancePeriod,
+    ) -> Result<MaintenanceRunView, ClientError> {
+        let body = RequestMaintenance { period };
+        let path = "monitoring/maintenance-runs";
+        self.call(Method::POST, path, &[], Some(&body)).await
     }
 
     /// Up to `limit` reports, the newest first.

@@ -56,6 +56,9 @@ pub enum DbError {
     /// The migrations failed.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The schema is of a later release that this program does not understand.
+    #[error("{0}")]
+    TooNew(String),
     /// A value of the database that the program does not understand.
     #[error("the database holds an unexpected value: {0}")]
     Inconsistent(String),
@@ -84,9 +87,12 @@ impl From<sqlx::Error> for DbError {
                     },
                     // Serialization failure, deadlock, lock not available, statement timeout.
                     (_, Some("40001" | "40P01" | "55P03" | "57014")) => Self::Busy,
-                    // Class 08: connection; 57P: shutdown and start-up; 53: out of resources.
+                    // Class 08: connection; 57P: shutdown and start-up; 53: out of resources; 25006: a server that is no primary any more, or not yet.
                     (_, Some(code))
-                        if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") =>
+                        if code.starts_with("08")
+                            || code.starts_with("57P")
+                            || code.starts_with("53")
+                            || code == "25006" =>
                     {
                         Self::Unavailable(error)
                     }

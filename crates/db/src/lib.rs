@@ -20,6 +20,7 @@ pub mod monitoring;
 mod pool;
 mod provision;
 mod restored;
+mod schema_steps;
 pub mod standby;
 mod statements;
 mod stored;
@@ -35,6 +36,7 @@ pub use migrate::{AdoptedRow, MigrationReport, RoleVerifiers, migrate, migration
 pub use pool::{Db, DbConfig, PoolUse, RoleCheck};
 pub use provision::create_database;
 pub use restored::{RestoredFigures, count_restored_audit_events, examine_restored};
+pub use schema_steps::SchemaFit;
 pub use statements::{StatementFigures, StatementTotals};
 pub use stored::{Stored, StoredGap, StreamFigures};
 pub use tx::{ReadTx, Reads, SystemTx, WriteTx, Writes};

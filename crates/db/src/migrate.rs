@@ -1,5 +1,7 @@
 //! Bringing a database to the present schema: a new one, one of an earlier version, or one that was built from the document's printed DDL.
 
+use std::sync::LazyLock;
+
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row,
@@ -7,9 +9,17 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection as Pg},
 };
 
-use crate::{DbError, context::prefer_parameter, indexes::complete_indexes};
+use crate::DbError;
+use crate::context::prefer_parameter;
+use crate::indexes::complete_indexes;
+use crate::schema_steps::{SchemaFit, find_fit, mark_steps};
 
-static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+/// Steps of later releases are looked at by [`refuse_newer`], and are no reason to stop.
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.set_ignore_missing(true);
+    migrator
+});
 const ROLES: &str = include_str!("roles.sql");
 const REQUEST_ROLES: &str = include_str!("request_roles.sql");
 const GUARD: &str = include_str!("guard.sql");
@@ -69,11 +79,16 @@ pub async fn migrate_to(
     let mut conn = connect(url).await?;
     wait_for_turn(&mut conn).await?;
     let from_version = applied_version(&mut conn).await?.unwrap_or(0);
+    if from_version > 0 {
+        refuse_newer(&mut conn).await?;
+    }
     prepare_roles(&mut conn, verifiers).await?;
     let reported = last_report_entry(&mut conn).await?;
 
     sqlx::raw_sql("set role sg_owner").execute(&mut conn).await?;
+    mark_steps(&mut conn).await?;
     run_steps(&mut conn, version).await?;
+    mark_steps(&mut conn).await?;
     complete_indexes(&mut conn, version).await?;
     ensure_partitions(&mut conn, version).await?;
     sqlx::raw_sql(REQUEST_ROLES).execute(&mut conn).await?;
@@ -127,7 +142,26 @@ pub async fn migration_state(url: &SecretString) -> Result<(i64, i64), DbError> 
 }
 
 pub(crate) fn newest_version() -> i64 {
-    MIGRATOR.iter().map(|step| step.version).max().unwrap_or(0)
+    known_versions().into_iter().max().unwrap_or(0)
+}
+
+/// The steps that this program brings.
+pub(crate) fn known_versions() -> Vec<i64> {
+    MIGRATOR.iter().map(|step| step.version).collect()
+}
+
+/// What each step does, for tests.
+#[cfg(test)]
+pub(crate) fn steps() -> impl Iterator<Item = (i64, &'static str)> {
+    MIGRATOR.iter().map(|step| (step.version, step.sql.as_str()))
+}
+
+/// The steps of this program say nothing about what a later release has changed on purpose.
+async fn refuse_newer(conn: &mut PgConnection) -> Result<(), DbError> {
+    match find_fit(conn).await? {
+        fit @ SchemaFit::TooNew { .. } => Err(DbError::TooNew(fit.problem().unwrap_or_default())),
+        _ => Ok(()),
+    }
 }
 
 /// Each step is a transaction. One that meets the requests of a running server in a circle of locks is tried again behind a gate.

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::{Caller, DbError, Proof, ReadTx, SystemTx, WriteTx, migrate::newest_version};
+use crate::{Caller, DbError, Proof, ReadTx, SystemTx, WriteTx};
 
 /// Where the database is and how much of it to use.
 #[derive(Debug, Clone)]
@@ -219,18 +219,6 @@ impl Db {
         .fetch_one(&self.app)
         .await?;
         Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default())
-    }
-
-    /// The schema's version in the database, and the version that this program needs.
-    ///
-    /// # Errors
-    /// [`DbError::Unavailable`] and what else the query met; a database that was never migrated is [`DbError::Other`] or [`DbError::Denied`].
-    pub async fn schema_versions(&self) -> Result<(i64, i64), DbError> {
-        let applied: Option<i64> =
-            sqlx::query_scalar("select max(version) from public._sqlx_migrations where success")
-                .fetch_one(&self.app)
-                .await?;
-        Ok((applied.unwrap_or(0), newest_version()))
     }
 
     /// Checks that neither pool's role could bypass row security or owns tables.

@@ -28,6 +28,8 @@ const COMPLAINTS: usize = 10;
 pub struct FleetOptions {
     /// How many.
     pub size: usize,
+    /// The number of the first; fleets of one installation have different ones.
+    pub first: usize,
     /// Between two check-ins of one.
     pub pace: Duration,
     /// Every so many check-ins the answer is thrown away, as if it had been lost on its way; 0: never.
@@ -90,7 +92,7 @@ impl Fleet {
         let mut tasks = JoinSet::new();
         for number in 0..options.size {
             let mut client = Client::new(target, number, true);
-            let agent = Agent::enrol(&mut client, key, number).await?;
+            let agent = Agent::enrol(&mut client, key, options.first + number).await?;
             shared.ledger.write(&Entry::Enrolled { agent_id: agent.id })?;
             let one_in = options.forgetful_one_in;
             let endpoint = Endpoint {

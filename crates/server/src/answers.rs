@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use secrecy::ExposeSecret;
 use sg_server::commands;
+use sg_server::users::seed::Seeded;
 
 use crate::print_line;
 
@@ -48,6 +50,22 @@ pub(crate) fn print_migration(report: &sg_db::MigrationReport) {
             row.table_name, row.row_id, row.problem, row.repair
         ));
     }
+}
+
+pub(crate) fn print_first(made: Option<Seeded>) -> ExitCode {
+    let Some(made) = made else {
+        print_line(
+            "there is an administrator already; `secureguard admin reset-password NAME` gives them a new password",
+        );
+        return ExitCode::FAILURE;
+    };
+    print_line(&format!("user name:     {}", made.username));
+    print_line(&format!(
+        "password:      {}  (good for the first sign-in, which asks for another)",
+        made.admin_password.expose_secret()
+    ));
+    print_line(&format!("enrolment key: {}", made.enrolment_key.expose_secret()));
+    ExitCode::SUCCESS
 }
 
 pub(crate) fn print_rotation(rotated: &commands::Rotated) {

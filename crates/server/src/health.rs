@@ -98,14 +98,8 @@ async fn run_checks(state: &AppState) -> Vec<Check> {
         tracing::warn!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "not ready: the database does not answer");
         return vec![check("database", Some("the database does not answer".to_owned()))];
     }
-    let schema = match state.db.schema_versions().await {
-        Ok((applied, needed)) if applied == needed => None,
-        Ok((applied, needed)) if applied < needed => Some(format!(
-            "the schema is version {applied}, this program needs {needed}: run `secureguard migrate`"
-        )),
-        Ok((applied, needed)) => Some(format!(
-            "the schema is version {applied}, newer than the {needed} of this program: update it"
-        )),
+    let schema = match state.db.schema_fit().await {
+        Ok(fit) => fit.problem(),
         Err(_) => Some("the schema's version cannot be read: run `secureguard migrate`".to_owned()),
     };
     let roles = match state.db.check_roles().await {

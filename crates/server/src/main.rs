@@ -18,7 +18,7 @@ use sg_server::signer::{Policy, SignerConfig};
 use sg_server::{commands, logging, router, up};
 use sg_types::response::CommandKind;
 
-use crate::answers::{print_findings, print_migration, print_report, print_rotation};
+use crate::answers::{print_findings, print_first, print_migration, print_report, print_rotation};
 
 /// Self-hosted endpoint security monitoring.
 #[derive(Debug, Parser)]
@@ -201,6 +201,12 @@ enum Approver {
 
 #[derive(Debug, Subcommand)]
 enum Admin {
+    /// Make the first administrator and a first enrolment key of a new installation of `serve`; `up` does it by itself.
+    CreateFirst {
+        /// The data directory of the server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
     /// Take all second factors of a user away who has lost them.
     ResetFactors {
         /// The user's sign-in name.
@@ -339,6 +345,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Bench(arguments) => return bench_verb::run(file, arguments),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
+        Command::Admin {
+            command: Admin::CreateFirst { data_dir },
+        } => {
+            let config = prepare(file, Verb::Up, data_dir, None)?;
+            return Ok(print_first(block_on(commands::create_first(&config))?));
+        }
         Command::Admin {
             command: Admin::ExportTenant { slug, file, data_dir },
         } => {

@@ -692,6 +692,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitoring/maintenance-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for a run of maintenance; a node begins it at once, or when the run that is under way has ended. Needs `alerts_read` too. */
+        post: operations["post_maintenance_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitoring/notifications": {
         parameters: {
             query?: never;
@@ -4088,13 +4105,15 @@ export interface components {
              * @description How often the process that did it ended in the middle and another went on.
              */
             interruptions: number;
-            /** @description Whether somebody started it by `secureguard maintenance run`. */
+            /** @description Whether somebody started it: in the console or over the API, or by `secureguard maintenance run`. */
             is_by_hand: boolean;
             /** @description The machine that did it, the last one where several did. */
             node: string;
             /** @description Which tasks it has. */
             period: components["schemas"]["MaintenancePeriod"];
             report_id?: components["schemas"]["ReportId"] | null;
+            /** @description Sign-in name of whoever asked for it; null for a run at its time and for one from a terminal. */
+            requested_by?: string | null;
             /** @description Its id. */
             run_id: components["schemas"]["MaintenanceRunId"];
             /**
@@ -5100,13 +5119,15 @@ export interface components {
                  * @description How often the process that did it ended in the middle and another went on.
                  */
                 interruptions: number;
-                /** @description Whether somebody started it by `secureguard maintenance run`. */
+                /** @description Whether somebody started it: in the console or over the API, or by `secureguard maintenance run`. */
                 is_by_hand: boolean;
                 /** @description The machine that did it, the last one where several did. */
                 node: string;
                 /** @description Which tasks it has. */
                 period: components["schemas"]["MaintenancePeriod"];
                 report_id?: components["schemas"]["ReportId"] | null;
+                /** @description Sign-in name of whoever asked for it; null for a run at its time and for one from a terminal. */
+                requested_by?: string | null;
                 /** @description Its id. */
                 run_id: components["schemas"]["MaintenanceRunId"];
                 /**
@@ -6280,6 +6301,11 @@ export interface components {
             kind: components["schemas"]["CommandKind"];
             /** @description Why, 1–2000 characters. */
             reason: string;
+        };
+        /** @description Asks for a run. */
+        RequestMaintenance: {
+            /** @description Which tasks. */
+            period: components["schemas"]["MaintenancePeriod"];
         };
         /** @description `POST /api/v1/users/password-resets` → 202, whoever was named. */
         RequestPasswordReset: {
@@ -9326,6 +9352,39 @@ export interface operations {
             };
             /** @description Refused. */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_maintenance_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestMaintenance"];
+            };
+        };
+        responses: {
+            /** @description Noted; its tasks say how far it is. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceRunView"];
+                };
+            };
+            /** @description `already_running`: a run of the period is under way. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

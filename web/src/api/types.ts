@@ -44,6 +44,7 @@ export type KeyScope = Schemas["KeyScope"];
 export type KpiDay = Schemas["KpiDay"];
 export type KpiTotal = Schemas["KpiTotal"];
 export type LiveEvent = Schemas["LiveEvent"];
+export type MaintenancePeriod = Schemas["MaintenancePeriod"];
 export type MaintenanceRunView = Schemas["MaintenanceRunView"];
 export type MaintenanceState = Schemas["MaintenanceState"];
 export type MaintenanceTask = Schemas["MaintenanceTask"];

@@ -5,6 +5,7 @@ pub(crate) mod chromium;
 pub(crate) mod compiler;
 pub(crate) mod faketime;
 pub(crate) mod node;
+pub(crate) mod patroni;
 pub(crate) mod pgbackrest;
 pub(crate) mod postgres;
 pub(crate) mod postgres_18;
@@ -45,6 +46,12 @@ pub(crate) fn install_all() -> Result {
         "pgBackRest {}: {}",
         pgbackrest.version,
         pgbackrest.program.display()
+    ));
+    let patroni = patroni::ensure()?;
+    ui::say(&format!(
+        "Patroni {}: {}",
+        patroni.version,
+        patroni.root.display()
     ));
     if let Some(library) = faketime::find_or_install() {
         ui::say(&format!("libfaketime: {}", library.display()));

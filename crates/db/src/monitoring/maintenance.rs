@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{DbError, SystemTx, tx::Connection, users::After};
 
-const COLUMNS: &str = "r.run_id, r.period, r.state, r.node, r.is_by_hand, r.from_at, r.to_at, r.started_at, r.finished_at, r.interruptions,
+const COLUMNS: &str = "r.run_id, r.period, r.state, r.node, r.is_by_hand, r.requested_by, r.from_at, r.to_at, r.started_at, r.finished_at, r.interruptions,
     (select p.report_id from monitoring.reports p where p.tenant_id = r.tenant_id and p.run_id = r.run_id and p.finished_at is not null) as report_id";
 
 /// A run that begins.
@@ -24,6 +24,8 @@ pub struct NewMaintenanceRun<'a> {
     pub node: &'a str,
     /// Whether somebody started it.
     pub is_by_hand: bool,
+    /// Sign-in name of whoever asked for it and leaves it to a node.
+    pub requested_by: Option<&'a str>,
     /// Begin of what its tasks look at.
     pub from_at: DateTime<Utc>,
     /// Now, and the end of what its tasks look at.
@@ -36,8 +38,8 @@ pub struct NewMaintenanceRun<'a> {
 /// What a query may meet.
 pub async fn insert_maintenance_run(tx: &mut SystemTx, run: &NewMaintenanceRun<'_>) -> Result<(), DbError> {
     sqlx::query(
-        "insert into monitoring.maintenance_runs (run_id, period, state, node, is_by_hand, from_at, to_at, started_at)
-         values ($1, $2, 'running', $3, $4, $5, $6, $6)",
+        "insert into monitoring.maintenance_runs (run_id, period, state, node, is_by_hand, from_at, to_at, started_at, requested_by)
+         values ($1, $2, 'running', $3, $4, $5, $6, $6, $7)",
     )
     .bind(Uuid::from(run.run_id))
     .bind(run.period.as_str())
@@ -45,6 +47,7 @@ pub async fn insert_maintenance_run(tx: &mut SystemTx, run: &NewMaintenanceRun<'
     .bind(run.is_by_hand)
     .bind(run.from_at)
     .bind(run.at)
+    .bind(run.requested_by)
     .execute(tx.conn())
     .await?;
     let tasks: Vec<&str> = run.period.tasks().iter().map(|task| task.as_str()).collect();
@@ -59,7 +62,8 @@ pub async fn insert_maintenance_run(tx: &mut SystemTx, run: &NewMaintenanceRun<'
     Ok(())
 }
 
-/// Takes up the run of a period that nobody finishes; for whoever holds the lock of the job. The task that was at work waits again.
+/// Takes up the run of a period that nobody finishes; for whoever holds the lock of the job. The task that was at work waits again. One that was asked for and
+/// not begun was not interrupted.
 ///
 /// # Errors
 /// What a query may meet.
@@ -69,7 +73,9 @@ pub async fn take_up_maintenance_run(
     node: &str,
 ) -> Result<Option<MaintenanceRunView>, DbError> {
     let taken: Option<Uuid> = sqlx::query_scalar(
-        "update monitoring.maintenance_runs set node = $2, interruptions = interruptions + 1 where state = 'running' and period = $1 returning run_id",
+        "update monitoring.maintenance_runs r set node = $2, interruptions = r.interruptions + case when r.requested_by is not null
+            and not exists (select from monitoring.maintenance_tasks t where t.run_id = r.run_id and t.state <> 'waiting') then 0 else 1 end
+         where r.state = 'running' and r.period = $1 returning r.run_id",
     )
     .bind(period.as_str())
     .bind(node)
@@ -315,6 +321,7 @@ fn run(row: &PgRow) -> Result<MaintenanceRunView, DbError> {
         state: state(row)?,
         node: row.try_get("node")?,
         is_by_hand: row.try_get("is_by_hand")?,
+        requested_by: row.try_get("requested_by")?,
         from_at: row.try_get("from_at")?,
         to_at: row.try_get("to_at")?,
         started_at: row.try_get("started_at")?,

@@ -187,7 +187,7 @@ pub(crate) const PUBLIC: Rule = Rule(
 pub(crate) const OUTSIDE: Rule = Rule(
     "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where not {OWN} and n.nspname !~ '^pg_toast' and pg_get_userbyid(c.relowner) in ('sg_owner', 'sg_auth') and c.relkind <> 'i'
-        and c.relname <> '_sqlx_migrations'
+        and c.relname not in ('_sqlx_migrations', 'schema_steps')
      union all
      select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
      where not {OWN} and pg_get_userbyid(p.proowner) in ('sg_owner', 'sg_auth') order by 1",

@@ -12,6 +12,7 @@ use crate::secrets::SecretBox;
 use crate::secrets::rotate::{self, RotateError, Rotation};
 use crate::up::{OwnCluster, connect, read_urls};
 use crate::users;
+use crate::users::seed::{Seeded, seed};
 
 /// Gives a user a new initial password. Works beside a running `up` or `serve`, and with a stopped `up`, whose database is started for it.
 ///
@@ -37,6 +38,18 @@ pub async fn reset_password(config: &Config, username: &str) -> anyhow::Result<S
         }
         result => result,
     }
+}
+
+/// Makes the first administrator and a first enrolment key, as `up` does by itself; None when there is an administrator.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub async fn create_first(config: &Config) -> anyhow::Result<Option<Seeded>> {
+    let opened = Opened::open(config).await?;
+    let hasher = PasswordHasher::new(&config.passwords);
+    let result = seed(&opened.db, &hasher, &SystemClock, &TimeOrderedIds).await;
+    opened.close().await?;
+    result
 }
 
 /// What was done to the keys of the sealed secrets.

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use secrecy::ExposeSecret;
-use sg_db::Db;
 use sg_db::audit::list_unexported;
 use sg_db::monitoring::read_backup_state;
 use sg_db::users::count_secrets_by_key;
+use sg_db::{Db, SchemaFit};
 use sg_postgres::Search;
 use sg_types::{Clock, SystemClock};
 
@@ -262,13 +262,12 @@ async fn ask_database(db: &Db) -> Vec<Finding> {
             result: Err(problem),
         }];
     }
-    let schema = match db.schema_versions().await {
-        Ok((applied, needed)) if applied == needed => {
-            Ok(format!("version {applied}, as this program needs it"))
-        }
-        Ok((applied, needed)) => Err(format!(
-            "version {applied}, this program needs {needed}; run `secureguard migrate`"
+    let schema = match db.schema_fit().await {
+        Ok(SchemaFit::Same(version)) => Ok(format!("version {version}, as this program needs it")),
+        Ok(SchemaFit::Newer { applied, known }) => Ok(format!(
+            "version {applied}, of a later release than this program's {known}, which can work beside it; update it soon"
         )),
+        Ok(fit) => Err(fit.problem().unwrap_or_default()),
         Err(error) => Err(format!("cannot be read ({error}); run `secureguard migrate`")),
     };
     let roles = match db.check_roles().await {

@@ -12,7 +12,7 @@ mod reset_factors;
 mod serve;
 mod tenant_export;
 
-pub use admin::{Rotated, erase_tenant, reset_password, rotate_keys};
+pub use admin::{Rotated, create_first, erase_tenant, reset_password, rotate_keys};
 pub use approver::{CertifyRequest, certify_approver, make_approver_root, run_signer, sign_trust};
 pub use audit::{export_file, public_key, verify_database, verify_files};
 pub use backup::{init_backups, list_backups, restore_backup, run_backup};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sg_db::{Db, DbError};
+use sg_db::{Db, DbError, SchemaFit};
 use sg_types::{Clock, SystemClock, TimeOrderedIds};
 
 use crate::audit::AuditKeeper;
@@ -67,7 +67,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 async fn wait_for_database(db: &Db) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
-        match db.schema_versions().await {
+        match db.schema_fit().await {
             Err(error @ DbError::Unavailable(_)) if started.elapsed() < PATIENCE => {
                 tracing::warn!(error = %anyhow::Error::from(error), "waiting for the database");
                 tokio::time::sleep(RETRY).await;
@@ -81,12 +81,18 @@ async fn wait_for_database(db: &Db) -> anyhow::Result<()> {
 }
 
 async fn refuse_other_schema(db: &Db) -> anyhow::Result<()> {
-    let (applied, needed) = db.schema_versions().await.map_err(|error| {
+    let fit = db.schema_fit().await.map_err(|error| {
         anyhow::Error::from(error).context("the schema cannot be read; run `secureguard migrate` first")
     })?;
-    anyhow::ensure!(
-        applied >= needed,
-        "the schema is version {applied}, this program needs {needed}: run `secureguard migrate` first"
-    );
+    if let Some(problem) = fit.problem() {
+        anyhow::bail!("refusing to start: {problem}");
+    }
+    if let SchemaFit::Newer { applied, known } = fit {
+        tracing::warn!(
+            schema.version = applied,
+            schema.known = known,
+            "the schema is of a later release, beside which this program can work; update it soon"
+        );
+    }
     Ok(())
 }

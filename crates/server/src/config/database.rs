@@ -17,6 +17,8 @@ pub struct DatabaseConfig {
     pub migrate_url: SecretString,
     /// Connections of the request pool at most.
     pub max_connections: u32,
+    /// Whether commits wait for a standby (`synchronous_standby_names`, Patroni's `synchronous_mode`).
+    pub waits_for_standby: bool,
     /// Folder of PostgreSQL's programs; empty: searched for.
     pub pg_bin: PathBuf,
 }

@@ -22,13 +22,11 @@ pub async fn run_due(state: AppState) -> anyhow::Result<u64> {
         tell: |what| tracing::info!(what, "maintenance"),
     };
     let mut runs = 0;
-    for period in find(&state).await? {
-        if state.supervisor.stop_token().is_cancelled() {
-            break;
-        }
-        match work.run(period, false).await? {
-            Outcome::Busy => break,
-            Outcome::Done(_) => runs += 1,
+    // What was asked for while a run was at work is found by the next look.
+    while let Some(period) = find(&state).await?.first() {
+        match work.run(*period, false).await? {
+            Outcome::Done(_) if !work.stop.is_cancelled() => runs += 1,
+            Outcome::Busy | Outcome::Done(_) => break,
         }
     }
     Ok(runs)

@@ -4,6 +4,7 @@ mod database;
 mod due;
 mod kpis;
 mod mail;
+mod request;
 mod routes;
 mod sections;
 mod security;

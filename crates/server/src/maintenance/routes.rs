@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::Duration;
 use serde::Deserialize;
 use sg_db::monitoring as db;
@@ -9,15 +10,16 @@ use sg_types::api::Page;
 use sg_types::api::kpis::{KpiTotal, KpiView, StorageForecast};
 use sg_types::api::maintenance::{
     MaintenanceRunView, ReportKind, ReportMode, ReportSubscription, ReportSubscriptions, ReportSummary,
-    ReportView,
+    ReportView, RequestMaintenance,
 };
 use sg_types::{Permission, Problem, ReportId, TenantId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::request::request_run;
 use crate::AppState;
-use crate::auth::{Acting, AlertsRead, Can};
+use crate::auth::{Acting, AlertsRead, Can, TenantsManage};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{
     JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, word_list,
@@ -31,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(show_kpis))
         .routes(routes!(list_maintenance))
+        .routes(routes!(post_maintenance_run))
         .routes(routes!(list_reports))
         .routes(routes!(show_report))
         .routes(routes!(list_report_subscriptions, put_report_subscription))
@@ -127,6 +130,24 @@ async fn list_maintenance(
     let mut tx = state.db.system("maintenance").await?;
     let rows = db::list_maintenance_runs(&mut tx, after, limit + 1).await?;
     Ok(Json(page_of(rows, limit, |row| (row.started_at, row.run_id.0))))
+}
+
+/// Asks for a run of maintenance; a node begins it at once, or when the run that is under way has ended. Needs `alerts_read` too.
+#[utoipa::path(post, path = "/api/v1/monitoring/maintenance-runs", tag = "monitoring", request_body = RequestMaintenance,
+    security(("bearer" = []), ("cookie" = [])), responses(
+    (status = 202, description = "Noted; its tasks say how far it is.", body = MaintenanceRunView),
+    (status = 409, description = "`already_running`: a run of the period is under way.", body = Problem),
+))]
+async fn post_maintenance_run(
+    State(state): State<AppState>,
+    can: Can<TenantsManage>,
+    JsonBody(body): JsonBody<RequestMaintenance>,
+) -> ApiResult<(StatusCode, Json<MaintenanceRunView>)> {
+    if !can.caller.may(Permission::AlertsRead) {
+        return Err(ApiError::missing_permission(Permission::AlertsRead));
+    }
+    let run = request_run(&state, &can, body.period).await?;
+    Ok((StatusCode::ACCEPTED, Json(run)))
 }
 
 /// Lists reports on maintenance and on the figures of a week.

@@ -95,10 +95,12 @@ impl Maintenance<'_> {
         let mut tx = self.db.system("maintenance").await?;
         if let Some(run) = take_up_maintenance_run(&mut tx, period, &node).await? {
             tx.commit_upkeep().await?;
-            (self.tell)(&format!(
-                "taking up the {period} maintenance that began at {} and was broken off",
-                run.started_at.format("%Y-%m-%d %H:%M:%S UTC")
-            ));
+            let since = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            (self.tell)(&if run.interruptions == 0 {
+                format!("beginning the {period} maintenance that was asked for at {since}")
+            } else {
+                format!("taking up the {period} maintenance that began at {since} and was broken off")
+            });
             return Ok(run);
         }
         let run_id = MaintenanceRunId(self.ids.next());
@@ -107,6 +109,7 @@ impl Maintenance<'_> {
             period,
             node: &node,
             is_by_hand,
+            requested_by: None,
             from_at: at - Duration::days(period.days()),
             at,
         };

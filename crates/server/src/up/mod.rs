@@ -203,7 +203,7 @@ pub fn connect(config: &Config, app: &SecretString, system: &SecretString) -> an
     let mut options = DbConfig::new(app.clone(), system.clone());
     options.app_connections = config.database.max_connections;
     options.system_connections = (config.database.max_connections / 4).max(4);
-    if !config.standby.synchronous.is_empty() {
+    if !config.standby.synchronous.is_empty() || config.database.waits_for_standby {
         // A time limit would end the wait for the standby, and PostgreSQL then acknowledges a commit that only this machine has.
         options.statement_timeout = std::time::Duration::ZERO;
     }

@@ -109,6 +109,7 @@ fn every_variant_has_the_documented_answer() {
         DbError::Busy,
         DbError::Unavailable(sqlx::Error::PoolTimedOut),
         DbError::Migration(sqlx::migrate::MigrateError::VersionMissing(1)),
+        DbError::TooNew("x".to_owned()),
         DbError::Inconsistent("x".to_owned()),
         DbError::Other(sqlx::Error::RowNotFound),
     ];

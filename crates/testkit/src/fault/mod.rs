@@ -2,6 +2,8 @@
 
 mod installation;
 mod machine;
+mod node;
+mod patroni;
 mod verdict;
 
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use anyhow::{Context, Result, ensure};
 
 pub use installation::{Installation, Place};
 pub use machine::{Machine, MachinePlace};
+pub use node::{First, Node, Nodes};
+pub use patroni::{PatroniCluster, PatroniTools};
 pub use verdict::Verdict;
 
 /// Finds a built program beside this one, or beside the folder of the tests that this one is.

@@ -20,17 +20,22 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Enrols `size` endpoints and lets them check in.
     pub(crate) async fn start(installation: &Installation, size: usize) -> Self {
+        Self::start_at(installation.url(), installation.enrolment_key(), 0, size).await
+    }
+
+    /// As [`Self::start`], at some address, with endpoints numbered from `first` on.
+    pub(crate) async fn start_at(url: &str, key: &str, first: usize, size: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Arc::new(Ledger::create(&ledger_in(&folder)).unwrap());
-        let target = Target::new(installation.url(), None).unwrap();
+        let target = Target::new(url, None).unwrap();
         let options = FleetOptions {
             size,
+            first,
             pace: Duration::ZERO,
             lose_reply_every: 7,
             forgetful_one_in: 5,
             longest_pause: Duration::from_millis(150),
         };
-        let key = installation.enrolment_key();
         let fleet = sg_load::Fleet::start(&target, key, options, ledger)
             .await
             .unwrap();
@@ -48,13 +53,21 @@ impl Fleet {
         progress.unwrap();
     }
 
+    /// As [`Self::make_progress`], of nodes.
+    pub(crate) async fn go_on(&mut self, records: u64) {
+        let progress = self.fleet.make_progress(records, Duration::from_secs(30)).await;
+        progress.unwrap();
+    }
+
     /// Lets the endpoints get rid of what they have, then compares all of it with the database.
     pub(crate) async fn finish(self, installation: &Installation) {
+        self.finish_in(&mut connect(installation).await).await;
+    }
+
+    /// As [`Self::finish`], with a connection that is there.
+    pub(crate) async fn finish_in(self, stored: &mut Stored) {
         let counts = self.fleet.finish(Duration::from_secs(30)).await.unwrap();
-        let mut stored = connect(installation).await;
-        let verdict = Verdict::reach(&ledger_in(&self.folder), &mut stored)
-            .await
-            .unwrap();
+        let verdict = Verdict::reach(&ledger_in(&self.folder), stored).await.unwrap();
         assert_eq!(verdict.complaints(), [""; 0], "{verdict:?}");
         assert_eq!(
             verdict.records.acknowledged as u64,

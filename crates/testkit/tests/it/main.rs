@@ -10,6 +10,8 @@ mod database_kills;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod server_kills;
 #[cfg(test)]
 mod sgctl;

@@ -128,8 +128,10 @@ pub struct MaintenanceRunView {
     pub state: MaintenanceState,
     /// The machine that did it, the last one where several did.
     pub node: String,
-    /// Whether somebody started it by `secureguard maintenance run`.
+    /// Whether somebody started it: in the console or over the API, or by `secureguard maintenance run`.
     pub is_by_hand: bool,
+    /// Sign-in name of whoever asked for it; null for a run at its time and for one from a terminal.
+    pub requested_by: Option<String>,
     /// Begin of what it looks at.
     pub from_at: DateTime<Utc>,
     /// End of what it looks at.
@@ -144,6 +146,14 @@ pub struct MaintenanceRunView {
     pub tasks: Vec<MaintenanceTaskView>,
     /// The installation's report, once it is finished.
     pub report_id: Option<ReportId>,
+}
+
+/// Asks for a run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestMaintenance {
+    /// Which tasks.
+    pub period: MaintenancePeriod,
 }
 
 /// A task of a run.

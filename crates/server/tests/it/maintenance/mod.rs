@@ -3,6 +3,7 @@
 mod kpis;
 mod program;
 mod reports;
+mod requests;
 mod runs;
 
 use chrono::Duration;

@@ -95,6 +95,7 @@ impl Work {
         let ledger = Arc::new(Ledger::create(&folder.join("ledger"))?);
         let options = FleetOptions {
             size: endpoints,
+            first: 0,
             pace: Duration::from_millis(150),
             lose_reply_every: 11,
             forgetful_one_in: 4,
