@@ -4,6 +4,7 @@ mod answers;
 mod backup_verbs;
 mod bench_verb;
 mod maintenance_verbs;
+mod repository_verb;
 mod standby_verbs;
 
 use std::net::SocketAddr;
@@ -94,6 +95,9 @@ enum Command {
     },
     /// Restore a backup into a new data directory.
     Restore(backup_verbs::RestoreArguments),
+    /// What the server and PostgreSQL call for backups of the built-in way.
+    #[command(hide = true)]
+    Repository(repository_verb::RepositoryArguments),
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
@@ -332,6 +336,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Bench(arguments) => return bench_verb::run(file, arguments),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
+        Command::Repository(arguments) => return Ok(repository_verb::run(&arguments)),
         Command::Admin {
             command: Admin::ExportTenant { slug, file, data_dir },
         } => {

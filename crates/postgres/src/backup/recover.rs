@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::info::BackupInfo;
 use super::run::Watch;
-use super::stanza::Stanza;
+use super::stanza::{Stanza, Work};
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::error::{Context, Error};
 use crate::layout::{self, Layout};
@@ -79,7 +79,7 @@ impl Stanza {
     /// it took.
     ///
     /// # Errors
-    /// [`Error::Foreign`] when the target holds a cluster, [`Error::DiskFull`], [`Error::PgBackRest`].
+    /// [`Error::Foreign`] when the target holds a cluster, [`Error::DiskFull`], [`Error::Backup`].
     pub fn restore_files(
         &self,
         recovery: &Recovery,
@@ -99,18 +99,11 @@ impl Stanza {
         remove(&unfinished)?;
         layout::require_space(&layout.dir, backup.database_bytes + backup.database_bytes / 10)?;
         layout::make_dir_for(&unfinished, &self.run_as)?;
-        let (set, repository) = (
-            format!("--set={}", backup.label),
-            format!("--repo={}", backup.repository),
-        );
-        let arguments = [
-            "--log-level-console=detail",
-            set.as_str(),
-            repository.as_str(),
-            "--type=preserve",
-            "restore",
-        ];
-        self.run("the restore", &arguments, Some(&unfinished), watch)?;
+        let work = Work::Restore {
+            label: &backup.label,
+            repository: backup.repository,
+        };
+        self.run("the restore", &work, Some(&unfinished), watch)?;
         config::replace(&unfinished, "recovery.signal", "", &self.run_as)?;
         // The moment was chosen for this restore; what an administrator had set lives on in local.conf.
         config::replace(&unfinished, "postgresql.auto.conf", "", &self.run_as)?;
@@ -129,7 +122,7 @@ impl Stanza {
     pub fn recover(&self, bin: &Binaries, recovery: &Recovery) -> Result<Recovered, Error> {
         let mut options = ClusterOptions::new(&recovery.target);
         options.start_timeout = recovery.patience;
-        options.archive = Some(self.fetching(&recovery.target.join("postgres")));
+        options.archive = Some(self.fetching(&recovery.target.join("postgres"), false));
         let mut set = |name: &str, value: String| options.settings.push((name.to_owned(), value));
         // Nobody is let in before the log is replayed, so that "ready" means that writes are accepted.
         set("hot_standby", "off".to_owned());

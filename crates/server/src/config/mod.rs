@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
-pub use backup::{BackupClusterConfig, BackupConfig, BackupS3Config};
+pub use backup::{BackupClusterConfig, BackupConfig, BackupProgram, BackupS3Config};
 pub use database::DatabaseConfig;
 pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;
