@@ -87,12 +87,9 @@ exception
 end
 $$;
 
--- The same for physical backups: pgBackRest and pg_basebackup sign in as sg_backup, the latter as a standby would.
+-- The same for physical backups: pgBackRest signs in as sg_backup.
 do $$
 begin
-    if not (select rolreplication from pg_roles where rolname = 'sg_backup') then
-        alter role sg_backup replication;
-    end if;
     grant execute on function pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean), pg_catalog.pg_switch_wal(),
         pg_catalog.pg_create_restore_point(text) to sg_backup;
     if not pg_has_role('sg_backup', 'pg_read_all_settings', 'usage') then

@@ -109,6 +109,6 @@ pub struct S3 {
     pub key_secret: SecretString,
     /// Whether the bucket's name goes into the path rather than into the host name.
     pub path_style: bool,
-    /// PEM file of the authorities that the store's certificate may come from.
-    pub ca_file: Option<PathBuf>,
+    /// PEM of the authorities that the store's certificate may come from; else those of the system.
+    pub authorities: Option<String>,
 }

@@ -12,6 +12,8 @@ use crate::process::{CLUSTER_NUMBER, REPOSITORY_NUMBER};
 /// pgBackRest's name for the cluster.
 pub(super) const NAME: &str = "secureguard";
 pub(super) const CONFIGURATION: &str = "pgbackrest.conf";
+/// Copies of the store's authorities: the account of PostgreSQL may not read where they are from.
+pub(super) const AUTHORITIES: &str = "s3-ca.pem";
 
 /// What is put on its command line; `other_dir` takes the cluster's place.
 pub(super) fn arguments(work: &Work<'_>, other_dir: Option<&Path>) -> Vec<String> {
@@ -69,7 +71,7 @@ pub(super) fn render(stanza: &Stanza) -> String {
             RepositoryPlace::Folder(dir) => {
                 let _ = writeln!(text, "repo{number}-path={}", stanza.path(dir, fd).display());
             }
-            RepositoryPlace::S3(s3) => render_s3(&mut text, number, s3),
+            RepositoryPlace::S3(s3) => render_s3(&mut text, number, s3, &stanza.work_path()),
         }
         let _ = writeln!(text, "repo{number}-cipher-type=aes-256-cbc");
         let _ = writeln!(text, "repo{number}-cipher-pass={}", options.pass.expose_secret());
@@ -116,7 +118,7 @@ pub(super) fn render(stanza: &Stanza) -> String {
     text
 }
 
-fn render_s3(text: &mut String, number: u32, s3: &S3) {
+fn render_s3(text: &mut String, number: u32, s3: &S3, work: &Path) {
     let secret = |secret: &SecretString| secret.expose_secret().to_owned();
     let _ = write!(
         text,
@@ -132,7 +134,11 @@ fn render_s3(text: &mut String, number: u32, s3: &S3) {
     if s3.path_style {
         let _ = writeln!(text, "repo{number}-s3-uri-style=path");
     }
-    if let Some(ca_file) = &s3.ca_file {
-        let _ = writeln!(text, "repo{number}-storage-ca-file={}", ca_file.display());
+    if s3.authorities.is_some() {
+        let _ = writeln!(
+            text,
+            "repo{number}-storage-ca-file={}",
+            work.join(AUTHORITIES).display()
+        );
     }
 }

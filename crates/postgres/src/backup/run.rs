@@ -165,7 +165,20 @@ fn parse_complaint(line: &str) -> Option<String> {
 
 /// What is wrong in the words of whoever has to put it right.
 fn advise(output: &str) -> String {
-    let rules: [(&[&str], &str); 10] = [
+    let rules: [(&[&str], &str); 13] = [
+        // Before those of the pass, which pgBackRest's words about certificates resemble.
+        (
+            &["unable to verify certificate", "unable to find hostname"],
+            "the certificate of the repository's store is none that this machine trusts; name the file of the authority that it comes from (backup.s3.ca_file)",
+        ),
+        (
+            &["failed with 403", "failed with 401"],
+            "the store of the repository refuses the keys; check backup.s3.key_file, and that they may read, write and delete in the bucket",
+        ),
+        (
+            &["failed with 404"],
+            "the store of the repository knows no such bucket; check backup.s3.bucket, endpoint, region and path_style",
+        ),
         (
             &["clock skew"],
             "the last backup is from the future, so the clock was wrong or is; set it right, wait until that moment, or begin another repository (backup.repository)",
@@ -253,6 +266,9 @@ mod tests {
         let wrong_pass = "[FormatError] unable to load info file 'x':\nFormatError: key/value found outside of section at line 1: \u{1}\u{2}xJ\u{fffd}i\0";
         assert!(advise(wrong_pass).contains("the pass does not open"));
         assert!(clean(wrong_pass).ends_with("at line 1:"), "{}", clean(wrong_pass));
+        let certificate = "[CryptoError] unable to verify certificate presented by 'localhost:5511': [18] self-signed certificate";
+        assert!(advise(certificate).contains("backup.s3.ca_file"));
+        assert!(advise("[039]: HTTP request failed with 403 (FORBIDDEN):").contains("refuses the keys"));
         assert!(advise("[050]: unable to acquire lock on file").contains("another backup"));
     }
 }

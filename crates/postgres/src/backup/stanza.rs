@@ -10,7 +10,7 @@ use super::archive::{self, Gap};
 use super::info::{self, BackupInfo, BackupKind};
 use super::program::Program;
 use super::run::{self, Watch};
-use super::{BackupOptions, Place, RepositoryPlace, builtin, pgbackrest};
+use super::{BackupOptions, Place, RepositoryPlace, S3, builtin, pgbackrest};
 use crate::error::{Context, Error};
 use crate::process::{CLUSTER_NUMBER, Handed, REPOSITORY_NUMBER, WORK_NUMBER};
 use crate::user::{self, RunAs};
@@ -91,6 +91,15 @@ impl Stanza {
             ),
         };
         config::replace(work, name, &text, &this.run_as)?;
+        for place in &this.options.repositories {
+            if let RepositoryPlace::S3(S3 {
+                authorities: Some(authorities),
+                ..
+            }) = place
+            {
+                config::replace(work, pgbackrest::AUTHORITIES, authorities, &this.run_as)?;
+            }
+        }
         remove_file(&work.join(other))?;
         if let Place::Own {
             login: Some(login), ..
@@ -323,14 +332,39 @@ impl Stanza {
                 run::clean
             }
         };
-        run::run(
+        let done = run::run(
             what,
             &mut command,
             &self.run_as,
             &handed.iter().collect::<Vec<_>>(),
             explain,
             watch,
-        )
+        );
+        match done {
+            Err(Error::Backup { what, words }) => Err(Error::Backup {
+                what,
+                words: self.name_folders(words),
+            }),
+            Ok(mut done) => {
+                done.warnings = done
+                    .warnings
+                    .into_iter()
+                    .map(|words| self.name_folders(words))
+                    .collect();
+                Ok(done)
+            }
+            other => other,
+        }
+    }
+
+    /// Folders by their own paths, for whoever reads the words.
+    fn name_folders(&self, words: String) -> String {
+        self.folders()
+            .into_iter()
+            .fold(words, |words, (dir, number)| match self.path(&dir, number) {
+                path if path == dir => words,
+                path => words.replace(&*path.to_string_lossy(), &dir.to_string_lossy()),
+            })
     }
 
     /// A directory under the path that the running cluster tells as its own.

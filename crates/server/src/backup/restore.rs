@@ -59,8 +59,9 @@ pub async fn restore(
         "backup.cluster is set: its PostgreSQL is restored with pgBackRest itself, with the configuration in {}; the built-in way restores a database of `up` only",
         settings.work_dir(&config.data_dir).display()
     );
+    // The bucket is enough where the first one is lost.
     ensure!(
-        settings.repository.is_dir(),
+        settings.has_bucket() || settings.repository.is_dir(),
         "the repository {} is not there; is its disk mounted?",
         settings.repository.display()
     );

@@ -183,6 +183,11 @@ pub(super) fn options(
     pass: SecretString,
 ) -> anyhow::Result<BackupOptions> {
     let settings = &config.backup;
+    // pg_basebackup needs the right to replicate, which no role of the product has. The account that is given this password owns the files anyway.
+    let (file, user) = match program {
+        Program::PgBackRest(_) => ("sg_backup", "sg_backup"),
+        Program::Builtin(_) => ("postgres-superuser", "postgres"),
+    };
     let place = match settings.other_cluster() {
         Some(other) => Place::Other {
             cluster_dir: other.data_dir.clone(),
@@ -194,8 +199,8 @@ pub(super) fn options(
             data_dir: config.data_dir.clone(),
             socket_dir: socket_dir(&config.data_dir),
             port: config.standby.listen().map_or(5432, |listen| listen.port()),
-            login: read_password(&config.data_dir, "sg_backup")?.map(|password| Login {
-                user: "sg_backup".to_owned(),
+            login: read_password(&config.data_dir, file)?.map(|password| Login {
+                user: user.to_owned(),
                 password,
                 database: DATABASE.to_owned(),
             }),
@@ -236,6 +241,10 @@ fn bucket(config: &Config) -> anyhow::Result<S3> {
             s3.key_file.display()
         );
     };
+    let authorities = (!s3.ca_file.as_os_str().is_empty())
+        .then(|| std::fs::read_to_string(&s3.ca_file))
+        .transpose()
+        .with_context(|| format!("cannot read backup.s3.ca_file {}", s3.ca_file.display()))?;
     Ok(S3 {
         bucket: s3.bucket.clone(),
         endpoint: s3.endpoint.clone(),
@@ -244,6 +253,6 @@ fn bucket(config: &Config) -> anyhow::Result<S3> {
         key: key.into(),
         key_secret: secret.into(),
         path_style: s3.path_style,
-        ca_file: Some(s3.ca_file.clone()).filter(|path| path != &PathBuf::new()),
+        authorities,
     })
 }

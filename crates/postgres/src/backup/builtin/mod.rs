@@ -189,7 +189,10 @@ fn run(
         RepositoryTask::List => {
             let mut backups = Vec::new();
             for repository in all() {
-                let (listed, complaints) = repository?.list()?;
+                let (listed, complaints) = match repository {
+                    Err(Fault::NotBegun { .. }) => continue,
+                    repository => repository?.list()?,
+                };
                 backups.extend(listed);
                 complain(err, &complaints);
             }
@@ -197,7 +200,13 @@ fn run(
             answer(out, &backups)
         }
         RepositoryTask::Verify { repository } => verify(&one(*repository)?, err),
-        RepositoryTask::Archived { repository } => answer(out, &one(*repository)?.wal()?),
+        RepositoryTask::Archived { repository } => {
+            let names = match one(*repository) {
+                Err(Fault::NotBegun { .. }) => Vec::new(),
+                repository => repository?.wal()?,
+            };
+            answer(out, &names)
+        }
         RepositoryTask::Restore {
             repository,
             label,

@@ -128,6 +128,7 @@ pub(super) fn fetch(repositories: &[Result<Repository<'_>>], name: &str, to: &Pa
     for repository in repositories {
         let fetched = match repository {
             Ok(repository) => read(repository, name),
+            Err(Fault::NotBegun { .. }) => continue,
             Err(fault) => Err(Fault::Program {
                 words: fault.to_string(),
             }),
