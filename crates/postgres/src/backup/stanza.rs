@@ -177,6 +177,21 @@ impl Stanza {
         matches!(self.options.program, Program::PgBackRest(_))
     }
 
+    /// Whether a backup of this kind can be made at all.
+    ///
+    /// # Errors
+    /// [`Error::Backup`], which says what can.
+    pub fn check_kind(&self, kind: BackupKind) -> Result<(), Error> {
+        if kind == BackupKind::Full || self.has_incremental() {
+            return Ok(());
+        }
+        Err(Error::Backup {
+            what: "the backup",
+            words: "without pgBackRest every backup is a full one: run `secureguard backup full`, or install pgBackRest and begin another repository with it"
+                .to_owned(),
+        })
+    }
+
     /// Makes a backup and removes those that are past their retention. Returns the backup, and what the program warned of.
     ///
     /// # Errors
@@ -191,11 +206,7 @@ impl Stanza {
             what: "the backup",
             words: words.to_owned(),
         };
-        if kind == BackupKind::Incremental && !self.has_incremental() {
-            return Err(refuse(
-                "without pgBackRest every backup is a full one: run `secureguard backup full`, or install pgBackRest and begin another repository with it",
-            ));
-        }
+        self.check_kind(kind)?;
         let done = self.run("the backup", &Work::Backup { kind, repository }, None, watch)?;
         let newest = self
             .list(watch)?

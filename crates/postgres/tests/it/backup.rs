@@ -113,6 +113,7 @@ fn a_database_comes_back_beside_the_running_one() {
     let recovery = Recovery {
         target: target.clone(),
         until: Until::Latest,
+        label: None,
         keep_log: false,
         patience: Duration::from_secs(120),
     };

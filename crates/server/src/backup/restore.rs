@@ -39,7 +39,7 @@ pub struct RestoreReport {
     pub replay: Duration,
 }
 
-/// Restores into `target`, which is empty or not there.
+/// Restores into `target`, which is empty or not there, from the backup of that label or else from the newest that fits.
 ///
 /// # Errors
 /// In words for the person at the terminal.
@@ -47,6 +47,7 @@ pub async fn restore(
     config: &Config,
     target: PathBuf,
     until: Until,
+    label: Option<String>,
     mut progress: Progress,
 ) -> anyhow::Result<RestoreReport> {
     let settings = &config.backup;
@@ -76,6 +77,7 @@ pub async fn restore(
     let recovery = Recovery {
         target: here.data_dir.clone(),
         until,
+        label,
         keep_log: true,
         patience: PATIENCE,
     };

@@ -53,7 +53,8 @@ pub(super) fn choose_program(config: &Config) -> anyhow::Result<Program> {
     let settings = &config.backup;
     let wanted = wanted(config)?;
     for dir in settings.folders() {
-        match (wanted, Maker::of_repository(dir)?) {
+        // One that cannot be looked into is told by whoever works with it.
+        match (wanted, Maker::of_repository(dir).unwrap_or_default()) {
             (Maker::PgBackRest, Some(Maker::Builtin)) => bail!(
                 "the repository {} was made by the built-in way, and pgBackRest does not go on with it: set backup.program to \"builtin\", or begin another repository (backup.repository)",
                 dir.display()
@@ -81,7 +82,6 @@ fn wanted(config: &Config) -> anyhow::Result<Maker> {
         BackupProgram::Builtin => return Ok(Maker::Builtin),
         BackupProgram::Auto => {}
     }
-    // A repository that cannot be looked into is told by whoever works with it.
     let told = Maker::of_repository(&settings.repository).unwrap_or_default();
     if let Some(maker) = told.or(Maker::of_work_dir(&settings.work_dir(&config.data_dir))?) {
         return Ok(maker);

@@ -160,11 +160,15 @@ fn newest_backup(site: &Site) -> PathBuf {
 
 #[tokio::test]
 async fn a_flipped_byte_is_found_and_never_restored() {
-    let site = Site::start(&[BUILTIN[0], ("SECUREGUARD_BACKUP__KEEP_FULL", "1")]);
+    let site = Site::start(&[BUILTIN[0], ("SECUREGUARD_BACKUP__KEEP_FULL", "2")]);
     site.first_backup().await;
+    let oldest = newest_backup(&site);
+    site.must(&["backup", "full"]);
     let before = now(&site).await;
-    site.archive().await;
     let mut conn = site.connect().await;
+    // Something that was committed after that moment, by which a recovery knows that it is there.
+    run(&mut conn, "create table public.early ()").await;
+    site.archive().await;
     run(
         &mut conn,
         "create table public.t as select generate_series(1, 1000) n",
@@ -255,7 +259,7 @@ async fn neither_way_goes_on_with_a_repository_of_the_other() {
     let mut site = Site::start(BUILTIN);
     site.first_backup().await;
     site.stop();
-    let mut set = |site: &mut Site, program: &str| {
+    let set = |site: &mut Site, program: &str| {
         site.settings.retain(|(name, _)| !name.ends_with("__PROGRAM"));
         site.settings
             .push(("SECUREGUARD_BACKUP__PROGRAM", program.to_owned()));
