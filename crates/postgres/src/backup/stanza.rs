@@ -318,31 +318,7 @@ impl Stanza {
             _ => None,
         };
         handed.extend(socket);
-        let mut command = Command::new(self.program_path());
-        command
-            .env_clear()
-            .env("LC_ALL", "C")
-            .env("PATH", "/usr/bin:/bin")
-            .env("PGPASSFILE", self.work_path().join(PASSWORDS));
-        let explain = match &self.options.program {
-            Program::PgBackRest(_) => {
-                command
-                    .arg(format!(
-                        "--config={}",
-                        self.work_path().join(pgbackrest::CONFIGURATION).display()
-                    ))
-                    .arg(format!("--stanza={}", pgbackrest::NAME))
-                    .args(pgbackrest::arguments(work, other_path.as_deref()));
-                run::explain
-            }
-            Program::Builtin(_) => {
-                command
-                    .arg(builtin::VERB)
-                    .arg(format!("--work-dir={}", self.work_path().display()))
-                    .args(builtin::arguments(work, other_path.as_deref()));
-                run::clean
-            }
-        };
+        let (mut command, explain) = self.command(work, other_path.as_deref());
         let done = run::run(
             what,
             &mut command,
@@ -365,6 +341,34 @@ impl Stanza {
                 Ok(done)
             }
             other => other,
+        }
+    }
+
+    /// The program with its arguments, and what puts its complaints into words.
+    fn command(&self, work: &Work<'_>, other_path: Option<&Path>) -> (Command, fn(&str) -> String) {
+        let work_path = self.work_path();
+        let mut command = Command::new(self.program_path());
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/bin:/bin")
+            .env("PGPASSFILE", work_path.join(PASSWORDS));
+        match &self.options.program {
+            Program::PgBackRest(_) => {
+                let configuration = work_path.join(pgbackrest::CONFIGURATION);
+                command
+                    .arg(format!("--config={}", configuration.display()))
+                    .arg(format!("--stanza={}", pgbackrest::NAME))
+                    .args(pgbackrest::arguments(work, other_path));
+                (command, run::explain)
+            }
+            Program::Builtin(_) => {
+                command
+                    .arg(builtin::VERB)
+                    .arg(format!("--work-dir={}", work_path.display()))
+                    .args(builtin::arguments(work, other_path));
+                (command, run::clean)
+            }
         }
     }
 

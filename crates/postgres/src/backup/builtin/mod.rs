@@ -186,19 +186,7 @@ fn run(
             Ok(())
         }
         RepositoryTask::Backup { repository } => back_up(&settings, &one(*repository)?, now, err),
-        RepositoryTask::List => {
-            let mut backups = Vec::new();
-            for repository in all() {
-                let (listed, complaints) = match repository {
-                    Err(Fault::NotBegun { .. }) => continue,
-                    repository => repository?.list()?,
-                };
-                backups.extend(listed);
-                complain(err, &complaints);
-            }
-            backups.sort_by(|a: &BackupInfo, b| (a.finished_at, &a.label).cmp(&(b.finished_at, &b.label)));
-            answer(out, &backups)
-        }
+        RepositoryTask::List => list(all(), out, err),
         RepositoryTask::Verify { repository } => verify(&one(*repository)?, err),
         RepositoryTask::Archived { repository } => {
             let names = match one(*repository) {
@@ -215,6 +203,20 @@ fn run(
         RepositoryTask::Push { path } => segment::push(&all(), path),
         RepositoryTask::Fetch { name, to, .. } => segment::fetch(&all(), name, to),
     }
+}
+
+fn list(repositories: Vec<Result<Repository<'_>>>, out: &mut dyn Write, err: &mut dyn Write) -> Result<()> {
+    let mut backups = Vec::new();
+    for repository in repositories {
+        let (listed, complaints) = match repository {
+            Err(Fault::NotBegun { .. }) => continue,
+            repository => repository?.list()?,
+        };
+        backups.extend(listed);
+        complain(err, &complaints);
+    }
+    backups.sort_by(|a: &BackupInfo, b| (a.finished_at, &a.label).cmp(&(b.finished_at, &b.label)));
+    answer(out, &backups)
 }
 
 fn answer(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
