@@ -13,6 +13,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         program: "s3-python",
         packages: &[
             "moto[s3]==5.2.5",
+            "cheroot==11.1.2",
             "flask==3.1.3",
             "flask-cors==6.0.5",
             "boto3==1.44.8",
@@ -21,6 +22,6 @@ pub(crate) fn ensure() -> Result<PathBuf> {
             "werkzeug==3.1.9",
             "responses==0.26.3",
         ],
-        megabytes: 115,
+        megabytes: 120,
     })
 }

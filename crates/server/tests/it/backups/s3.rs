@@ -9,6 +9,17 @@ use super::Site;
 use crate::up::{Up, folder, sign_in};
 
 const BUCKET: &str = "secureguard-backup";
+/// The server, behind one that closes TLS as the standard asks, which pgBackRest insists on.
+const SERVE: &str = r#"
+import sys
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+from moto.server import DomainDispatcherApplication, create_backend_app
+port, certificate, key = sys.argv[1:4]
+server = Server(("127.0.0.1", int(port)), DomainDispatcherApplication(create_backend_app), numthreads=16)
+server.ssl_adapter = BuiltinSSLAdapter(certificate, key)
+server.start()
+"#;
 /// Makes the bucket and somebody whose keys are good for it; after these four requests the server checks every signature.
 const SETUP: &str = r#"
 import boto3, json, sys
@@ -53,10 +64,8 @@ impl Store {
             .port();
         let log = std::fs::File::create(dir.join("store.log")).unwrap();
         let server = Command::new(python())
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
-            .arg("-c")
+            .args(["-c", SERVE, &port.to_string()])
             .arg(&ca_file)
-            .arg("-k")
             .arg(&key)
             .env("INITIAL_NO_AUTH_ACTION_COUNT", "4")
             .stdin(Stdio::null())
