@@ -142,6 +142,8 @@ impl Stanza {
             set("archive_mode", "on".to_owned());
         }
         if let Until::Time(time) = recovery.until {
+            // Reading ahead would need segments from behind the moment, which may be what is damaged.
+            set("recovery_prefetch", "off".to_owned());
             set(
                 "recovery_target_time",
                 time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string(),
