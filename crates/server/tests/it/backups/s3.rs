@@ -204,6 +204,7 @@ async fn a_store_that_refuses_is_told_in_words_and_nothing_is_lost() {
     site.stop();
     site.start_again();
     site.archive().await;
+    site.must(&["backup", "full"]);
     site.must(&["backup", "verify"]);
     site.all_clear().await;
 }
