@@ -33,6 +33,7 @@ pub(crate) fn install(wanted: &Packages<'_>) -> Result<PathBuf> {
     let _lock = super::lock()?;
     let why = format!("it brings {}", wanted.what);
     let python = find(&why)?;
+    let mut pip = find_pip(&why)?;
     ui::say(&format!(
         "{} is missing: will unpack {} (about {} MB) from the Python package index into {}",
         wanted.what,
@@ -44,28 +45,31 @@ pub(crate) fn install(wanted: &Packages<'_>) -> Result<PathBuf> {
     paths::make_dir(&tools.join("bin"))?;
     ui::step("downloading it with pip", || {
         shell::output(
-            python
-                .command()
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--only-binary",
-                    ":all:",
-                    "--upgrade",
-                    "--no-warn-script-location",
-                    "--target",
-                ])
-                .arg(&target)
-                .args(wanted.packages)
-                .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-                .env("PIP_ROOT_USER_ACTION", "ignore"),
+            pip.args([
+                "install",
+                "--quiet",
+                "--only-binary",
+                ":all:",
+                "--upgrade",
+                "--no-warn-script-location",
+                "--target",
+            ])
+            .arg(&target)
+            .args(wanted.packages)
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+            .env("PIP_ROOT_USER_ACTION", "ignore"),
         )
     })?;
     paths::write_script(&program, &python.script(&target))?;
     paths::write(&stamp, &list)?;
     Ok(program)
+}
+
+/// pip, or what brings it; `why` says what it is for.
+pub(crate) fn find_pip(why: &str) -> Result<Command> {
+    let mut command = find(why)?.command();
+    command.args(["-m", "pip"]);
+    Ok(command)
 }
 
 /// A Python that has pip.
