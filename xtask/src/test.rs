@@ -50,11 +50,13 @@ pub(crate) fn test(arguments: &[String]) -> Result {
         npm::install(&node, "e2e")?;
         let slapd = tools::slapd::ensure()?;
         let scim = tools::scim_tester::ensure()?;
+        let s3 = tools::s3_server::ensure()?;
         let pgbackrest = tools::pgbackrest::ensure()?;
         let environment = [
             ("SECUREGUARD_TEST_NODE", node.program.as_path()),
             ("SECUREGUARD_TEST_SLAPD_ROOT", slapd.root.as_path()),
             ("SECUREGUARD_TEST_SCIM_PYTHON", scim.as_path()),
+            ("SECUREGUARD_TEST_S3_PYTHON", s3.as_path()),
             ("SECUREGUARD_TEST_PGBACKREST", pgbackrest.program.as_path()),
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);

@@ -105,24 +105,28 @@ fn render(settings: &[(String, String)], durable: bool) -> String {
 /// Replaces a file by renaming, never through a link that somebody else could have put there.
 pub(crate) fn replace(dir: &Path, name: &str, text: &str, run_as: &RunAs) -> Result<(), Error> {
     let path = dir.join(name);
-    let part = dir.join(format!("{name}.new"));
-    match fs::remove_file(&part) {
-        Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e).context("remove", &part),
+    // Another process may write the same file at the same time, as a verb beside the server does.
+    let part = dir.join(format!("{name}.{:016x}.new", rand::random::<u64>()));
+    let written = fill(&part, text, run_as).and_then(|()| fs::rename(&part, &path).context("replace", &path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
     }
+    written
+}
+
+fn fill(part: &Path, text: &str, run_as: &RunAs) -> Result<(), Error> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&part)
-        .context("create", &part)?;
-    file.write_all(text.as_bytes()).context("write", &part)?;
+        .open(part)
+        .context("create", part)?;
+    file.write_all(text.as_bytes()).context("write", part)?;
     if run_as.switch {
         std::os::unix::fs::fchown(&file, Some(run_as.uid), Some(run_as.gid))
-            .context("change the owner of", &part)?;
+            .context("change the owner of", part)?;
     }
-    fs::rename(&part, &path).context("replace", &path)
+    Ok(())
 }
 
 #[cfg(test)]

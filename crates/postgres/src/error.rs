@@ -151,22 +151,20 @@ pub enum Error {
     },
     /// No pgBackRest anywhere that was searched.
     #[error(
-        "pgBackRest was not found (looked for {searched}), and it makes the backups; install it (on Debian: apt-get install pgbackrest) or set \
+        "pgBackRest was not found (looked for {searched}), and it makes the backups of this repository; install it (on Debian: apt-get install pgbackrest) or set \
          backup.pgbackrest to the program"
     )]
     PgBackRestMissing {
         /// The files that were looked for, comma-separated.
         searched: String,
     },
-    /// pgBackRest says no.
-    #[error("{what} failed: {advice}; pgBackRest said: {output}")]
-    PgBackRest {
+    /// What makes the backups says no.
+    #[error("{what} failed: {words}")]
+    Backup {
         /// What was tried: `the backup`, `the restore`.
         what: &'static str,
-        /// What is wrong and what to do.
-        advice: String,
-        /// Its own words.
-        output: String,
+        /// What is wrong, what to do, and the program's own words.
+        words: String,
     },
     /// It was stopped from outside.
     #[error("{what} was stopped before its end; the next one goes on with what is there")]

@@ -30,8 +30,9 @@ mod scram;
 mod user;
 
 pub use backup::{
-    ArchiveAccess, BackupInfo, BackupKind, BackupOptions, Gap, Login, PgBackRest, Place, Recovered, Recovery,
-    RepositoryPlace, S3, Stanza, Until, Watch,
+    ArchiveAccess, BackupInfo, BackupKind, BackupOptions, Builtin, Gap, Login, Maker, PgBackRest, Place,
+    Program, Recovered, Recovery, RepositoryPlace, RepositoryTask, S3, Stanza, Until, Watch,
+    run_repository_task,
 };
 pub use cluster::{Cluster, ClusterOptions};
 pub use error::Error;

@@ -53,6 +53,9 @@ pub(crate) struct RestoreArguments {
     /// Restore to the end of the archive; so without either.
     #[arg(long)]
     to_latest: bool,
+    /// Begin with this backup, as `backup list` names it, instead of the newest that fits.
+    #[arg(long, value_name = "NAME")]
+    backup: Option<String>,
     /// The repository, instead of that of the configuration.
     #[arg(long, value_name = "DIR")]
     repository: Option<PathBuf>,
@@ -103,6 +106,7 @@ pub(crate) fn restore(file: Option<&Path>, arguments: RestoreArguments) -> anyho
         &config,
         target.clone(),
         until(arguments.to_time),
+        arguments.backup,
         tell,
     ))?;
     print_restored(&report, &target);

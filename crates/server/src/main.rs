@@ -5,6 +5,7 @@ mod backup_verbs;
 mod bench_verb;
 mod maintenance_verbs;
 mod manual;
+mod repository_verb;
 mod standby_verbs;
 
 use std::net::SocketAddr;
@@ -99,6 +100,9 @@ enum Command {
     Completion { shell: clap_complete::Shell },
     /// Write manual pages, one for each command, into a folder.
     Man { folder: PathBuf },
+    /// What the server and PostgreSQL call for backups of the built-in way.
+    #[command(hide = true)]
+    Repository(repository_verb::RepositoryArguments),
     /// What only whoever holds this host may do.
     Admin {
         #[command(subcommand)]
@@ -345,6 +349,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Maintenance { command } => return maintenance_verbs::run(file, command),
         Command::Bench(arguments) => return bench_verb::run(file, arguments),
         Command::Restore(arguments) => backup_verbs::restore(file, arguments)?,
+        Command::Repository(arguments) => return Ok(repository_verb::run(&arguments)),
         Command::Admin {
             command: Admin::CreateFirst { data_dir },
         } => {

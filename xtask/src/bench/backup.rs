@@ -1,4 +1,5 @@
-//! What backups of a database of some size take, and the way back: pgBackRest's and PostgreSQL's time, which the build's profile changes nothing about.
+//! What backups of a database of some size take, and the way back: pgBackRest's and PostgreSQL's time, which the build's profile changes nothing about; or, with
+//! `--builtin`, the release build's own.
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +19,9 @@ const ROWS_PER_GIGABYTE: u64 = 3_900_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Site<'a> {
+    /// Whether it is done without pgBackRest.
+    is_builtin: bool,
+    profile: Profile,
     postgres: &'a Postgres,
     data_dir: &'a Path,
     settings: Vec<(&'static str, String)>,
@@ -32,13 +36,22 @@ pub(super) fn measure(arguments: &[String]) -> Result {
         .map_err(|error| format!("--gigabytes: {error}"))?;
     let postgres = tools::postgres::ensure()?;
     let pgbackrest = tools::pgbackrest::ensure()?;
+    let is_builtin = arguments.iter().any(|argument| argument == "--builtin");
+    let (profile, way) = if is_builtin {
+        (Profile::Release, "builtin")
+    } else {
+        (Profile::Dev, "pgbackrest")
+    };
     build::console(&tools::node::ensure()?)?;
-    build::binaries(Profile::Dev, build::TO_RUN)?;
+    build::binaries(profile, build::TO_RUN)?;
     let dir = scratch(1)?;
     let site = Site {
+        is_builtin,
+        profile,
         postgres: &postgres,
         data_dir: &dir.join("data"),
         settings: vec![
+            ("SECUREGUARD_BACKUP__PROGRAM", way.to_owned()),
             (
                 "SECUREGUARD_BACKUP__PGBACKREST",
                 pgbackrest.program.display().to_string(),
@@ -59,7 +72,7 @@ impl Site<'_> {
     fn measure(&self, gigabytes: u64, dir: &Path) -> Result {
         fs::create_dir_all(self.data_dir).map_err(|e| e.to_string())?;
         let mut server = Server::start_with(
-            Profile::Dev,
+            self.profile,
             self.postgres,
             self.data_dir,
             "127.0.0.1:0",
@@ -87,22 +100,28 @@ impl Site<'_> {
             .parse()
             .map_err(|error| format!("the size of the database: {error}"))?;
         let megabytes = bytes / 1e6;
-        report("backup-database", megabytes, None, "MB");
+        let report = |name: &str, value: f64, unit: &str| {
+            let way = if self.is_builtin { "-builtin" } else { "" };
+            report(&format!("backup{way}-{name}"), value, None, unit);
+        };
+        report("database", megabytes, "MB");
         let (full, words) = self.timed("full backup", &["backup", "full"], None)?;
-        report("backup-full", megabytes / full, None, "MB/s");
+        report("full", megabytes / full, "MB/s");
         if let Some(stored) = figure(&words, "stored ") {
-            report("backup-stored", stored, None, "MB");
+            report("stored", stored, "MB");
         }
-        let (incremental, _) = self.timed("incremental backup", &["backup", "incr"], None)?;
-        report("backup-incr", incremental, None, "s");
+        if !self.is_builtin {
+            let (incremental, _) = self.timed("incremental backup", &["backup", "incr"], None)?;
+            report("incr", incremental, "s");
+        }
         let (_, words) = self.timed("drill", &["backup", "drill"], None)?;
         for name in ["RPO", "RTO"] {
             let seconds = figure(&words, &format!("{name} "))
                 .ok_or_else(|| format!("the drill told no {name}:\n{words}"))?;
-            report(&format!("backup-{}", name.to_lowercase()), seconds, None, "s");
+            report(&name.to_lowercase(), seconds, "s");
         }
         let (restore, _) = self.timed("restore", &["restore"], Some(&dir.join("restored")))?;
-        report("backup-restore", megabytes / restore, None, "MB/s");
+        report("restore", megabytes / restore, "MB/s");
         Ok(())
     }
 
@@ -125,7 +144,7 @@ impl Site<'_> {
 
     fn timed(&self, title: &str, verb: &[&str], target: Option<&Path>) -> Result<(f64, String)> {
         ui::step(title, || {
-            let mut command = Command::new(Profile::Dev.dir().join("secureguard"));
+            let mut command = Command::new(self.profile.dir().join("secureguard"));
             command
                 .args(verb)
                 .arg("--data-dir")

@@ -86,7 +86,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn usage() -> String {
     format!(
-        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N|--gigabytes N] [plain|tls] [--rules FOLDER] [--windows FILE] [--linux FILE]",
+        "usage: cargo xtask bench {}|all [--minutes N] [--seconds N] [--large|--rows N|--gigabytes N|--builtin] [plain|tls] [--rules FOLDER] [--windows FILE] [--linux FILE]",
         NAMES.join("|")
     )
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Whole, or what has changed since the backup before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +31,9 @@ impl fmt::Display for BackupKind {
 }
 
 /// One backup.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupInfo {
-    /// pgBackRest's name of it.
+    /// Its name.
     pub label: String,
     /// `full`, `diff` or `incr`.
     pub kind: String,

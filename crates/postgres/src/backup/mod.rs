@@ -1,10 +1,12 @@
-//! Backups, made by pgBackRest: its configuration, its repositories, the archive of the write-ahead log, and the way back.
+//! Backups, made by pgBackRest or, where that is missing, by a way of our own: configuration, repositories, the archive of the write-ahead log, and the way back.
 //!
-//! pgBackRest runs as PostgreSQL does. Its configuration holds the pass of the repositories; it lies in a folder that only that account enters, and is
+//! Either program runs as PostgreSQL does. Its configuration holds the pass of the repositories; it lies in a folder that only that account enters, and is
 //! written anew at each start. Nothing secret is on a command line.
 
 mod archive;
+mod builtin;
 mod info;
+mod pgbackrest;
 mod program;
 mod recover;
 mod run;
@@ -15,8 +17,9 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use archive::Gap;
+pub use builtin::{RepositoryTask, run_repository_task};
 pub use info::{BackupInfo, BackupKind};
-pub use program::PgBackRest;
+pub use program::{Builtin, Maker, PgBackRest, Program};
 pub use recover::{Recovered, Recovery, Until};
 pub use run::Watch;
 pub use stanza::{ArchiveAccess, Stanza};
@@ -24,15 +27,15 @@ pub use stanza::{ArchiveAccess, Stanza};
 /// What is backed up, and whereto.
 #[derive(Debug, Clone)]
 pub struct BackupOptions {
-    /// pgBackRest.
-    pub program: PgBackRest,
+    /// What makes them.
+    pub program: Program,
     /// The cluster.
     pub place: Place,
     /// Folder for configuration and locks, made where it is missing; for the account that PostgreSQL runs as only.
     pub work_dir: PathBuf,
     /// One or two repositories; the second one is the copy elsewhere.
     pub repositories: Vec<RepositoryPlace>,
-    /// What the repositories are encrypted with (AES-256-CBC, by pgBackRest).
+    /// What the repositories are encrypted with: AES-256-CBC by pgBackRest, AES-256-GCM by the built-in way.
     pub pass: SecretString,
     /// Full backups that are kept, with all that hangs on them; 1 at least.
     pub keep_full: u32,
@@ -85,7 +88,7 @@ pub struct Login {
 pub enum RepositoryPlace {
     /// A folder, made where it is missing.
     Folder(PathBuf),
-    /// A bucket of an S3-compatible store.
+    /// A bucket of an S3-compatible store; for pgBackRest only.
     S3(S3),
 }
 
@@ -106,6 +109,6 @@ pub struct S3 {
     pub key_secret: SecretString,
     /// Whether the bucket's name goes into the path rather than into the host name.
     pub path_style: bool,
-    /// PEM file of the authorities that the store's certificate may come from.
-    pub ca_file: Option<PathBuf>,
+    /// PEM of the authorities that the store's certificate may come from; else those of the system.
+    pub authorities: Option<String>,
 }

@@ -1,11 +1,73 @@
-//! Finding pgBackRest.
+//! What makes the backups: pgBackRest, or this program with PostgreSQL's own.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::Error;
+use super::{builtin, pgbackrest};
+use crate::error::{Context, Error};
 
 const INSTALLED: [&str; 2] = ["/usr/bin/pgbackrest", "/usr/local/bin/pgbackrest"];
+
+/// What makes the backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// pgBackRest.
+    PgBackRest(PgBackRest),
+    /// The built-in way: `pg_basebackup` and an archive of the log.
+    Builtin(Builtin),
+}
+
+/// What the built-in way runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Builtin {
+    /// The program that does [`RepositoryTask`](crate::RepositoryTask)s by its verb `repository`.
+    pub executable: PathBuf,
+    /// The folder of PostgreSQL's programs.
+    pub bin_dir: PathBuf,
+}
+
+/// Who has made a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// pgBackRest.
+    PgBackRest,
+    /// The built-in way.
+    Builtin,
+}
+
+impl Maker {
+    /// Who has made the repository in a folder; none when it is not begun.
+    ///
+    /// # Errors
+    /// When the folder cannot be looked into.
+    pub fn of_repository(dir: &Path) -> Result<Option<Self>, Error> {
+        Self::by(dir, builtin::MARKER, "archive")
+    }
+
+    /// Who was configured last in a folder of [`BackupOptions::work_dir`](crate::BackupOptions::work_dir).
+    ///
+    /// # Errors
+    /// When the folder cannot be looked into.
+    pub fn of_work_dir(dir: &Path) -> Result<Option<Self>, Error> {
+        Self::by(dir, builtin::SETTINGS, pgbackrest::CONFIGURATION)
+    }
+
+    fn by(dir: &Path, of_builtin: &str, of_pgbackrest: &str) -> Result<Option<Self>, Error> {
+        if is_there(&dir.join(of_builtin))? {
+            return Ok(Some(Self::Builtin));
+        }
+        Ok(is_there(&dir.join(of_pgbackrest))?.then_some(Self::PgBackRest))
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool, Error> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => Ok(false),
+        Err(error) => Err(error).context("look at", path),
+    }
+}
 
 /// pgBackRest's program, known to run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::info::BackupInfo;
 use super::run::Watch;
-use super::stanza::Stanza;
+use super::stanza::{Stanza, Work};
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::error::{Context, Error};
 use crate::layout::{self, Layout};
@@ -30,6 +30,8 @@ pub struct Recovery {
     pub target: PathBuf,
     /// How far.
     pub until: Until,
+    /// The backup to begin with, by its label; else the newest that fits.
+    pub label: Option<String>,
     /// Whether the log that is written from then on is kept for the archive: yes for a cluster that goes on living, no for a trial.
     pub keep_log: bool,
     /// How long replaying the log may take.
@@ -52,7 +54,13 @@ impl Recovery {
     /// [`Error::NothingToRestore`].
     pub fn choose<'a>(&self, backups: &'a [BackupInfo]) -> Result<&'a BackupInfo, Error> {
         let nothing = |reason: String| Err(Error::NothingToRestore { reason });
-        let sound = || backups.iter().filter(|backup| !backup.has_page_errors);
+        let is_asked = |backup: &&BackupInfo| self.label.as_ref().is_none_or(|label| *label == backup.label);
+        let sound = || {
+            backups
+                .iter()
+                .filter(|backup| !backup.has_page_errors)
+                .filter(is_asked)
+        };
         let chosen = match self.until {
             Until::Latest => sound().next_back(),
             Until::Time(time) => sound().rfind(|backup| backup.finished_at <= time),
@@ -63,6 +71,9 @@ impl Recovery {
                 "no backup is that old: the first moment that can be restored is {}",
                 oldest.finished_at.to_rfc3339()
             )),
+            (None, None, Some(_)) if self.label.is_some() => {
+                nothing("no sound backup is called so; `secureguard backup list` names them".to_owned())
+            }
             (None, None, Some(_)) => nothing(
                 "every backup in the repository holds pages that do not fit their checksums".to_owned(),
             ),
@@ -79,7 +90,7 @@ impl Stanza {
     /// it took.
     ///
     /// # Errors
-    /// [`Error::Foreign`] when the target holds a cluster, [`Error::DiskFull`], [`Error::PgBackRest`].
+    /// [`Error::Foreign`] when the target holds a cluster, [`Error::DiskFull`], [`Error::Backup`].
     pub fn restore_files(
         &self,
         recovery: &Recovery,
@@ -99,18 +110,11 @@ impl Stanza {
         remove(&unfinished)?;
         layout::require_space(&layout.dir, backup.database_bytes + backup.database_bytes / 10)?;
         layout::make_dir_for(&unfinished, &self.run_as)?;
-        let (set, repository) = (
-            format!("--set={}", backup.label),
-            format!("--repo={}", backup.repository),
-        );
-        let arguments = [
-            "--log-level-console=detail",
-            set.as_str(),
-            repository.as_str(),
-            "--type=preserve",
-            "restore",
-        ];
-        self.run("the restore", &arguments, Some(&unfinished), watch)?;
+        let work = Work::Restore {
+            label: &backup.label,
+            repository: backup.repository,
+        };
+        self.run("the restore", &work, Some(&unfinished), watch)?;
         config::replace(&unfinished, "recovery.signal", "", &self.run_as)?;
         // The moment was chosen for this restore; what an administrator had set lives on in local.conf.
         config::replace(&unfinished, "postgresql.auto.conf", "", &self.run_as)?;
@@ -129,7 +133,7 @@ impl Stanza {
     pub fn recover(&self, bin: &Binaries, recovery: &Recovery) -> Result<Recovered, Error> {
         let mut options = ClusterOptions::new(&recovery.target);
         options.start_timeout = recovery.patience;
-        options.archive = Some(self.fetching(&recovery.target.join("postgres")));
+        options.archive = Some(self.fetching(&recovery.target.join("postgres"), false));
         let mut set = |name: &str, value: String| options.settings.push((name.to_owned(), value));
         // Nobody is let in before the log is replayed, so that "ready" means that writes are accepted.
         set("hot_standby", "off".to_owned());
@@ -138,6 +142,8 @@ impl Stanza {
             set("archive_mode", "on".to_owned());
         }
         if let Until::Time(time) = recovery.until {
+            // Reading ahead would need segments from behind the moment, which may be what is damaged.
+            set("recovery_prefetch", "off".to_owned());
             set(
                 "recovery_target_time",
                 time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string(),
@@ -173,5 +179,57 @@ fn remove(dir: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context("remove", dir),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backup(label: &str, minute: i64) -> BackupInfo {
+        let moment = DateTime::from_timestamp(minute * 60, 0).unwrap();
+        BackupInfo {
+            label: label.to_owned(),
+            kind: "full".to_owned(),
+            repository: 1,
+            started_at: moment,
+            finished_at: moment,
+            database_bytes: 1,
+            stored_bytes: 1,
+            archive_start: String::new(),
+            archive_stop: String::new(),
+            has_page_errors: label == "damaged",
+        }
+    }
+
+    #[test]
+    fn the_newest_that_fits_is_taken_or_the_one_that_is_asked_for() {
+        let backups = [backup("a", 1), backup("b", 2), backup("damaged", 3)];
+        let choose = |until, label: Option<&str>| {
+            let recovery = Recovery {
+                target: PathBuf::new(),
+                until,
+                label: label.map(str::to_owned),
+                keep_log: false,
+                patience: Duration::ZERO,
+            };
+            recovery
+                .choose(&backups)
+                .map(|backup| backup.label.clone())
+                .map_err(|error| error.to_string())
+        };
+        let at = |minute: i64| Until::Time(DateTime::from_timestamp(minute * 60, 0).unwrap());
+        assert_eq!(choose(Until::Latest, None).unwrap(), "b");
+        assert_eq!(choose(at(1), None).unwrap(), "a");
+        assert_eq!(choose(Until::Latest, Some("a")).unwrap(), "a");
+        assert!(choose(at(0), None).unwrap_err().contains("the first moment"));
+        assert!(choose(at(1), Some("b")).unwrap_err().contains("the first moment"));
+        for label in ["damaged", "nothing"] {
+            assert!(
+                choose(Until::Latest, Some(label))
+                    .unwrap_err()
+                    .contains("is called so")
+            );
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Running pgBackRest: progress while it works, its complaints in words that say what to do.
+//! Running what makes the backups: progress while it works, its complaints in words that say what to do.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -15,6 +15,14 @@ use crate::user::RunAs;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Characters of its complaints that are kept.
 const COMPLAINT: usize = 700;
+
+/// Words that both programs' troubles are put into.
+pub(super) const WRONG_PASS: &str = "the pass does not open the repository; put the pass file of this repository into its place (backup.pass_file)";
+pub(super) const UNREACHABLE: &str = "the repository cannot be read or written; is its disk mounted, and does its folder belong to the account that PostgreSQL runs as?";
+pub(super) const DISK_FULL: &str =
+    "the repository's disk is full; give it more room, or keep fewer backups (backup.keep_full)";
+pub(super) const FOREIGN: &str =
+    "the repository belongs to another database; give this one a repository of its own (backup.repository)";
 
 /// Who watches long work.
 pub trait Watch {
@@ -37,6 +45,7 @@ pub(super) fn run(
     command: &mut Command,
     run_as: &RunAs,
     handed: &[&Handed],
+    explain: fn(&str) -> String,
     watch: &mut dyn Watch,
 ) -> Result<Done, Error> {
     command
@@ -58,7 +67,8 @@ pub(super) fn run(
     loop {
         match lines.recv_timeout(LOOK_EVERY) {
             Ok((from_stdout, line)) => {
-                if let Some(percent) = parse_percent(&line) {
+                let percent = parse_percent(&line);
+                if let Some(percent) = percent {
                     watch.progress(percent);
                 }
                 if let Some(complaint) = parse_complaint(&line) {
@@ -66,7 +76,7 @@ pub(super) fn run(
                 } else if from_stdout {
                     stdout.push_str(&line);
                     stdout.push('\n');
-                } else if let Some(last) = complaints.last_mut() {
+                } else if let Some(last) = complaints.last_mut().filter(|_| percent.is_none()) {
                     // What belongs to the line before is indented.
                     last.push(' ');
                     last.push_str(line.trim());
@@ -97,20 +107,19 @@ pub(super) fn run(
     if output.is_empty() {
         output = format!("nothing, it ended with {status}");
     }
-    Err(refuse(what, &output))
+    Err(Error::Backup {
+        what,
+        words: explain(&output),
+    })
 }
 
-/// What went wrong, with advice.
-pub(super) fn refuse(what: &'static str, output: &str) -> Error {
-    Error::PgBackRest {
-        what,
-        advice: advise(output),
-        output: clean(output),
-    }
+/// What pgBackRest's words mean, with advice.
+pub(super) fn explain(output: &str) -> String {
+    format!("{}; pgBackRest said: {}", advise(output), clean(output))
 }
 
 /// Readable words only: a file that was opened with a wrong pass is quoted as it came out.
-fn clean(output: &str) -> String {
+pub(super) fn clean(output: &str) -> String {
     let words = output
         .split_whitespace()
         .filter(|word| word.chars().all(|c| c.is_ascii_graphic()));
@@ -135,8 +144,11 @@ fn read(
     })
 }
 
-/// Reads `… P01 DETAIL: backup file base/5/1255 (768KB, 3.42%) checksum …`.
+/// Reads pgBackRest's `… P01 DETAIL: backup file base/5/1255 (768KB, 3.42%) checksum …`, and `PROGRESS 3.4`.
 fn parse_percent(line: &str) -> Option<f64> {
+    if let Some(percent) = line.strip_prefix("PROGRESS ") {
+        return percent.parse().ok();
+    }
     if !line.contains(" file ") {
         return None;
     }
@@ -153,7 +165,20 @@ fn parse_complaint(line: &str) -> Option<String> {
 
 /// What is wrong in the words of whoever has to put it right.
 fn advise(output: &str) -> String {
-    let rules: [(&[&str], &str); 10] = [
+    let rules: [(&[&str], &str); 13] = [
+        // Before those of the pass, which pgBackRest's words about certificates resemble.
+        (
+            &["unable to verify certificate", "unable to find hostname"],
+            "the certificate of the repository's store is none that this machine trusts; name the file of the authority that it comes from (backup.s3.ca_file)",
+        ),
+        (
+            &["failed with 403", "failed with 401"],
+            "the store of the repository refuses the keys; check backup.s3.key_file, and that they may read, write and delete in the bucket",
+        ),
+        (
+            &["failed with 404"],
+            "the store of the repository knows no such bucket; check backup.s3.bucket, endpoint, region and path_style",
+        ),
         (
             &["clock skew"],
             "the last backup is from the future, so the clock was wrong or is; set it right, wait until that moment, or begin another repository (backup.repository)",
@@ -172,7 +197,7 @@ fn advise(output: &str) -> String {
                 "JsonFormat",
                 "checksum is not valid",
             ],
-            "the pass does not open the repository; put the pass file of this repository into its place (backup.pass_file)",
+            WRONG_PASS,
         ),
         (
             &[
@@ -181,12 +206,9 @@ fn advise(output: &str) -> String {
                 "unable to create path",
                 "missing path",
             ],
-            "the repository cannot be read or written; is its disk mounted, and does its folder belong to the account that PostgreSQL runs as?",
+            UNREACHABLE,
         ),
-        (
-            &["No space left"],
-            "the repository's disk is full; give it more room, or keep fewer backups (backup.keep_full)",
-        ),
+        (&["No space left"], DISK_FULL),
         (
             &["was not archived before"],
             "the write-ahead log does not reach the archive; PostgreSQL's log says why its archive command fails",
@@ -201,7 +223,7 @@ fn advise(output: &str) -> String {
                 "does not match",
                 "backup and archive info files exist but do not match",
             ],
-            "the repository belongs to another database; give this one a repository of its own (backup.repository)",
+            FOREIGN,
         ),
         (
             &["unable to load info file", "archive.info", "backup.info"],
@@ -234,6 +256,7 @@ mod tests {
             "2026-11-26 12:50:48.327 P01 DETAIL: backup file /x/base/5/1255 (768KB, 3.42%) checksum 46f8";
         assert_eq!(parse_percent(line), Some(3.42));
         assert_eq!(parse_percent("P00   INFO: new backup label = 2026"), None);
+        assert_eq!(parse_percent("PROGRESS 3.4"), Some(3.4));
         let line = "2026-11-26 12:50:48.327 P00  ERROR: [041]: unable to open missing file 'x'";
         assert_eq!(
             parse_complaint(line).unwrap(),
@@ -243,6 +266,9 @@ mod tests {
         let wrong_pass = "[FormatError] unable to load info file 'x':\nFormatError: key/value found outside of section at line 1: \u{1}\u{2}xJ\u{fffd}i\0";
         assert!(advise(wrong_pass).contains("the pass does not open"));
         assert!(clean(wrong_pass).ends_with("at line 1:"), "{}", clean(wrong_pass));
+        let certificate = "[CryptoError] unable to verify certificate presented by 'localhost:5511': [18] self-signed certificate";
+        assert!(advise(certificate).contains("backup.s3.ca_file"));
+        assert!(advise("[039]: HTTP request failed with 403 (FORBIDDEN):").contains("refuses the keys"));
         assert!(advise("[050]: unable to acquire lock on file").contains("another backup"));
     }
 }

@@ -1,25 +1,36 @@
-//! pgBackRest's view of one cluster and its repositories.
+//! One cluster, its repositories, and the program that makes its backups, configured for it.
 
-use std::fmt::Write as _;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::archive::{self, Gap};
 use super::info::{self, BackupInfo, BackupKind};
+use super::program::Program;
 use super::run::{self, Watch};
-use super::{BackupOptions, Place, RepositoryPlace, S3};
-use crate::error::Error;
+use super::{BackupOptions, Place, RepositoryPlace, S3, builtin, pgbackrest};
+use crate::error::{Context, Error};
 use crate::process::{CLUSTER_NUMBER, Handed, REPOSITORY_NUMBER, WORK_NUMBER};
 use crate::user::{self, RunAs};
 use crate::{config, layout};
 
-/// pgBackRest's name for the cluster.
-const NAME: &str = "secureguard";
-const CONFIGURATION: &str = "pgbackrest.conf";
 const PASSWORDS: &str = "pgpass";
+/// The folder of the socket, behind the numbers of two repositories.
+pub(super) const SOCKET_NUMBER: RawFd = REPOSITORY_NUMBER + 2;
+/// This program, where it is what makes the backups: an account that may not enter its folder runs it by this number.
+const PROGRAM_NUMBER: RawFd = REPOSITORY_NUMBER + 3;
+
+/// What a program is told to do.
+pub(super) enum Work<'a> {
+    Init,
+    Backup { kind: BackupKind, repository: u8 },
+    List,
+    Verify { repository: u8 },
+    Archived { repository: u8 },
+    Restore { label: &'a str, repository: u8 },
+}
 
 /// How PostgreSQL reaches the archive: settings, and the folders that it is handed.
 #[derive(Debug, Clone)]
@@ -38,18 +49,18 @@ impl ArchiveAccess {
     }
 }
 
-/// A cluster with its repositories, and pgBackRest configured for it.
+/// A cluster with its repositories, and what makes its backups.
 #[derive(Debug, Clone)]
 pub struct Stanza {
-    options: BackupOptions,
+    pub(super) options: BackupOptions,
     pub(super) run_as: RunAs,
 }
 
 impl Stanza {
-    /// Makes the folders that are missing and writes pgBackRest's configuration.
+    /// Makes the folders that are missing and writes the program's configuration.
     ///
     /// # Errors
-    /// When a folder cannot be made or a file cannot be written.
+    /// When a folder cannot be made or a file cannot be written, or [`Error::Backup`] for a bucket without pgBackRest.
     pub fn prepare(options: BackupOptions) -> Result<Self, Error> {
         let cluster_dir = match &options.place {
             Place::Own { data_dir, .. } => data_dir.join("postgres"),
@@ -57,6 +68,7 @@ impl Stanza {
         };
         let run_as = user::choose(&cluster_dir)?;
         let this = Self { options, run_as };
+        this.require_folders()?;
         layout::make_dir_for(&this.options.work_dir, &this.run_as)?;
         for repository in &this.options.repositories {
             if let RepositoryPlace::Folder(dir) = repository
@@ -66,7 +78,29 @@ impl Stanza {
             }
         }
         let work = &this.options.work_dir;
-        config::replace(work, CONFIGURATION, &this.render(), &this.run_as)?;
+        let (name, text, other) = match &this.options.program {
+            Program::PgBackRest(_) => (
+                pgbackrest::CONFIGURATION,
+                pgbackrest::render(&this),
+                builtin::SETTINGS,
+            ),
+            Program::Builtin(own) => (
+                builtin::SETTINGS,
+                this.render_settings(&own.bin_dir),
+                pgbackrest::CONFIGURATION,
+            ),
+        };
+        config::replace(work, name, &text, &this.run_as)?;
+        for place in &this.options.repositories {
+            if let RepositoryPlace::S3(S3 {
+                authorities: Some(authorities),
+                ..
+            }) = place
+            {
+                config::replace(work, pgbackrest::AUTHORITIES, authorities, &this.run_as)?;
+            }
+        }
+        remove_file(&work.join(other))?;
         if let Place::Own {
             login: Some(login), ..
         } = &this.options.place
@@ -87,10 +121,7 @@ impl Stanza {
             settings: vec![
                 ("archive_mode".to_owned(), "on".to_owned()),
                 ("archive_timeout".to_owned(), format!("{timeout_seconds}s")),
-                (
-                    "archive_command".to_owned(),
-                    self.shell_command("archive-push \"%p\""),
-                ),
+                ("archive_command".to_owned(), self.archive_command()),
             ],
             folders: self.folders(),
         }
@@ -98,7 +129,11 @@ impl Stanza {
 
     /// The archive command, for the configuration of a PostgreSQL that somebody else runs.
     pub fn archive_command(&self) -> String {
-        self.shell_command("archive-push \"%p\"")
+        let verb = match &self.options.program {
+            Program::PgBackRest(_) => "archive-push",
+            Program::Builtin(_) => "push",
+        };
+        self.shell_command(&format!("{verb} \"%p\""))
     }
 
     /// As [`Self::archiving`], for a standby, which also fetches from the archive what its primary no longer has.
@@ -106,17 +141,23 @@ impl Stanza {
         let mut access = self.archiving(timeout_seconds);
         access
             .settings
-            .extend(self.fetching(&self.cluster_dir()).settings);
+            .extend(self.fetching(&self.cluster_dir(), true).settings);
         access
     }
 
-    /// What the PostgreSQL of another directory needs to fetch its log from the archive.
-    pub(super) fn fetching(&self, cluster_dir: &Path) -> ArchiveAccess {
+    /// What the PostgreSQL of another directory needs to fetch its log from the archive. One that follows a primary can go on without (`may_stream`); for the
+    /// others damage is no end of the log.
+    pub(super) fn fetching(&self, cluster_dir: &Path, may_stream: bool) -> ArchiveAccess {
         let place = self.path(cluster_dir, CLUSTER_NUMBER);
+        let verb = match (&self.options.program, may_stream) {
+            (Program::PgBackRest(_), _) => format!("--pg1-path={} archive-get", quote(&place)),
+            (Program::Builtin(_), true) => "fetch --may-stream".to_owned(),
+            (Program::Builtin(_), false) => "fetch".to_owned(),
+        };
         ArchiveAccess {
             settings: vec![(
                 "restore_command".to_owned(),
-                self.shell_command(&format!("--pg1-path={} archive-get %f \"%p\"", quote(&place))),
+                self.shell_command(&format!("{verb} %f \"%p\"")),
             )],
             folders: self.folders(),
         }
@@ -125,88 +166,105 @@ impl Stanza {
     /// Makes the repositories ready. Does nothing where they are.
     ///
     /// # Errors
-    /// [`Error::PgBackRest`]: another database's repository, another pass, no access.
+    /// [`Error::Backup`]: another database's repository, another pass, another program's, no access.
     pub fn init(&self, watch: &mut dyn Watch) -> Result<(), Error> {
-        self.run("making the repository", &["stanza-create"], None, watch)
+        self.run("making the repository", &Work::Init, None, watch)
             .map(drop)
     }
 
-    /// Makes a backup and removes those that are past their retention. What an interrupted one has copied is used. Returns the backup, and what
-    /// pgBackRest warned of.
+    /// Whether backups of what has changed can be made; else each one is full.
+    pub fn has_incremental(&self) -> bool {
+        matches!(self.options.program, Program::PgBackRest(_))
+    }
+
+    /// Whether a backup of this kind can be made at all.
     ///
     /// # Errors
-    /// [`Error::PgBackRest`], [`Error::Interrupted`].
+    /// [`Error::Backup`], which says what can.
+    pub fn check_kind(&self, kind: BackupKind) -> Result<(), Error> {
+        if kind == BackupKind::Full || self.has_incremental() {
+            return Ok(());
+        }
+        Err(Error::Backup {
+            what: "the backup",
+            words: "without pgBackRest every backup is a full one: run `secureguard backup full`, or install pgBackRest and begin another repository with it"
+                .to_owned(),
+        })
+    }
+
+    /// Makes a backup and removes those that are past their retention. Returns the backup, and what the program warned of.
+    ///
+    /// # Errors
+    /// [`Error::Backup`], [`Error::Interrupted`].
     pub fn back_up(
         &self,
         kind: BackupKind,
         repository: u8,
         watch: &mut dyn Watch,
     ) -> Result<(BackupInfo, Vec<String>), Error> {
-        let (kind, repository_option) = (
-            format!("--type={}", kind.as_str()),
-            format!("--repo={repository}"),
-        );
-        let arguments = [
-            "--log-level-console=detail",
-            kind.as_str(),
-            repository_option.as_str(),
-            "backup",
-        ];
-        let done = self.run("the backup", &arguments, None, watch)?;
+        let refuse = |words: &str| Error::Backup {
+            what: "the backup",
+            words: words.to_owned(),
+        };
+        self.check_kind(kind)?;
+        let done = self.run("the backup", &Work::Backup { kind, repository }, None, watch)?;
         let newest = self
             .list(watch)?
             .into_iter()
             .rfind(|backup| backup.repository == repository);
-        let newest = newest.ok_or_else(|| Error::PgBackRest {
-            what: "the backup",
-            advice: "it ended well, and is not in the repository".to_owned(),
-            output: String::new(),
-        })?;
+        let newest = newest.ok_or_else(|| refuse("it ended well, and is not in the repository"))?;
         Ok((newest, done.warnings))
     }
 
     /// All backups of all repositories, oldest first.
     ///
     /// # Errors
-    /// [`Error::PgBackRest`]: a repository cannot be read, or not with this pass.
+    /// [`Error::Backup`]: a repository cannot be read, or not with this pass.
     pub fn list(&self, watch: &mut dyn Watch) -> Result<Vec<BackupInfo>, Error> {
         let what = "reading the repository";
-        let done = self.run(what, &["--output=json", "info"], None, watch)?;
-        info::parse(&done.stdout).map_err(|output| run::refuse(what, &output))
+        let done = self.run(what, &Work::List, None, watch)?;
+        let refuse = |words: String| Error::Backup { what, words };
+        match &self.options.program {
+            Program::PgBackRest(_) => {
+                info::parse(&done.stdout).map_err(|output| refuse(run::explain(&output)))
+            }
+            Program::Builtin(_) => {
+                serde_json::from_str(done.stdout.trim()).map_err(|error| refuse(error.to_string()))
+            }
+        }
     }
 
-    /// Reads every file of the repositories and compares its checksum. Returns pgBackRest's words about what does not fit, none when all does.
+    /// Reads every file of the repositories and compares its checksum. Returns the program's words about what does not fit, none when all does.
     ///
     /// # Errors
-    /// [`Error::PgBackRest`].
+    /// [`Error::Backup`].
     pub fn verify(&self, repository: u8, watch: &mut dyn Watch) -> Result<Vec<String>, Error> {
-        let option = format!("--repo={repository}");
-        let arguments = ["--log-level-console=info", option.as_str(), "verify"];
-        let done = self.run("the verification", &arguments, None, watch)?;
+        let done = self.run("the verification", &Work::Verify { repository }, None, watch)?;
         Ok(done.warnings)
     }
 
     /// Segments of the log that are missing in the archives. `segment_bytes` is `wal_segment_size`, 16 MiB unless the cluster was made otherwise.
     ///
     /// # Errors
-    /// [`Error::PgBackRest`].
+    /// [`Error::Backup`].
     pub fn find_gaps(&self, segment_bytes: u64, watch: &mut dyn Watch) -> Result<Vec<Gap>, Error> {
         let backups = self.list(watch)?;
+        let what = "reading the archive";
         let mut gaps = Vec::new();
-        for (repository, _) in (1..).zip(&self.options.repositories) {
-            let option = format!("--repo={repository}");
-            let path = format!("archive/{NAME}");
-            let arguments = ["--output=json", "--recurse", option.as_str(), "repo-ls", &path];
-            let done = self.run("reading the archive", &arguments, None, watch)?;
-            let files: serde_json::Map<String, serde_json::Value> = serde_json::from_str(done.stdout.trim())
-                .map_err(|error| Error::PgBackRest {
-                    what: "reading the archive",
-                    advice: "its list of files is no JSON".to_owned(),
-                    output: error.to_string(),
-                })?;
+        for repository in 1..=self.repositories() {
+            let done = self.run(what, &Work::Archived { repository }, None, watch)?;
+            let text = done.stdout.trim();
+            let names = match &self.options.program {
+                Program::PgBackRest(_) => pgbackrest::read_archived(text),
+                Program::Builtin(_) => serde_json::from_str(text),
+            };
+            let names = names.map_err(|error| Error::Backup {
+                what,
+                words: format!("its list of files is no JSON: {error}"),
+            })?;
             gaps.extend(archive::find_gaps(
                 repository,
-                files.keys().map(String::as_str),
+                names.iter().map(String::as_str),
                 &backups,
                 segment_bytes,
             ));
@@ -234,11 +292,11 @@ impl Stanza {
         }
     }
 
-    /// Runs pgBackRest on the cluster, or on another directory in its place.
+    /// Runs the program on the cluster, or on another directory in its place.
     pub(super) fn run(
         &self,
         what: &'static str,
-        arguments: &[&str],
+        work: &Work<'_>,
         other_dir: Option<&Path>,
         watch: &mut dyn Watch,
     ) -> Result<run::Done, Error> {
@@ -247,22 +305,10 @@ impl Stanza {
             handed.push(Handed::fixed(&dir, &self.run_as, number)?);
         }
         let cluster_dir = other_dir.map_or_else(|| self.cluster_dir(), Path::to_owned);
-        let mut command = Command::new(&self.options.program.path);
-        command
-            .env_clear()
-            .env("LC_ALL", "C")
-            .env("PATH", "/usr/bin:/bin");
-        command.env("PGPASSFILE", self.work_path().join(PASSWORDS));
-        command.arg(format!(
-            "--config={}",
-            self.work_path().join(CONFIGURATION).display()
-        ));
-        command.arg(format!("--stanza={NAME}"));
+        let mut other_path = None;
         if cluster_dir.is_dir() {
             let cluster = self.hand_cluster(&cluster_dir)?;
-            if other_dir.is_some() {
-                command.arg(format!("--pg1-path={}", cluster.path().display()));
-            }
+            other_path = other_dir.map(|_| cluster.path().to_owned());
             handed.push(cluster);
         }
         let socket = match &self.options.place {
@@ -272,14 +318,68 @@ impl Stanza {
             _ => None,
         };
         handed.extend(socket);
-        command.args(arguments);
-        run::run(
+        let (mut command, explain) = self.command(work, other_path.as_deref());
+        let done = run::run(
             what,
             &mut command,
             &self.run_as,
             &handed.iter().collect::<Vec<_>>(),
+            explain,
             watch,
-        )
+        );
+        match done {
+            Err(Error::Backup { what, words }) => Err(Error::Backup {
+                what,
+                words: self.name_folders(words),
+            }),
+            Ok(mut done) => {
+                done.warnings = done
+                    .warnings
+                    .into_iter()
+                    .map(|words| self.name_folders(words))
+                    .collect();
+                Ok(done)
+            }
+            other => other,
+        }
+    }
+
+    /// The program with its arguments, and what puts its complaints into words.
+    fn command(&self, work: &Work<'_>, other_path: Option<&Path>) -> (Command, fn(&str) -> String) {
+        let work_path = self.work_path();
+        let mut command = Command::new(self.program_path());
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/bin:/bin")
+            .env("PGPASSFILE", work_path.join(PASSWORDS));
+        match &self.options.program {
+            Program::PgBackRest(_) => {
+                let configuration = work_path.join(pgbackrest::CONFIGURATION);
+                command
+                    .arg(format!("--config={}", configuration.display()))
+                    .arg(format!("--stanza={}", pgbackrest::NAME))
+                    .args(pgbackrest::arguments(work, other_path));
+                (command, run::explain)
+            }
+            Program::Builtin(_) => {
+                command
+                    .arg(builtin::VERB)
+                    .arg(format!("--work-dir={}", work_path.display()))
+                    .args(builtin::arguments(work, other_path));
+                (command, run::clean)
+            }
+        }
+    }
+
+    /// Folders by their own paths, for whoever reads the words.
+    fn name_folders(&self, words: String) -> String {
+        self.folders()
+            .into_iter()
+            .fold(words, |words, (dir, number)| match self.path(&dir, number) {
+                path if path == dir => words,
+                path => words.replace(&*path.to_string_lossy(), &dir.to_string_lossy()),
+            })
     }
 
     /// A directory under the path that the running cluster tells as its own.
@@ -299,109 +399,104 @@ impl Stanza {
             RepositoryPlace::Folder(dir) => Some((dir.clone(), number)),
             RepositoryPlace::S3(_) => None,
         });
+        let own = match &self.options.program {
+            Program::PgBackRest(_) => None,
+            Program::Builtin(own) => Some((own.executable.clone(), PROGRAM_NUMBER)),
+        };
         std::iter::once((self.options.work_dir.clone(), WORK_NUMBER))
             .chain(repositories)
+            .chain(own)
             .collect()
     }
 
-    /// A folder as pgBackRest finds it.
-    fn path(&self, dir: &Path, number: RawFd) -> PathBuf {
+    /// A folder as the program finds it.
+    pub(super) fn path(&self, dir: &Path, number: RawFd) -> PathBuf {
         match &self.options.place {
             Place::Own { .. } => Handed::fixed_path(dir, &self.run_as, number),
             Place::Other { .. } => dir.to_owned(),
         }
     }
 
-    fn work_path(&self) -> PathBuf {
+    pub(super) fn work_path(&self) -> PathBuf {
         self.path(&self.options.work_dir, WORK_NUMBER)
     }
 
-    fn shell_command(&self, rest: &str) -> String {
-        format!(
-            "{} --config={} --stanza={NAME} {rest}",
-            quote(&self.options.program.path),
-            quote(&self.work_path().join(CONFIGURATION))
-        )
+    fn program_path(&self) -> PathBuf {
+        match &self.options.program {
+            Program::PgBackRest(program) => program.path.clone(),
+            Program::Builtin(own) => self.path(&own.executable, PROGRAM_NUMBER),
+        }
     }
 
-    fn render(&self) -> String {
-        let options = &self.options;
-        let mut text =
-            String::from("# Written by SecureGuard. Holds the pass of the repositories.\n[global]\n");
-        for ((number, place), fd) in (1..).zip(&options.repositories).zip(REPOSITORY_NUMBER..) {
-            match place {
-                RepositoryPlace::Folder(dir) => {
-                    let _ = writeln!(text, "repo{number}-path={}", self.path(dir, fd).display());
-                }
-                RepositoryPlace::S3(s3) => render_s3(&mut text, number, s3),
-            }
-            let _ = writeln!(text, "repo{number}-cipher-type=aes-256-cbc");
-            let _ = writeln!(text, "repo{number}-cipher-pass={}", options.pass.expose_secret());
-            let _ = writeln!(text, "repo{number}-retention-full={}", options.keep_full.max(1));
-            let _ = writeln!(text, "repo{number}-bundle=y");
+    fn shell_command(&self, rest: &str) -> String {
+        let (program, work) = (quote(&self.program_path()), self.work_path());
+        match &self.options.program {
+            Program::PgBackRest(_) => format!(
+                "{program} --config={} --stanza={} {rest}",
+                quote(&work.join(pgbackrest::CONFIGURATION)),
+                pgbackrest::NAME
+            ),
+            Program::Builtin(_) => format!("{program} {} --work-dir={} {rest}", builtin::VERB, quote(&work)),
         }
-        let _ = write!(
-            text,
-            "lock-path={}\nspool-path={}\nlog-level-file=off\nlog-level-stderr=warn\ncompress-type=zst\nstart-fast=y\nprocess-max={}\narchive-timeout={}\n\n[{NAME}]\n",
-            self.work_path().join("lock").display(),
-            // The package's own, in /var/spool, is closed to everybody but the user postgres, and a restore looks into it.
-            self.work_path().join("spool").display(),
-            options.processes.max(1),
-            options.archive_timeout_seconds.max(1)
-        );
-        let cluster = self.path(&self.cluster_dir(), CLUSTER_NUMBER);
-        let _ = writeln!(text, "pg1-path={}", cluster.display());
-        match &options.place {
+    }
+
+    /// The built-in way knows folders only.
+    fn require_folders(&self) -> Result<(), Error> {
+        let has_bucket = self
+            .options
+            .repositories
+            .iter()
+            .any(|place| matches!(place, RepositoryPlace::S3(_)));
+        if has_bucket && !self.has_incremental() {
+            return Err(Error::Backup {
+                what: "setting up the backups",
+                words: "a bucket needs pgBackRest: install it (on Debian: apt-get install pgbackrest) and begin a repository with it, or name a folder \
+                        (backup.second_repository)"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn render_settings(&self, bin_dir: &Path) -> String {
+        let options = &self.options;
+        let repositories = options.repositories.iter().zip(REPOSITORY_NUMBER..);
+        let (socket, port, user) = match &options.place {
             Place::Own {
                 socket_dir,
                 port,
                 login,
                 ..
-            } => {
-                let socket = self.path(socket_dir, SOCKET_NUMBER);
-                let _ = writeln!(text, "pg1-socket-path={}\npg1-port={port}", socket.display());
-                if let Some(login) = login {
-                    let _ = writeln!(text, "pg1-user={}\npg1-database={}", login.user, login.database);
-                }
-            }
+            } => (
+                self.path(socket_dir, SOCKET_NUMBER),
+                *port,
+                login.as_ref().map_or("", |login| &login.user).to_owned(),
+            ),
             Place::Other {
                 socket_dir,
                 port,
                 user,
                 ..
-            } => {
-                let _ = writeln!(
-                    text,
-                    "pg1-socket-path={}\npg1-port={port}\npg1-user={user}",
-                    socket_dir.display()
-                );
-            }
-        }
-        text
-    }
-}
-
-/// The folder of the socket, behind the numbers of two repositories.
-const SOCKET_NUMBER: RawFd = REPOSITORY_NUMBER + 2;
-
-fn render_s3(text: &mut String, number: u32, s3: &S3) {
-    let secret = |secret: &SecretString| secret.expose_secret().to_owned();
-    let _ = write!(
-        text,
-        "repo{number}-type=s3\nrepo{number}-path={}\nrepo{number}-s3-bucket={}\nrepo{number}-s3-endpoint={}\nrepo{number}-s3-region={}\n\
-         repo{number}-s3-key={}\nrepo{number}-s3-key-secret={}\n",
-        s3.path,
-        s3.bucket,
-        s3.endpoint,
-        s3.region,
-        secret(&s3.key),
-        secret(&s3.key_secret)
-    );
-    if s3.path_style {
-        let _ = writeln!(text, "repo{number}-s3-uri-style=path");
-    }
-    if let Some(ca_file) = &s3.ca_file {
-        let _ = writeln!(text, "repo{number}-storage-ca-file={}", ca_file.display());
+            } => (socket_dir.clone(), *port, user.clone()),
+        };
+        let settings = builtin::Settings {
+            repositories: repositories
+                .filter_map(|(place, number)| match place {
+                    RepositoryPlace::Folder(dir) => Some(self.path(dir, number)),
+                    RepositoryPlace::S3(_) => None,
+                })
+                .collect(),
+            key: builtin::Key::of(&options.pass).to_hex(),
+            keep_full: options.keep_full.max(1) as usize,
+            archive_timeout_seconds: options.archive_timeout_seconds.max(1),
+            cluster: self.path(&self.cluster_dir(), CLUSTER_NUMBER),
+            bin_dir: bin_dir.to_owned(),
+            socket,
+            port,
+            user,
+            password_file: self.work_path().join(PASSWORDS),
+        };
+        settings.render()
     }
 }
 
@@ -413,4 +508,11 @@ fn quote(path: &Path) -> String {
 /// Colons and backslashes have a meaning in a password file.
 fn escape(password: &str) -> String {
     password.replace('\\', "\\\\").replace(':', "\\:")
+}
+
+fn remove_file(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("remove", path),
+        _ => Ok(()),
+    }
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sg_postgres::{
-    BackupKind, BackupOptions, Cluster, Error, Login, PgBackRest, Place, Recovery, RepositoryPlace, Stanza,
-    Until, Watch, claim_dir,
+    BackupKind, BackupOptions, Cluster, Error, Login, PgBackRest, Place, Program, Recovery, RepositoryPlace,
+    Stanza, Until, Watch, claim_dir,
 };
 
 use crate::support::{binaries, options, scratch, sql};
@@ -39,7 +39,7 @@ fn pgbackrest() -> PgBackRest {
 fn stanza(dir: &Path, login: Option<Login>) -> Stanza {
     let data_dir = dir.join("it's 100 % data");
     Stanza::prepare(BackupOptions {
-        program: pgbackrest(),
+        program: Program::PgBackRest(pgbackrest()),
         place: Place::Own {
             socket_dir: std::fs::read_to_string(dir.join("socket"))
                 .map_or_else(|_| data_dir.join("run"), PathBuf::from),
@@ -113,6 +113,7 @@ fn a_database_comes_back_beside_the_running_one() {
     let recovery = Recovery {
         target: target.clone(),
         until: Until::Latest,
+        label: None,
         keep_log: false,
         patience: Duration::from_secs(120),
     };

@@ -76,6 +76,7 @@ pub(super) async fn run(
     let recovery = Recovery {
         target: scratch.0.clone(),
         until,
+        label: None,
         keep_log: false,
         patience: PATIENCE,
     };

@@ -42,16 +42,17 @@ pub(super) async fn find(state: &AppState) -> anyhow::Result<Option<RunKind>> {
     }
     let config = state.config.clone();
     let stop = state.supervisor.stop_token();
-    let backups = blocking(move || {
+    let (backups, has_incremental) = blocking(move || {
         let mut progress = Progress::new(|_| {}, stop);
         let stanza = setup::open(&config)?;
         stanza.init(&mut progress)?;
-        Ok(stanza.list(&mut progress)?)
+        Ok((stanza.list(&mut progress)?, stanza.has_incremental()))
     })
     .await?;
     let settings = &state.config.backup;
     if let Some(kind) = due_backup(settings, &backups, &archiver.timeline, now) {
         let waits = last_try.is_some_and(|run| now - run.started_at < Duration::minutes(RETRY_AFTER_MINUTES));
+        let kind = if has_incremental { kind } else { BackupKind::Full };
         return Ok((!waits).then_some(RunKind::Backup(kind)));
     }
     let is_older = |run: &Option<BackupRunView>, days: i64| {

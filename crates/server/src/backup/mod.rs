@@ -1,4 +1,4 @@
-//! Backups: pgBackRest set up from the configuration, runs with their history, drills, and the watch over all of it.
+//! Backups: what makes them set up from the configuration, runs with their history, drills, and the watch over all of it.
 
 mod bundle;
 mod drill;

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use sg_db::examine_restored;
-use sg_postgres::{PgBackRest, Recovery, Stanza, Until};
+use sg_postgres::{Recovery, Stanza, Until};
 
 use super::work::{Progress, blocking};
 use super::{RestoredFile, bundle, pass, setup};
@@ -39,7 +39,7 @@ pub struct RestoreReport {
     pub replay: Duration,
 }
 
-/// Restores into `target`, which is empty or not there.
+/// Restores into `target`, which is empty or not there, from the backup of that label or else from the newest that fits.
 ///
 /// # Errors
 /// In words for the person at the terminal.
@@ -47,6 +47,7 @@ pub async fn restore(
     config: &Config,
     target: PathBuf,
     until: Until,
+    label: Option<String>,
     mut progress: Progress,
 ) -> anyhow::Result<RestoreReport> {
     let settings = &config.backup;
@@ -56,25 +57,27 @@ pub async fn restore(
     );
     ensure!(
         settings.other_cluster().is_none(),
-        "backup.cluster is set: its PostgreSQL is restored with pgBackRest itself, with the configuration in {}",
+        "backup.cluster is set: its PostgreSQL is restored with pgBackRest itself, with the configuration in {}; the built-in way restores a database of `up` only",
         settings.work_dir(&config.data_dir).display()
     );
+    // The bucket is enough where the first one is lost.
     ensure!(
-        settings.repository.is_dir(),
+        settings.has_bucket() || settings.repository.is_dir(),
         "the repository {} is not there; is its disk mounted?",
         settings.repository.display()
     );
     let pass = pass::load(&settings.pass_file(&config.data_dir))?;
-    let program = PgBackRest::find(settings.program())?;
     let bin = setup::binaries(config)?;
     sg_postgres::claim_dir(&target)?;
     let mut here = config.clone();
     here.data_dir = std::fs::canonicalize(&target)?;
     here.backup.work_dir = PathBuf::new();
+    let program = setup::choose_program(&here)?;
     let stanza = Stanza::prepare(setup::options(&here, program, pass.clone())?)?;
     let recovery = Recovery {
         target: here.data_dir.clone(),
         until,
+        label,
         keep_log: true,
         patience: PATIENCE,
     };

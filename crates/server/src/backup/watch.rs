@@ -268,12 +268,12 @@ fn judge_backups(settings: &BackupConfig, seen: &Seen, runs: &Runs, now: DateTim
     let limit = Duration::hours(settings.alert_after_hours.into());
     match newest {
         Some(newest) if is_future(newest.finished_at, now) => Some(format!(
-            "the last backup is of {}, which lies in the future: this machine's clock was wrong, or is. Set it right; pgBackRest makes no other backup before that moment, so \
+            "the last backup is of {}, which lies in the future: this machine's clock was wrong, or is. Set it right. pgBackRest makes no other backup before that moment: with it, \
              begin another repository (backup.repository) when that is far",
             newest.finished_at.to_rfc3339()
         )),
         Some(newest) if now - newest.finished_at > limit => Some(format!(
-            "the last backup is of {}, {} hours ago; run `secureguard backup incr` and see what it says",
+            "the last backup is of {}, {} hours ago; run `secureguard backup full` and see what it says",
             newest.finished_at.to_rfc3339(),
             (now - newest.finished_at).num_hours()
         )),

@@ -67,7 +67,11 @@ pub async fn init_backups(config: &Config, tell: fn(f64)) -> anyhow::Result<Vec<
 /// # Errors
 /// In words for the person at the terminal.
 pub async fn run_backup(config: &Config, kind: RunKind, tell: fn(f64)) -> anyhow::Result<Finished> {
-    backup::open_first(config)?;
+    let (stanza, _) = backup::open_first(config)?;
+    if let RunKind::Backup(kind) = kind {
+        // Before it counts as one that has failed.
+        stanza.check_kind(kind)?;
+    }
     let opened = Opened::open(config).await?;
     let stop = CancellationToken::new();
     let work = Work {
@@ -120,7 +124,7 @@ pub async fn list_backups(config: &Config) -> anyhow::Result<(Vec<BackupInfo>, V
     Ok((backups, runs))
 }
 
-/// Restores into a folder.
+/// Restores into a folder, from the backup of that label or else from the newest that fits.
 ///
 /// # Errors
 /// In words for the person at the terminal.
@@ -128,10 +132,11 @@ pub async fn restore_backup(
     config: &Config,
     target: PathBuf,
     until: Until,
+    label: Option<String>,
     tell: fn(f64),
 ) -> anyhow::Result<RestoreReport> {
     let stop = CancellationToken::new();
-    let restore = backup::restore(config, target, until, Progress::new(tell, stop.clone()));
+    let restore = backup::restore(config, target, until, label, Progress::new(tell, stop.clone()));
     tokio::pin!(restore);
     tokio::select! {
         report = &mut restore => report,

@@ -15,9 +15,11 @@ pub struct BackupConfig {
     pub second_repository: PathBuf,
     /// File of the repositories' pass; empty: below the data directory.
     pub pass_file: PathBuf,
+    /// What makes the backups.
+    pub program: BackupProgram,
     /// pgBackRest's program; empty: the installed one.
     pub pgbackrest: PathBuf,
-    /// Folder of its configuration and locks; empty: below the data directory.
+    /// Folder of the program's configuration and locks; empty: below the data directory.
     pub work_dir: PathBuf,
     /// Folder for drills; empty: below the folder of its configuration.
     pub drill_dir: PathBuf,
@@ -41,6 +43,18 @@ pub struct BackupConfig {
     pub s3: BackupS3Config,
     /// The PostgreSQL of `serve`.
     pub cluster: BackupClusterConfig,
+}
+
+/// What makes the backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupProgram {
+    /// What made the repository; for one that is not begun pgBackRest where it is found, else the built-in way.
+    Auto,
+    /// pgBackRest.
+    PgBackRest,
+    /// `pg_basebackup` and an archive of the log.
+    Builtin,
 }
 
 /// `[backup.s3]`.
@@ -104,11 +118,11 @@ impl BackupConfig {
     }
 
     /// pgBackRest's program, where one is named.
-    pub fn program(&self) -> Option<&Path> {
+    pub fn pgbackrest(&self) -> Option<&Path> {
         (!self.pgbackrest.as_os_str().is_empty()).then_some(&self.pgbackrest)
     }
 
-    /// The folder of pgBackRest's configuration.
+    /// The folder of the program's configuration.
     pub fn work_dir(&self, data_dir: &Path) -> PathBuf {
         or(&self.work_dir, || data_dir.join("backup"))
     }
@@ -122,6 +136,15 @@ impl BackupConfig {
     pub fn watch_period(&self, longest: Duration) -> Duration {
         let limits = self.archive_alert_seconds.min(self.archive_timeout_seconds);
         longest.min(Duration::from_secs(u64::from(limits).max(2) / 2))
+    }
+
+    /// The folders of repositories.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        let second = (!self.has_bucket()).then_some(&self.second_repository);
+        std::iter::once(&self.repository)
+            .chain(second)
+            .map(PathBuf::as_path)
+            .filter(|dir| !dir.as_os_str().is_empty())
     }
 
     /// What is wrong with the settings.
@@ -154,6 +177,9 @@ impl BackupConfig {
             if !path.as_os_str().is_empty() && !path.is_absolute() && !is_bucket {
                 wrong.push(format!("setting `backup.{name}`: must be an absolute path"));
             }
+        }
+        if self.has_bucket() && self.program == BackupProgram::Builtin {
+            wrong.push("setting `backup.second_repository`: a bucket needs pgBackRest".to_owned());
         }
         if self.has_bucket() {
             let s3 = &self.s3;

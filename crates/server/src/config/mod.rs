@@ -26,7 +26,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
-pub use backup::{BackupClusterConfig, BackupConfig, BackupS3Config};
+pub use backup::{BackupClusterConfig, BackupConfig, BackupProgram, BackupS3Config};
 pub use database::DatabaseConfig;
 pub use downloads::DownloadsConfig;
 pub use http::{HttpConfig, PublicUrl};

@@ -1,6 +1,8 @@
-//! Backups by the built program, with real pgBackRest and PostgreSQL: the way there and back, and what goes wrong on it.
+//! Backups by the built program, with real pgBackRest and PostgreSQL, and without pgBackRest: the way there and back, and what goes wrong on it.
 
+mod builtin;
 mod recovery;
+mod s3;
 mod sabotage;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +14,10 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 
 use crate::up::{Up, folder, program};
+
+/// Settings by which either program makes the backups.
+type Way = &'static [(&'static str, &'static str)];
+const BUILTIN: Way = &[("SECUREGUARD_BACKUP__PROGRAM", "builtin")];
 
 /// An installation that backs itself up.
 struct Site {

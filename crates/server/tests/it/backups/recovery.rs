@@ -237,9 +237,21 @@ async fn the_state_is_for_whoever_runs_the_installation() {
 
 #[tokio::test]
 async fn a_second_repository_is_a_whole_copy() {
+    burn_the_first("auto").await;
+}
+
+#[tokio::test]
+async fn a_second_repository_of_the_built_in_way_is_a_whole_copy() {
+    burn_the_first("builtin").await;
+}
+
+async fn burn_the_first(program: &'static str) {
     let dir = crate::up::folder();
     let second = dir.path().join("elsewhere");
-    let mut site = Site::start(&[("SECUREGUARD_BACKUP__SECOND_REPOSITORY", second.to_str().unwrap())]);
+    let mut site = Site::start(&[
+        ("SECUREGUARD_BACKUP__PROGRAM", program),
+        ("SECUREGUARD_BACKUP__SECOND_REPOSITORY", second.to_str().unwrap()),
+    ]);
     site.first_backup().await;
     let password = site.up().ready["admin"]["password"].as_str().unwrap().to_owned();
     site.archive().await;
