@@ -21,6 +21,7 @@ pub(super) const WRONG_PASS: &str = "the pass does not open the repository; put 
 pub(super) const UNREACHABLE: &str = "the repository cannot be read or written; is its disk mounted, and does its folder belong to the account that PostgreSQL runs as?";
 pub(super) const DISK_FULL: &str =
     "the repository's disk is full; give it more room, or keep fewer backups (backup.keep_full)";
+pub(super) const LOCKED: &str = "another backup is running; wait for its end";
 pub(super) const FOREIGN: &str =
     "the repository belongs to another database; give this one a repository of its own (backup.repository)";
 
@@ -183,10 +184,7 @@ fn advise(output: &str) -> String {
             &["clock skew"],
             "the last backup is from the future, so the clock was wrong or is; set it right, wait until that moment, or begin another repository (backup.repository)",
         ),
-        (
-            &["unable to acquire lock"],
-            "another backup is running; wait for its end",
-        ),
+        (&["unable to acquire lock"], LOCKED),
         (
             &[
                 "cipher header invalid",

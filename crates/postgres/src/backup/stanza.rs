@@ -3,6 +3,7 @@
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 
@@ -17,6 +18,9 @@ use crate::user::{self, RunAs};
 use crate::{config, layout};
 
 const PASSWORDS: &str = "pgpass";
+/// How long the repository's making waits for a lock: each segment that PostgreSQL hands to pgBackRest meanwhile holds it for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+const LOCK_PAUSE: Duration = Duration::from_millis(300);
 /// The folder of the socket, behind the numbers of two repositories.
 pub(super) const SOCKET_NUMBER: RawFd = REPOSITORY_NUMBER + 2;
 /// This program, where it is what makes the backups: an account that may not enter its folder runs it by this number.
@@ -168,8 +172,15 @@ impl Stanza {
     /// # Errors
     /// [`Error::Backup`]: another database's repository, another pass, another program's, no access.
     pub fn init(&self, watch: &mut dyn Watch) -> Result<(), Error> {
-        self.run("making the repository", &Work::Init, None, watch)
-            .map(drop)
+        let began = Instant::now();
+        loop {
+            let done = self.run("making the repository", &Work::Init, None, watch);
+            let is_busy = matches!(&done, Err(Error::Backup { words, .. }) if words.contains(run::LOCKED));
+            if !is_busy || watch.is_cancelled() || began.elapsed() > LOCK_PATIENCE {
+                return done.map(drop);
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
     }
 
     /// Whether backups of what has changed can be made; else each one is full.

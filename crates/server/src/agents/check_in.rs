@@ -38,9 +38,7 @@ pub(super) async fn take(
                 acknowledged_through: u64::try_from(acknowledged_through).unwrap_or(0),
                 turn,
                 rules_version: state.rules.offered(state, rules_version).await?,
-                check_in_seconds: state
-                    .ingest
-                    .ask_for_interval(u32::try_from(check_in_seconds).unwrap_or(u32::MAX)),
+                check_in_seconds: u32::try_from(check_in_seconds).unwrap_or(u32::MAX),
             })
         }
         Outcome::UnknownToken => {

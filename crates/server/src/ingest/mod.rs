@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::known_tokens::KnownTokens;
 use self::news::News;
-use self::queue::{FairQueue, Full};
+use self::queue::{FairQueue, Fill, Full};
 use self::returns::Returns;
 use self::window::Running;
 use crate::config::IngestConfig;
@@ -128,14 +128,17 @@ impl Ingest {
         self.running.count()
     }
 
-    /// Stores a check-in together with others that arrive at the same time; returns after the commit.
+    /// Stores a check-in together with others that arrive at the same time; returns after the commit, and tells an interval that is a fifth longer than the
+    /// endpoint's own where half of the queue was taken, so that fewer come before any has to be refused. An endpoint that keeps to it still counts as
+    /// online, which it does up to 1.25 intervals.
     ///
     /// # Errors
     /// 429 when the tenant has its share of the queue waiting; 503 when the queue is full or the database not available; 422 when the database refuses the data.
     pub async fn submit(&self, tenant_id: TenantId, check_in: NewCheckIn) -> Result<Outcome, ApiError> {
         let token = check_in.token;
         let (reply, answer) = oneshot::channel();
-        self.queue
+        let fill = self
+            .queue
             .push(tenant_id, Job { check_in, reply })
             .map_err(|full| match full {
                 Full::Queue => self.refuse("queue"),
@@ -143,9 +146,13 @@ impl Ingest {
             })?;
         let _waits = Waits::begin(&self.waiting);
         match answer.await {
-            Ok(Ok(outcome)) => {
-                if outcome == Outcome::UnknownToken {
-                    self.known_tokens.remove(token);
+            Ok(Ok(mut outcome)) => {
+                match &mut outcome {
+                    Outcome::UnknownToken => self.known_tokens.remove(token),
+                    Outcome::Stored { check_in_seconds, .. } if fill == Fill::Half => {
+                        *check_in_seconds += *check_in_seconds / 5;
+                    }
+                    Outcome::Stored { .. } | Outcome::Conflict => {}
                 }
                 Ok(outcome)
             }
@@ -156,16 +163,6 @@ impl Ingest {
             )
             .because(error)),
             Ok(Err(Failure::Unavailable)) | Err(_) => Err(self.refuse("database")),
-        }
-    }
-
-    /// The interval to tell an agent whose own is `seconds`: a fifth longer while half of the queue is taken, so that fewer come before any has to be
-    /// refused. An endpoint that keeps to it still counts as online, which it does up to 1.25 intervals.
-    pub fn ask_for_interval(&self, seconds: u32) -> u32 {
-        if self.queue.is_half_full() {
-            seconds.saturating_add(seconds / 5)
-        } else {
-            seconds
         }
     }
 

@@ -20,6 +20,15 @@ pub(super) enum Full {
     Share,
 }
 
+/// How much of the queue is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Less than half.
+    Low,
+    /// Half of the places or more.
+    Half,
+}
+
 /// What waits, by tenant.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
@@ -52,11 +61,11 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Puts something at the end of its tenant's own queue.
+    /// Puts something at the end of its tenant's own queue; how the places are taken then.
     ///
     /// # Errors
     /// When there is no place for it.
-    pub(super) fn push(&self, tenant_id: TenantId, item: T) -> Result<(), Full> {
+    pub(super) fn push(&self, tenant_id: TenantId, item: T) -> Result<Fill, Full> {
         let mut inner = self.lock();
         let free = self.capacity.saturating_sub(inner.count);
         if inner.is_closed || free == 0 {
@@ -71,9 +80,14 @@ impl<T> FairQueue<T> {
             inner.turns.push_back(tenant_id);
         }
         inner.count += 1;
+        let fill = if inner.count * 2 >= self.capacity {
+            Fill::Half
+        } else {
+            Fill::Low
+        };
         drop(inner);
         self.filled.notify_one();
-        Ok(())
+        Ok(fill)
     }
 
     /// The next one, if something waits.
@@ -89,11 +103,6 @@ impl<T> FairQueue<T> {
         }
         inner.count -= 1;
         item
-    }
-
-    /// Whether at least half of the places are taken.
-    pub(super) fn is_half_full(&self) -> bool {
-        self.lock().count * 2 >= self.capacity
     }
 
     /// Waits for the next one; none once the queue is closed and empty.
@@ -141,10 +150,10 @@ mod tests {
     #[test]
     fn one_that_presses_leaves_room_and_comes_in_turn() {
         let queue = FairQueue::new(1_000);
-        assert_eq!(press(&queue, 1, 499), 499);
-        assert!(!queue.is_half_full());
-        assert_eq!(press(&queue, 1, 50_000), 252);
-        assert!(queue.is_half_full());
+        assert_eq!(press(&queue, 1, 498), 498);
+        assert_eq!(queue.push(tenant(1), 1), Ok(Fill::Low));
+        assert_eq!(queue.push(tenant(1), 1), Ok(Fill::Half));
+        assert_eq!(press(&queue, 1, 50_000), 251);
         assert_eq!(queue.push(tenant(1), 1), Err(Full::Share));
         for other in 2..=50 {
             assert_eq!(press(&queue, other, 1), 1, "{other} finds room");

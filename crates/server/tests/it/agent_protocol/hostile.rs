@@ -231,7 +231,7 @@ async fn tokens_of_other_kinds_and_unknown_ones_open_nothing() {
 
 #[tokio::test]
 async fn a_suspended_tenant_and_a_full_queue_are_told_apart() {
-    let server = TestServer::start_with(|config| config.ingest.concurrency = 1).await;
+    let server = TestServer::start_with(|config| config.ingest.concurrency = 4).await;
     let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let agent = TestAgent::enrol(&server, &admin, "web-1").await;
     let attempts = (0..40).map(|_| {

@@ -219,6 +219,18 @@ async fn a_backup_that_was_killed_does_not_stop_the_next() {
     );
     site.must(&["backup", "verify"]);
     site.all_clear().await;
+
+    // PostgreSQL hands a segment to pgBackRest, which holds its lock for that long.
+    let lock = std::fs::File::options()
+        .write(true)
+        .open(site.data().join("backup/lock/secureguard-archive.lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    let init = site.spawn(&["backup", "init"]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    lock.unlock().unwrap();
+    let output = init.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[tokio::test]
