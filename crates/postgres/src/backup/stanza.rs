@@ -18,7 +18,7 @@ use crate::user::{self, RunAs};
 use crate::{config, layout};
 
 const PASSWORDS: &str = "pgpass";
-/// How long the repository's making waits for a lock: each segment that PostgreSQL hands to pgBackRest meanwhile holds it for a moment.
+/// How long work waits for pgBackRest's locks. What takes longer is another backup, of which the server's own rows tell.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 const LOCK_PAUSE: Duration = Duration::from_millis(300);
 /// The folder of the socket, behind the numbers of two repositories.
@@ -172,15 +172,8 @@ impl Stanza {
     /// # Errors
     /// [`Error::Backup`]: another database's repository, another pass, another program's, no access.
     pub fn init(&self, watch: &mut dyn Watch) -> Result<(), Error> {
-        let began = Instant::now();
-        loop {
-            let done = self.run("making the repository", &Work::Init, None, watch);
-            let is_busy = matches!(&done, Err(Error::Backup { words, .. }) if words.contains(run::LOCKED));
-            if !is_busy || watch.is_cancelled() || began.elapsed() > LOCK_PATIENCE {
-                return done.map(drop);
-            }
-            std::thread::sleep(LOCK_PAUSE);
-        }
+        self.run_alone("making the repository", &Work::Init, watch)
+            .map(drop)
     }
 
     /// Whether backups of what has changed can be made; else each one is full.
@@ -218,7 +211,7 @@ impl Stanza {
             words: words.to_owned(),
         };
         self.check_kind(kind)?;
-        let done = self.run("the backup", &Work::Backup { kind, repository }, None, watch)?;
+        let done = self.run_alone("the backup", &Work::Backup { kind, repository }, watch)?;
         let newest = self
             .list(watch)?
             .into_iter()
@@ -300,6 +293,24 @@ impl Stanza {
         match &self.options.place {
             Place::Own { data_dir, .. } => data_dir.join("postgres"),
             Place::Other { cluster_dir, .. } => cluster_dir.clone(),
+        }
+    }
+
+    /// Runs what takes pgBackRest's locks. Somebody else who makes the repository, or a segment that PostgreSQL hands over, holds them for a moment.
+    fn run_alone(
+        &self,
+        what: &'static str,
+        work: &Work<'_>,
+        watch: &mut dyn Watch,
+    ) -> Result<run::Done, Error> {
+        let began = Instant::now();
+        loop {
+            let done = self.run(what, work, None, watch);
+            let is_locked = matches!(&done, Err(Error::Backup { words, .. }) if words.contains(run::LOCKED));
+            if !is_locked || watch.is_cancelled() || began.elapsed() > LOCK_PATIENCE {
+                return done;
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
     }
 

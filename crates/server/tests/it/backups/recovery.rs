@@ -1,5 +1,6 @@
 //! There and back.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -220,17 +221,31 @@ async fn a_backup_that_was_killed_does_not_stop_the_next() {
     site.must(&["backup", "verify"]);
     site.all_clear().await;
 
-    // PostgreSQL hands a segment to pgBackRest, which holds its lock for that long.
+    // PostgreSQL hands a segment to pgBackRest, or somebody makes the repository: a lock is held for a moment.
+    for (name, verb) in [("archive", "init"), ("backup", "full")] {
+        let lock = hold_lock(&site, name);
+        let work = site.spawn(&["backup", verb]);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        drop(lock);
+        let output = work.wait_with_output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+    }
+}
+
+/// As a pgBackRest at work has it; it removes the file behind itself.
+fn hold_lock(site: &Site, name: &str) -> std::fs::File {
+    let dir = site.data().join("backup/lock");
+    let path = dir.join(format!("secureguard-{name}.lock"));
     let lock = std::fs::File::options()
         .write(true)
-        .open(site.data().join("backup/lock/secureguard-archive.lock"))
+        .create(true)
+        .truncate(false)
+        .open(&path)
         .unwrap();
     lock.lock().unwrap();
-    let init = site.spawn(&["backup", "init"]);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    lock.unlock().unwrap();
-    let output = init.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let owner = std::fs::metadata(&dir).unwrap();
+    std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    lock
 }
 
 #[tokio::test]
