@@ -177,12 +177,17 @@ impl Db {
         Ok(SystemTx::new(begin(&self.system, begin_statement).await?))
     }
 
-    /// Listens for notifications on `channel`. The listener holds one connection of the system pool and reconnects by itself.
+    /// Listens for notifications on `channel`. The listener has a connection of its own, so that the pool's are all for work, and reconnects by itself.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when no connection is to be had.
     pub async fn listen(&self, channel: &str) -> Result<PgListener, DbError> {
-        let mut listener = PgListener::connect_with(&self.system).await?;
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with((*self.system.connect_options()).clone());
+        let mut listener = PgListener::connect_with(&own).await?;
         listener.listen(channel).await?;
         Ok(listener)
     }

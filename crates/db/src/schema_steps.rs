@@ -63,6 +63,10 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] and what else the query met; a database that was never migrated is [`DbError::Other`] or [`DbError::Denied`].
     pub async fn schema_fit(&self) -> Result<SchemaFit, DbError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it reads no tenant's table and begins no transaction that a dropped request could leave open"
+        )]
         let mut conn = self.app.acquire().await?;
         find_fit(&mut conn).await
     }

@@ -273,3 +273,21 @@ async fn a_role_that_row_security_does_not_bind_is_named() -> anyhow::Result<()>
     assert!(matches!(fit, sg_db::SchemaFit::Same(_)), "{fit:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn listeners_leave_the_pool_to_work() -> anyhow::Result<()> {
+    let test = TestDb::new().await?;
+    let mut config = DbConfig::new(test.url("sg_app"), test.url("sg_system"));
+    config.system_connections = 1;
+    let db = Db::connect_lazy(&config)?;
+    let mut first = db.listen("sg_test").await?;
+    let mut second = db.listen("sg_test").await?;
+    let tx = db.system("beside two listeners").await?;
+    tx.commit_upkeep().await?;
+    test.execute("notify sg_test, 'news'").await?;
+    for listener in [&mut first, &mut second] {
+        let heard = tokio::time::timeout(Duration::from_secs(10), listener.recv()).await??;
+        assert_eq!(heard.payload(), "news");
+    }
+    Ok(())
+}

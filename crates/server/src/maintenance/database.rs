@@ -159,7 +159,7 @@ async fn review_tables(work: &Maintenance<'_>, sections: &mut Sections) -> anyho
 type Counted = BTreeMap<String, (i64, f64)>;
 
 /// The statements that took longest since the last time.
-pub(super) async fn review_slow_queries(db: &Db, tx: &mut SystemTx) -> anyhow::Result<TaskResult> {
+pub(super) async fn review_slow_queries(db: &Db) -> anyhow::Result<TaskResult> {
     let mut sections = Sections::new(MaintenanceTask::SlowQueries);
     let Some(figures) = db.heaviest_statements(STATEMENTS).await? else {
         sections.find(
@@ -172,10 +172,12 @@ pub(super) async fn review_slow_queries(db: &Db, tx: &mut SystemTx) -> anyhow::R
             counters: None,
         });
     };
-    let before: Counted = find_task_counters(tx, MaintenanceTask::SlowQueries)
+    let mut tx = db.system("maintenance review").await?;
+    let before: Counted = find_task_counters(&mut tx, MaintenanceTask::SlowQueries)
         .await?
         .and_then(|value| serde_json::from_value(value).ok())
         .unwrap_or_default();
+    drop(tx);
     let mut recent: Vec<(i64, f64, &StatementFigures)> = figures
         .iter()
         .map(|one| {

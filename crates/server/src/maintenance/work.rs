@@ -171,8 +171,11 @@ impl Maintenance<'_> {
             from: run.from_at,
             to: run.to_at,
         };
-        if task == Statistics {
-            return database::renew_statistics(self, run.run_id).await;
+        // These take their connections one after the other: work that held one while it waited for the next could wait for itself.
+        match task {
+            Statistics => return database::renew_statistics(self, run.run_id).await,
+            SlowQueries => return database::review_slow_queries(self.db).await,
+            _ => {}
         }
         let mut tx = self.db.system("maintenance review").await?;
         allow_long_statements(&mut tx).await?;
@@ -183,8 +186,7 @@ impl Maintenance<'_> {
             PolicyCompliance => security::review_policies(&mut tx, window).await?,
             AuditReview => security::review_audit(&mut tx, window).await?,
             BackupCompletion => database::review_backups(&mut tx, window).await?,
-            SlowQueries => return database::review_slow_queries(self.db, &mut tx).await,
-            IndexUsage | Statistics => database::review_indexes(&mut tx).await?,
+            IndexUsage | Statistics | SlowQueries => database::review_indexes(&mut tx).await?,
         };
         Ok(TaskResult {
             sections,

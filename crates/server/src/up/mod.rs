@@ -195,6 +195,9 @@ pub fn log_report(report: &MigrationReport) {
     }
 }
 
+/// Connections for ingest, sign-in and jobs at least: a job that takes minutes, as maintenance does, holds two of them.
+const JOB_CONNECTIONS: u32 = 8;
+
 /// Prepares the pools.
 ///
 /// # Errors
@@ -202,7 +205,7 @@ pub fn log_report(report: &MigrationReport) {
 pub fn connect(config: &Config, app: &SecretString, system: &SecretString) -> anyhow::Result<Db> {
     let mut options = DbConfig::new(app.clone(), system.clone());
     options.app_connections = config.database.max_connections;
-    options.system_connections = (config.database.max_connections / 4).max(4);
+    options.system_connections = (config.database.max_connections / 4).max(JOB_CONNECTIONS);
     if !config.standby.synchronous.is_empty() || config.database.waits_for_standby {
         // A time limit would end the wait for the standby, and PostgreSQL then acknowledges a commit that only this machine has.
         options.statement_timeout = std::time::Duration::ZERO;

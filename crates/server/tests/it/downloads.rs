@@ -212,7 +212,7 @@ impl Sandbox {
         fs::write(&file, local).unwrap();
         let input = self.path("typed");
         fs::write(&input, typed).unwrap();
-        let path = format!("{}:{}", at("bin"), std::env::var("PATH").unwrap());
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", at("bin"));
         Command::new("sh")
             .arg(&file)
             .args(arguments)
