@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use axum::body::Body;
 use serde_json::{Value, json};
 use sg_types::api::Page;
 use sg_types::api::agents::EndpointEventView;
 use sg_types::{Ids, Role, TenantId, TimeOrderedIds};
+use sqlx::Connection as _;
 
 use crate::fleet::{TestAgent, TestServer, event, file_finding, metrics, process_finding, record};
 
@@ -234,13 +237,25 @@ async fn a_suspended_tenant_and_a_full_queue_are_told_apart() {
     let server = TestServer::start_with(|config| config.ingest.concurrency = 4).await;
     let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let agent = TestAgent::enrol(&server, &admin, "web-1").await;
-    let attempts = (0..40).map(|_| {
+    agent.try_send(&server, &[]).await;
+    let attempts = (0..100).map(|_| {
         let mut copy = agent.clone();
         copy.epoch = TimeOrderedIds.next();
         let server = &server;
         async move { copy.try_send(server, &[]).await }
     });
-    let answers = futures_util::future::join_all(attempts).await;
+    // Nothing is stored for a moment, and what comes meanwhile waits.
+    let mut conn = server.test_db.connect("postgres").await.unwrap();
+    let mut lock = conn.begin().await.unwrap();
+    sqlx::query("select from agents.heartbeats for update")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        lock.commit().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(attempts), release);
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
     assert!(
         !refused.is_empty()
