@@ -6,12 +6,15 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_types::{Scope, TenantId};
 use sqlx::{
-    PgPool, Postgres, Row, Transaction,
+    Connection as _, PgPool, Postgres, Row, Transaction,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use uuid::Uuid;
 
 use crate::{Caller, DbError, Proof, ReadTx, SystemTx, WriteTx};
+
+/// How long an idle connection counts as alive without being asked.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// Where the database is and how much of it to use.
 #[derive(Debug, Clone)]
@@ -309,7 +312,16 @@ fn pool(config: &DbConfig, url: &SecretString, size: u32, name: &str) -> Result<
         .max_connections(size)
         .acquire_timeout(config.acquire_timeout)
         .idle_timeout(Duration::from_secs(600))
-        .test_before_acquire(true)
+        // A connection that was used a moment ago is not asked whether it lives: that would be a round trip for each use of a busy one.
+        .test_before_acquire(false)
+        .before_acquire(|connection, standing| {
+            Box::pin(async move {
+                if standing.idle_for >= TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
 }
 

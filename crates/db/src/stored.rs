@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sg_types::AgentId;
+use sg_types::{AgentId, TenantId};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::DbError;
+use crate::{DbError, TokenHash};
 
 /// A connection of its own.
 #[derive(Debug)]
@@ -193,6 +193,63 @@ impl Stored {
         Ok(sqlx::query_scalar("select count(*) from agents.endpoints")
             .fetch_one(&mut self.0)
             .await?)
+    }
+
+    /// Puts endpoints of the default tenant there as enrolment leaves them, by id, host name and their tokens' hashes, but for the audit log: for
+    /// measurements with more of them than there is time to enrol. Asked as the superuser.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn insert_endpoints(&mut self, rows: &[(AgentId, String, TokenHash)]) -> Result<(), DbError> {
+        let ids: Vec<Uuid> = rows.iter().map(|(id, ..)| Uuid::from(*id)).collect();
+        let tenant = Uuid::from(TenantId::DEFAULT);
+        let mut tx = self.0.begin().await?;
+        // No line of the audit log for each, and no check of keys that are right.
+        sqlx::query("set local session_replication_role = replica")
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "insert into agents.endpoints (agent_id, tenant_id, hostname, os_info, version, user_id, status, last_seen, created_at, updated_at)
+             select n.agent_id, $3, n.hostname, 'Debian GNU/Linux 12', '1.0.0', (select u.user_id from users.users u where u.username = 'admin'),
+                'active', now(), now(), now()
+             from unnest($1::uuid[], $2::text[]) as n (agent_id, hostname)",
+        )
+        .bind(&ids)
+        .bind(rows.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>())
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "insert into agents.agent_tokens (token_hash, tenant_id, agent_id, created_at)
+             select n.token_hash, $3, n.agent_id, now() from unnest($1::bytea[], $2::uuid[]) as n (token_hash, agent_id)",
+        )
+        .bind(rows.iter().map(|(.., token)| token.as_bytes()).collect::<Vec<_>>())
+        .bind(&ids)
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("set local session_replication_role = origin")
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) select n.agent_id, $2, now() from unnest($1::uuid[]) as n (agent_id)",
+        )
+        .bind(&ids)
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes what was put there into account for plans, and writes it to disk.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn settle(&mut self) -> Result<(), DbError> {
+        for statement in ["vacuum analyze", "checkpoint"] {
+            sqlx::query(statement).execute(&mut self.0).await?;
+        }
+        Ok(())
     }
 
     /// Bytes of write-ahead log since the cluster was made.

@@ -18,7 +18,7 @@ const BATCH: usize = 1_000;
 /// One endpoint: who it is, where its stream stands, and what waits to be acknowledged.
 #[derive(Debug)]
 pub struct Agent {
-    /// Its id; nil for one that was made of a token.
+    /// Its id; nil for one that was made of a token alone.
     pub id: AgentId,
     token: String,
     fingerprint: String,

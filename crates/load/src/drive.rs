@@ -1,9 +1,12 @@
 //! Many agents over a number of connections, and how long each check-in takes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
+use tokio::time::interval;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Judgement};
@@ -12,6 +15,8 @@ use crate::wire::{Client, Target};
 
 /// After a request that was not answered.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// How often it is told how many endpoints are enrolled.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Complaints that are kept of a client.
 const COMPLAINTS: usize = 5;
 
@@ -118,24 +123,33 @@ pub async fn enrol(
     tell: impl Fn(usize),
 ) -> Result<Vec<Agent>> {
     let (first, count) = (numbers.start, numbers.len());
+    let enrolled = Arc::new(AtomicUsize::new(first));
     let mut tasks = JoinSet::new();
     for client in 0..connections.clamp(1, count.max(1)) {
         let (target, key, numbers) = (target.clone(), key.to_owned(), numbers.clone());
+        let enrolled = Arc::clone(&enrolled);
         tasks.spawn(async move {
             let mut agents = Vec::new();
             let mut connection = Client::new(&target, client, true);
             for number in numbers.skip(client).step_by(connections.max(1)) {
                 agents.push(Agent::enrol(&mut connection, &key, number).await?);
+                enrolled.fetch_add(1, Relaxed);
             }
             anyhow::Ok(agents)
         });
     }
     let mut agents = Vec::with_capacity(count);
-    while let Some(part) = tasks.join_next().await {
-        agents.extend(part.context("an enrolling client broke off")??);
-        tell(first + agents.len());
+    let mut told = interval(TELL_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            part = tasks.join_next() => match part {
+                Some(part) => agents.extend(part.context("an enrolling client broke off")??),
+                None => return Ok(agents),
+            },
+            _ = told.tick() => tell(enrolled.load(Relaxed)),
+        }
     }
-    Ok(agents)
 }
 
 /// Lets the agents check in for a while, each connection with a share of them, one after the other.

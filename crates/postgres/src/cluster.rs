@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use crate::error::{Context, Error};
 use crate::layout::{self, Layout};
+use crate::machine::{self, Machine};
 use crate::process::{self, Handed, Supervised};
 use crate::user::{self, RunAs};
 use crate::{ArchiveAccess, Binaries, Network, config, initdb, leftovers};
@@ -99,7 +100,21 @@ impl Cluster {
             initdb::create(&layout, bin, &run_as, &password, options.durable)?;
             password
         };
-        let mut settings = options.settings.clone();
+        let mut settings = Vec::new();
+        if options.durable {
+            let machine = Machine::look(&layout.dir).settings();
+            let compression = (
+                "wal_compression",
+                machine::log_compression(bin, &cluster_dir).to_owned(),
+            );
+            settings.extend(
+                machine
+                    .into_iter()
+                    .chain([compression])
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+        settings.extend(options.settings.iter().cloned());
         settings.extend(
             options
                 .archive

@@ -15,6 +15,7 @@ const HBA: &str = "# Written by SecureGuard at every start.\n\
     local all all scram-sha-256\n\
     local replication all scram-sha-256\n";
 
+/// What holds where neither the machine ([`crate::machine`]), nor the caller, nor the administrator says otherwise.
 const DEFAULTS: [(&str, &str); 22] = [
     ("max_connections", "100"),
     ("shared_buffers", "256MB"),

@@ -24,6 +24,7 @@ mod find;
 mod initdb;
 mod layout;
 mod leftovers;
+mod machine;
 mod process;
 mod replication;
 mod scram;

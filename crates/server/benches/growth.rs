@@ -12,7 +12,9 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
+use sg_db::Stored;
 use sg_load::{Agent, Way, processor_seconds, processor_seconds_below};
+use sg_server::bench::insert_agents;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use support::{Server, check_in, enrol, quantile, report, superuser_url, way};
 
@@ -23,31 +25,13 @@ const CONNECTIONS: usize = 256;
 const DAYS: i64 = 20;
 /// Rows that are inserted in one transaction.
 const STEP: i64 = 1_000_000;
-/// Endpoints that are inserted in one transaction.
-const ENDPOINTS_STEP: usize = 100_000;
 
-/// Endpoints as enrolment leaves them, by the database, which takes a minute instead of ten.
-const ENDPOINTS: &str = "
-    set session_replication_role = replica;
-    insert into agents.endpoints (agent_id, tenant_id, hostname, os_info, version, user_id, status, last_seen, created_at, updated_at)
-    select ('c0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, '00000000-0000-0000-0000-000000000001', 'grown-' || n,
-        'Debian GNU/Linux 12', '1.0.0', (select user_id from users.users where username = 'admin'), 'active', now(), now(), now()
-    from generate_series({from}, {to}) n;
-    insert into agents.agent_tokens (token_hash, tenant_id, agent_id, created_at)
-    select sha256(convert_to('sga_' || left(encode(sha256(convert_to(e.agent_id::text, 'UTF8')), 'hex'), 43), 'UTF8')), e.tenant_id, e.agent_id, now()
-    from generate_series({from}, {to}) n
-    join agents.endpoints e on e.agent_id = ('c0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
-    set session_replication_role = origin;
-    insert into agents.heartbeats (agent_id, tenant_id, last_seen_at)
-    select ('c0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, '00000000-0000-0000-0000-000000000001', now() from generate_series({from}, {to}) n";
-const TOKENS: &str = "
-    select 'sga_' || left(encode(sha256(convert_to(e.agent_id::text, 'UTF8')), 'hex'), 43) from agents.endpoints e where e.hostname like 'grown-%'";
 /// One day's samples, of endpoints in turn.
 const SAMPLES: &str = "
     insert into agents.system_info (agent_id, tenant_id, cpu_usage, memory_usage, disk_usage, uptime, process_count, collected_at, received_at)
-    select ('c0000000-0000-4000-8000-' || lpad((n % {endpoints})::text, 12, '0'))::uuid, '00000000-0000-0000-0000-000000000001',
-        n % 100, 40, 50, 86400, 200, s.at, s.at
+    select e.agent_id, '00000000-0000-0000-0000-000000000001', n % 100, 40, 50, 86400, 200, s.at, s.at
     from generate_series({from}::bigint, {to}) n
+    join (select agent_id, row_number() over () - 1 as number from agents.endpoints) e on e.number = n % {endpoints}
     cross join lateral (select date_trunc('day', now()) - interval '{day} days' + make_interval(secs => 86000.0 * (n - {from}) / {step}) as at) s";
 
 #[tokio::main]
@@ -74,9 +58,14 @@ async fn main() {
     let mut root = PgConnection::connect(&superuser_url(&server, dir.path()))
         .await
         .unwrap();
+    let mut stored = Stored::connect(&superuser_url(&server, dir.path()).into())
+        .await
+        .unwrap();
+    let tell = |count| eprintln!("{count} endpoints");
+    let others = insert_agents(&mut stored, FEW..MANY, tell).await.unwrap();
+    agents.extend(others);
     grow(&mut root, rows).await;
-    let tokens: Vec<String> = sqlx::query_scalar(TOKENS).fetch_all(&mut root).await.unwrap();
-    agents.extend(tokens.into_iter().map(Agent::of));
+    stored.settle().await.unwrap();
     // The first check-in of an endpoint writes more than the others: all of them have had theirs before it is measured.
     let seconds = f64::from(u32::try_from(agents.len()).unwrap()) / few.rate;
     eprintln!("the first check-in of {} endpoints", agents.len());
@@ -118,23 +107,15 @@ async fn measure(
     }
 }
 
-/// The other endpoints, and everybody's history.
+/// Everybody's history.
 async fn grow(root: &mut PgConnection, rows: i64) {
     let ensure = format!("select agents.ensure_partitions(now() - interval '{DAYS} days', {DAYS})");
     run(root, ensure).await;
-    for from in (0..MANY - FEW).step_by(ENDPOINTS_STEP) {
-        let to = (from + ENDPOINTS_STEP).min(MANY - FEW) - 1;
-        let statements = ENDPOINTS
-            .replace("{from}", &from.to_string())
-            .replace("{to}", &to.to_string());
-        run(root, statements).await;
-        eprintln!("{} endpoints", to + 1 + FEW);
-    }
     run(root, "set session_replication_role = replica".to_owned()).await;
     let step = rows.min(STEP);
     for (turn, from) in (0..rows).step_by(usize::try_from(step).unwrap()).enumerate() {
         let statement = SAMPLES
-            .replace("{endpoints}", &(MANY - FEW).to_string())
+            .replace("{endpoints}", &MANY.to_string())
             .replace("{from}", &from.to_string())
             .replace("{to}", &(from + step - 1).to_string())
             .replace("{step}", &step.to_string())
@@ -143,8 +124,6 @@ async fn grow(root: &mut PgConnection, rows: i64) {
         eprintln!("{} of {rows} samples", from + step);
     }
     run(root, "set session_replication_role = origin".to_owned()).await;
-    run(root, "vacuum analyze".to_owned()).await;
-    run(root, "checkpoint".to_owned()).await;
 }
 
 async fn run(conn: &mut PgConnection, statements: String) {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{self, Listener};
-use crate::{AppState, audit, jobs, metrics, response, router};
+use crate::{AppState, agents, audit, jobs, metrics, response, router};
 
 /// Time that background work gets to end, on top of what running requests get.
 const STOP_GRACE: Duration = Duration::from_secs(15);
@@ -14,9 +14,9 @@ const STOP_GRACE: Duration = Duration::from_secs(15);
 /// Time that sealing what was done last may take.
 const AUDIT_GRACE: Duration = Duration::from_secs(5);
 
-/// Time between two writings of the uses of API keys.
 /// Time between reports of what was counted of the limits on requests.
 const REQUESTS_COUNTED: Duration = Duration::from_secs(2);
+/// Time between two writings of the uses of API keys.
 const KEY_USAGE: Duration = Duration::from_secs(10);
 
 /// Starts the listener's loop and all background work.
@@ -45,6 +45,7 @@ pub fn start(state: &AppState, listener: Listener) {
 /// Starts what keeps things true while the server runs. Areas add theirs here.
 fn spawn_background(state: &AppState) {
     jobs::spawn(state);
+    agents::spawn(state);
     response::spawn(state);
     state
         .supervisor

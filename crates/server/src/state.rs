@@ -8,6 +8,7 @@ use sg_db::Db;
 use sg_types::{Clock, Ids};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::agents::Enrolments;
 use crate::audit::{AuditKeeper, Refusals};
 use crate::auth::KeyUsage;
 use crate::config::Config;
@@ -72,6 +73,8 @@ pub struct Shared {
     pub(crate) own_log_until: AtomicI64,
     /// The queue in front of the group commit.
     pub ingest: Ingest,
+    /// Enrolments that wait for their transaction.
+    pub enrolments: Enrolments,
     /// What OpenID providers said of themselves lately.
     pub(crate) discovery: Discovery,
     /// Bounds the questions to directories.
@@ -130,6 +133,7 @@ impl AppState {
             rules: Rules::default(),
             own_log_until: AtomicI64::new(0),
             ingest: Ingest::new(&parts.config.ingest),
+            enrolments: Enrolments::default(),
             discovery: Discovery::default(),
             directories: Directories::default(),
             live: Live::default(),

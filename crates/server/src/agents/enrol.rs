@@ -4,8 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use secrecy::ExposeSecret;
-use sg_db::agents::{self as db, Enrolment};
-use sg_db::monitoring::{Change, announce};
+use sg_db::agents::Enrolment;
 use sg_db::{Caller, Proof, TokenHash};
 use sg_types::agent::{EnrolReply, EnrolRequest, HostFacts};
 use sg_types::api::users::KeyScope;
@@ -44,15 +43,14 @@ pub(super) async fn enrol(
 ) -> ApiResult<EnrolReply> {
     check(&body.host)?;
     let token = tokens::generate(TokenKind::Agent);
-    let caller = &acting.caller;
+    let tenant_id = acting.caller.tenant_id;
     let enrolment = Enrolment {
-        caller,
-        host: &body.host,
+        caller: acting.caller.clone(),
+        host: body.host,
         previous_agent_id: body.previous_agent_id,
         new_agent_id: state.next_id(),
         token: TokenHash::of(token.secret.expose_secret()),
         check_in_seconds: i32::try_from(state.config.ingest.check_in_seconds).unwrap_or(i32::MAX),
-        at: state.now(),
     };
     // What an agent pins now counts for its life: a root of a moment ago must not be missed.
     state
@@ -60,32 +58,7 @@ pub(super) async fn enrol(
         .trust
         .refresh()
         .map_err(|error| ApiError::internal(format!("{error:#}")))?;
-    let mut tx = state.db.system("enrolment").await?;
-    let enrolled = db::enrol(&mut tx, &enrolment).await?.ok_or_else(|| {
-        ApiError::forbidden(
-            "key_used_up",
-            "this key has no enrolment left; make another one, or one with a higher maximum",
-        )
-    })?;
-    announce(
-        &mut tx,
-        &[Change::endpoint(
-            caller.tenant_id,
-            enrolled.agent_id,
-            enrolled.owner,
-        )],
-    )
-    .await?;
-    let mut event = acting.event(
-        state,
-        if enrolled.reenrolled {
-            "endpoint.reenrol"
-        } else {
-            "endpoint.enrol"
-        },
-    );
-    event.object = Some(("endpoint", enrolled.agent_id.to_string()));
-    tx.commit(caller.tenant_id, event).await?;
+    let enrolled = state.enrolments.submit(acting, enrolment).await?;
     tracing::info!(agent_id = %enrolled.agent_id, reenrolled = enrolled.reenrolled, "endpoint enrolled");
     Ok(EnrolReply {
         agent_id: enrolled.agent_id,
@@ -93,7 +66,7 @@ pub(super) async fn enrol(
         reenrolled: enrolled.reenrolled,
         trust: state.response.trust.enrolment_set(&state.rules_signer),
         check_in_seconds: state.config.ingest.check_in_seconds,
-        tenant_id: Some(caller.tenant_id),
+        tenant_id: Some(tenant_id),
     })
 }
 

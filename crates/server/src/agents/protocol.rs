@@ -107,16 +107,21 @@ pub(crate) struct CallingAgent {
     pub(crate) token: TokenHash,
 }
 
+async fn find_caller(state: &AppState, token: TokenHash) -> Result<CallingAgent, ApiError> {
+    let mut tx = state.db.system("agent's token").await?;
+    match find_agent(&mut tx, token).await? {
+        Some(identity) => Ok(CallingAgent { identity, token }),
+        None => Err(refuse_agent(&mut tx, token).await?),
+    }
+}
+
 impl FromRequestParts<AppState> for CallingAgent {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let token = agent_token(&parts.headers)?;
-        let mut tx = state.db.system("agent's token").await?;
-        match find_agent(&mut tx, token).await? {
-            Some(identity) => Ok(Self { identity, token }),
-            None => Err(refuse_agent(&mut tx, token).await?),
-        }
+        // In a box, so that what it takes is gone when the request goes on to wait.
+        Box::pin(find_caller(state, token)).await
     }
 }
 

@@ -103,7 +103,8 @@ pub(crate) async fn tell(State(state): State<AppState>, mut request: Request, ne
         request_id: context.as_ref().map(|context| context.request_id.clone()),
         address: context.map(|context| context.address),
     };
-    let committed = async { state.db.system("refusal").await?.commit(*tenant_id, event).await };
+    // In a box: every request that waits would keep room for it.
+    let committed = Box::pin(async { state.db.system("refusal").await?.commit(*tenant_id, event).await });
     if let Err(error) = committed.await {
         tracing::warn!(error = %anyhow::Error::from(error), "a refusal is not in the audit log");
     }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod people;
+mod prepared;
 mod report;
 mod scratch;
 
@@ -19,6 +20,7 @@ use sg_load::{
 use sg_types::AgentId;
 use uuid::Uuid;
 
+pub use prepared::insert_agents;
 pub use report::{CheckIns, Commands, Disk, Page, People, Processor, Records, Report, Storm};
 use scratch::Scratch;
 
@@ -35,8 +37,10 @@ const EMPTYING: Duration = Duration::from_secs(300);
 const EMPTIED_PER_SECOND: usize = 5_000;
 /// The outage before the storm.
 const OUTAGE_SECONDS: u32 = 3_600;
-/// Endpoints that enrol at once.
-const ENROLLING: usize = 8;
+/// Endpoints that enrol; those beyond are put into the database as enrolment leaves them.
+const ENROLLED: usize = 20_000;
+/// Endpoints that enrol at once, as in a roll-out.
+const ENROLLING: usize = 64;
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
@@ -106,7 +110,7 @@ struct Standing {
 impl Bench<'_> {
     async fn measure(&self) -> anyhow::Result<Report> {
         let (options, tell) = (self.options, self.tell);
-        let mut stored = Stored::connect(&self.scratch.database_url).await?;
+        let mut stored = Stored::connect(&self.scratch.superuser_url()?).await?;
         ensure!(
             stored.endpoints().await? == 0,
             "the database holds endpoints already; a measurement takes an empty one"
@@ -114,7 +118,12 @@ impl Bench<'_> {
         let target = Target::new(&self.scratch.url, self.scratch.ca_file.as_deref())?;
         let began = Instant::now();
         let mut agents = self.enrol(&target).await?;
-        let enrolled_per_second = ratio(options.endpoints, began.elapsed().as_secs_f64());
+        let enrolled_per_second = ratio(agents.len(), began.elapsed().as_secs_f64());
+        let by_database = agents.len()..options.endpoints;
+        if !by_database.is_empty() {
+            let tell = |count| tell(&format!("put {count} of {} endpoints there", options.endpoints));
+            agents.extend(insert_agents(&mut stored, by_database, tell).await?);
+        }
         let way = self.way(&target);
         let session = people::sign_in(&target, self.scratch).await?;
         let mut all = drive(&way, &mut agents, WARM_UP).await?;
@@ -161,7 +170,8 @@ impl Bench<'_> {
     }
 
     async fn enrol(&self, target: &Target) -> anyhow::Result<Vec<Agent>> {
-        let (key, count) = (&self.scratch.enrolment_key, self.options.endpoints);
+        let count = self.options.endpoints.min(ENROLLED);
+        let key = &self.scratch.enrolment_key;
         let tell = |enrolled| (self.tell)(&format!("enrolled {enrolled} of {count} endpoints"));
         enrol(target, key, 0..count, ENROLLING, tell).await
     }

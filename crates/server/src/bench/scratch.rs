@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sg_load::bound;
 
 use super::BenchOptions;
@@ -115,6 +115,18 @@ impl Scratch {
         self.database_url = ready.database_url.into();
         // It holds secrets, and was read.
         Ok(fs::remove_file(ready_file)?)
+    }
+
+    /// How the superuser of its database connects.
+    ///
+    /// # Errors
+    /// When the secret cannot be read.
+    pub(super) fn superuser_url(&self) -> anyhow::Result<SecretString> {
+        let password = fs::read_to_string(self.data_dir.join("secrets/postgres-superuser"))
+            .context("the scratch database's secret")?;
+        let url = self.database_url.expose_secret();
+        let (_, place) = url.split_once('@').context("the scratch database's address")?;
+        Ok(format!("postgresql://postgres:{}@{place}", password.trim()).into())
     }
 
     pub(super) fn server_pid(&self) -> u32 {

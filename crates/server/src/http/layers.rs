@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use sg_types::Ids;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -48,19 +48,47 @@ pub fn wrap(
     });
     router
         .layer(CompressionLayer::new())
-        .layer(from_fn_with_state(edge.clone(), limit_time))
-        .layer(from_fn_with_state(edge.clone(), check_target))
+        .layer(from_fn_with_state(edge.clone(), limit))
         .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(from_fn_with_state(edge.clone(), add_headers))
-        .layer(from_fn(log))
-        .layer(from_fn_with_state(edge, identify))
+        .layer(from_fn_with_state(edge, accompany))
 }
 
-async fn identify(
-    axum::extract::State(edge): axum::extract::State<Arc<Edge>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Says whose request it is, writes its line into the log, and adds headers to its answer. One layer and not three: each keeps a future of its own on the heap
+/// for as long as a request waits.
+async fn accompany(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let context = identify(&edge, &request);
+    let (caller, standing) = (CallerId::default(), RateStanding::default());
+    let extensions = request.extensions_mut();
+    extensions.insert(context.clone());
+    extensions.insert(caller.clone());
+    extensions.insert(standing.clone());
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let private = is_api(request.uri().path());
+    let id = context.request_id.clone();
+    let answering = async {
+        let mut response = next.run(request).await;
+        security_headers::add(response.headers_mut(), edge.tls, private);
+        let line = access_log::Request {
+            method: &method,
+            route: route.as_ref().map(MatchedPath::as_str),
+            context: &context,
+            caller: &caller,
+            duration: started.elapsed(),
+        };
+        access_log::record(&line, &response);
+        response
+    };
+    let mut response = request_id::scope(id, answering).await;
+    if let Ok(value) = HeaderValue::from_str(&context.request_id) {
+        response.headers_mut().insert(request_id::HEADER, value);
+    }
+    standing.add_headers(response.headers_mut());
+    response
+}
+
+fn identify(edge: &Edge, request: &Request) -> RequestContext {
     let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let peer = request
         .extensions()
@@ -73,87 +101,17 @@ async fn identify(
         .trusts(peer)
         .then(|| request_id::inbound(request.headers()))
         .flatten();
-    let id = believed.unwrap_or_else(|| edge.ids.next().to_string());
-    let address = resolve_client_address(&edge.config, peer, request.headers());
-    request.extensions_mut().insert(RequestContext {
-        request_id: id.clone(),
-        address,
-    });
-    request.extensions_mut().insert(CallerId::default());
-    let standing = RateStanding::default();
-    request.extensions_mut().insert(standing.clone());
-    let mut response = request_id::scope(id.clone(), next.run(request)).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(request_id::HEADER, value);
+    RequestContext {
+        request_id: believed.unwrap_or_else(|| edge.ids.next().to_string()),
+        address: resolve_client_address(&edge.config, peer, request.headers()),
     }
-    standing.add_headers(response.headers_mut());
-    response
 }
 
-async fn log(context: RequestContext, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let caller = request
-        .extensions()
-        .get::<CallerId>()
-        .cloned()
-        .unwrap_or_default();
-    let response = next.run(request).await;
-    let line = access_log::Request {
-        method: &method,
-        route: route.as_ref().map(MatchedPath::as_str),
-        context: &context,
-        caller: &caller,
-        duration: started.elapsed(),
-    };
-    access_log::record(&line, &response);
-    response
-}
-
-async fn add_headers(
-    axum::extract::State(edge): axum::extract::State<Arc<Edge>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let private = is_api(request.uri().path());
-    let mut response = next.run(request).await;
-    security_headers::add(response.headers_mut(), edge.tls, private);
-    response
-}
-
-async fn check_target(
-    axum::extract::State(edge): axum::extract::State<Arc<Edge>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Err(host) = edge.hosts.check(request.uri(), request.headers()) {
-        let host: String = host.chars().take(100).collect();
-        return ApiError::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "unknown_host",
-            format!(
-                "this server is not known as `{host}`; set http.public_url to the address that people use"
-            ),
-        )
-        .into_response();
+/// Refuses what is addressed to somebody else, and bounds the time of what is not.
+async fn limit(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    if let Err(error) = check_target(&edge, &request) {
+        return error.into_response();
     }
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("", |target| target.as_str());
-    if target.contains("%00") {
-        return ApiError::bad_request("invalid_target", "the address contains a NUL character (%00)")
-            .into_response();
-    }
-    next.run(request).await
-}
-
-async fn limit_time(
-    axum::extract::State(edge): axum::extract::State<Arc<Edge>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
     request
         .extensions_mut()
         .insert(BodyPatience(edge.config.request_timeout().mul_f64(0.8)));
@@ -161,6 +119,30 @@ async fn limit_time(
         Ok(response) => response,
         Err(elapsed) => ApiError::unavailable(5).because(elapsed).into_response(),
     }
+}
+
+fn check_target(edge: &Edge, request: &Request) -> Result<(), ApiError> {
+    if let Err(host) = edge.hosts.check(request.uri(), request.headers()) {
+        let host: String = host.chars().take(100).collect();
+        return Err(ApiError::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "unknown_host",
+            format!(
+                "this server is not known as `{host}`; set http.public_url to the address that people use"
+            ),
+        ));
+    }
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    if target.contains("%00") {
+        return Err(ApiError::bad_request(
+            "invalid_target",
+            "the address contains a NUL character (%00)",
+        ));
+    }
+    Ok(())
 }
 
 fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::known_tokens::KnownTokens;
 use self::news::News;
-use self::queue::{FairQueue, Fill, Full};
+use self::queue::Fill;
 use self::returns::Returns;
 use self::window::Running;
 use crate::config::IngestConfig;
@@ -30,6 +30,7 @@ use crate::error::ApiError;
 
 pub use body::{Coding, read_body, read_bytes};
 pub use check_in::parse_check_in;
+pub(crate) use queue::{FairQueue, Full};
 pub(crate) use record::clean_finding;
 pub use worker::spawn;
 

@@ -13,7 +13,7 @@ const OWN_PER_FREE: usize = 3;
 
 /// Why something is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(crate) enum Full {
     /// There is no place, or no more at the end.
     Queue,
     /// The tenant has its share waiting.
@@ -22,7 +22,7 @@ pub(super) enum Full {
 
 /// How much of the queue is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fill {
+pub(crate) enum Fill {
     /// Less than half.
     Low,
     /// Half of the places or more.
@@ -31,7 +31,7 @@ pub(super) enum Fill {
 
 /// What waits, by tenant.
 #[derive(Debug)]
-pub(super) struct FairQueue<T> {
+pub(crate) struct FairQueue<T> {
     inner: Mutex<Inner<T>>,
     filled: Notify,
     capacity: usize,
@@ -48,7 +48,7 @@ struct Inner<T> {
 
 impl<T> FairQueue<T> {
     /// An empty queue with so many places, at least one.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: HashMap::new(),
@@ -65,7 +65,7 @@ impl<T> FairQueue<T> {
     ///
     /// # Errors
     /// When there is no place for it.
-    pub(super) fn push(&self, tenant_id: TenantId, item: T) -> Result<Fill, Full> {
+    pub(crate) fn push(&self, tenant_id: TenantId, item: T) -> Result<Fill, Full> {
         let mut inner = self.lock();
         let free = self.capacity.saturating_sub(inner.count);
         if inner.is_closed || free == 0 {
@@ -91,7 +91,7 @@ impl<T> FairQueue<T> {
     }
 
     /// The next one, if something waits.
-    pub(super) fn pop(&self) -> Option<T> {
+    pub(crate) fn pop(&self) -> Option<T> {
         let mut inner = self.lock();
         let tenant_id = inner.turns.pop_front()?;
         let own = inner.waiting.get_mut(&tenant_id)?;
@@ -106,7 +106,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Waits for the next one; none once the queue is closed and empty.
-    pub(super) async fn next(&self) -> Option<T> {
+    pub(crate) async fn next(&self) -> Option<T> {
         loop {
             let filled = self.filled.notified();
             if let Some(item) = self.pop() {
@@ -120,7 +120,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Takes nothing more; what waits can still be had.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.filled.notify_one();
     }

@@ -30,7 +30,8 @@ pub(super) async fn fetch(
     let mut turn = state.response.waiting.begin(agent.agent_id);
     let deadline = tokio::time::Instant::now() + wait;
     loop {
-        let commands = claim(state, agent, signer).await?;
+        // In a box that is gone while the question waits, which thousands do.
+        let commands = Box::pin(claim(state, agent, signer)).await?;
         if !commands.is_empty() {
             return Ok(CommandsReply { commands });
         }

@@ -298,3 +298,46 @@ async fn a_maximum_belongs_to_keys_that_enrol() {
             .refused(422, "invalid_body");
     }
 }
+
+#[tokio::test]
+async fn a_roll_out_enrols_every_host_once_and_nothing_stands_in_each_others_way() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let made = server
+        .post(
+            &admin,
+            "/api/v1/users/api-keys",
+            json!({"key_name": "roll-out", "scopes": ["enrol"]}),
+        )
+        .await;
+    let key = TestCaller {
+        token: made.body["key"].as_str().unwrap().to_owned(),
+        ..admin.clone()
+    };
+    // Each host asks twice at the same time, as one whose answer was lost.
+    let attempts = (0..300).map(|number| {
+        let (server, key) = (&server, &key);
+        async move {
+            let host = number % 150;
+            let body = enrol_body(&format!("host-{host}"), &format!("{host:064}"));
+            server.post(key, "/agent/v1/enrol", body).await.status.as_u16()
+        }
+    });
+    let statuses = futures_util::future::join_all(attempts).await;
+    for status in [201, 200] {
+        let count = statuses.iter().filter(|other| **other == status).count();
+        assert_eq!(count, 150, "{statuses:?}");
+    }
+    for (query, count) in [
+        ("select count(*) from agents.endpoints", 150),
+        ("select count(*) from agents.agent_tokens where revoked_at is null", 150),
+        ("select count(*) from agents.agent_tokens where revoked_at is not null", 150),
+        ("select max(enrolments) from users.api_keys", 150),
+        ("select max(usage_count) from users.api_keys", 300),
+        ("select count(*) from audit.events where action = 'endpoint.enrol'", 150),
+        ("select count(*) from audit.events where action = 'endpoint.reenrol'", 150),
+        ("select deadlocks from pg_stat_database where datname = current_database()", 0),
+    ] {
+        assert_eq!(server.count(query).await, count, "{query}");
+    }
+}
