@@ -83,6 +83,7 @@ async fn a_clock_that_jumps_is_told_and_nothing_is_lost() {
         .await;
     write().await;
     run(&mut holder, "rollback").await;
+    site.must(&["backup", "incr"]);
     only(&site, &["archiving"]).await;
     write().await;
 
