@@ -360,7 +360,6 @@ impl Work {
 }
 
 /// A clock that can be moved, where `cargo xtask chaos` has found libfaketime.
-#[expect(clippy::disallowed_methods, reason = "what `cargo xtask chaos` hands over")]
 fn find_clock(file: PathBuf) -> Result<Option<ChildClock>> {
     let library = std::env::var_os(FAKETIME).map(PathBuf::from);
     let library = library.filter(|library| library.is_file());
