@@ -1310,6 +1310,31 @@ $$;
 ALTER FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: list_standbys(); Type: FUNCTION; Schema: monitoring; Owner: sg_auth
+--
+
+CREATE FUNCTION monitoring.list_standbys() RETURNS TABLE(name text, slot text, is_active boolean, state text, address text, is_synchronous boolean, behind_bytes bigint, replay_bytes bigint, replay_seconds double precision, kept_bytes bigint, kept_limit_bytes bigint, is_lost boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(s.slot_name::text, r.application_name), s.slot_name::text, coalesce(s.active, true), r.state, host(r.client_addr),
+        coalesce(r.sync_state in ('sync', 'quorum'), false),
+        greatest(coalesce(pg_wal_lsn_diff(l.written, coalesce(r.flush_lsn, s.restart_lsn)), 0), 0)::bigint,
+        greatest(coalesce(pg_wal_lsn_diff(l.written, coalesce(r.replay_lsn, s.restart_lsn)), 0), 0)::bigint,
+        extract(epoch from r.replay_lag)::float8,
+        greatest(pg_wal_lsn_diff(l.written, s.restart_lsn), 0)::bigint,
+        (select nullif(c.setting::bigint, -1) * 1048576 from pg_settings c where c.name = 'max_slot_wal_keep_size'),
+        coalesce(s.wal_status = 'lost', false)
+    from (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as written) l
+    cross join ((select * from pg_replication_slots where not temporary) s full join pg_stat_replication r on r.pid = s.active_pid)
+    -- pg_basebackup and pg_receivewal stream too, and follow nothing.
+    where s.slot_name is not null or r.state in ('startup', 'catchup', 'streaming') and r.application_name not in ('pg_basebackup', 'pg_receivewal')
+    order by 1
+$$;
+
+ALTER FUNCTION monitoring.list_standbys() OWNER TO sg_auth;
+
+--
 -- Name: measure(timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
 --
 
@@ -13144,6 +13169,13 @@ REVOKE ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text
 GRANT ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) TO sg_system;
 
 --
+-- Name: FUNCTION list_standbys(); Type: ACL; Schema: monitoring; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION monitoring.list_standbys() FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.list_standbys() TO sg_system;
+
+--
 -- Name: FUNCTION measure(p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -13196,6 +13228,7 @@ GRANT ALL ON FUNCTION pg_catalog.pg_create_restore_point(text) TO sg_backup;
 --
 
 GRANT ALL ON FUNCTION pg_catalog.pg_switch_wal() TO sg_backup;
+GRANT ALL ON FUNCTION pg_catalog.pg_switch_wal() TO sg_system;
 
 --
 -- Name: FUNCTION excepts(p_conditions jsonb, p_subject jsonb); Type: ACL; Schema: threats; Owner: sg_owner

@@ -77,6 +77,7 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "reports-none", path: "/monitoring/reports", ready: heading("Reports") },
     { name: "maintenance-none", path: "/monitoring/maintenance", ready: heading("Maintenance") },
     { name: "backups-none", path: "/monitoring/backups", ready: heading("Backups") },
+    { name: "standbys-none", path: "/monitoring/standbys", ready: heading("Standbys") },
     { name: "channels-none", path: "/monitoring/channels", ready: heading("Channels") },
     { name: "notifications-none", path: "/monitoring/notifications", ready: heading("Notifications") },
     { name: "audit", path: "/audit", ready: heading("Audit log") },

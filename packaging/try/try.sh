@@ -4,6 +4,7 @@
 # SERVER_ROOT gets the Debian packages of EARLIER_FOLDER, then those of NEW_FOLDER; OLD_ROOT, an older distribution, gets the static agent by the one
 # line that the server shows. Runs as root in namespaces of its own (mounts, processes), so that nothing stays behind.
 set -eu
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 server=$1 old=$2 earlier=$3 new=$4
 here=$(dirname "$0")
@@ -25,6 +26,25 @@ mount_root() {
     mount -t proc proc "$1/proc"
     mount --rbind /dev "$1/dev"
     mount -t tmpfs tmpfs "$1/run"
+}
+
+# From here on systemd seems to run in a root: what is asked of it is written down, and nothing is started.
+pretend_systemd() {
+    mkdir -p "$1/run/systemd/system"
+    printf '#!/bin/sh\necho "$*" >>/systemctl.log\n' >"$1/usr/local/bin/systemctl"
+    chmod 755 "$1/usr/local/bin/systemctl"
+    # It would keep deb-systemd-invoke from asking.
+    rm -f "$1/usr/sbin/policy-rc.d"
+    : >"$1/systemctl.log"
+}
+
+# Whether exactly these things were asked of systemd in a root since the last time, one for each argument, in this order.
+asked() {
+    where=$1 what=$2
+    shift 2
+    printf '%s\n' "$@" | cmp -s - "$where/systemctl.log" || die "$what asked of systemd: $(tr '\n' ';' <"$where/systemctl.log"), and not: $*"
+    : >"$where/systemctl.log"
+    say "$what asks of systemd what it should"
 }
 
 # Asks until the command succeeds.
@@ -141,12 +161,28 @@ remove_static_agent() {
     say "nothing of the static agent is left"
 }
 
+# The same with a systemd that would start it.
+try_static_service() {
+    pretend_systemd "$old"
+    key=$(api POST /users/api-keys "$token" -d '{"key_name":"service","scopes":["enrol"]}' | words .key)
+    printf '%s\n' "$key" | in_old sh -c "$command"
+    asked "$old" "the static agent's installation" daemon-reload "--quiet enable secureguard-agent.service" "restart secureguard-agent.service"
+    in_old systemd-analyze verify --man=no /etc/systemd/system/secureguard-agent.service || die "the static agent's unit is faulty"
+    in_old sh /usr/local/share/secureguard-agent/agent.sh --uninstall
+    asked "$old" "the static agent's removal" "--quiet disable --now secureguard-agent.service" daemon-reload
+    left=$(cd "$old" && find etc usr/local var/lib -name '*secureguard*')
+    [ -z "$left" ] || die "the uninstallation left $left"
+}
+
 upgrade() {
+    pretend_systemd "$server"
     audited=$(api GET "/audit/events?limit=500" "$token" | words '.items | length')
     end "$server_pid" "the server"
     end "$agent_pid" "the agent"
     echo 'SECUREGUARD_WATCH="--watch /srv"' >"$server/etc/default/secureguard-agent"
     in_server dpkg -i --force-confold /try/new/secureguard.deb /try/new/secureguard-agent.deb >"$server/try/dpkg.log" 2>&1 || die "the upgrade failed"
+    asked "$server" "the upgrade" "--system daemon-reload" "try-restart secureguard-signer.service secureguard.service" \
+        "--system daemon-reload" "try-restart secureguard-agent.service"
     grep -q srv "$server/etc/default/secureguard-agent" || die "the upgrade replaced a changed file of the configuration"
     start_server
     since=$(moment)
@@ -162,6 +198,8 @@ remove_and_purge() {
     kill "$signer_pid"
     wait "$signer_pid" || true
     in_server dpkg -r secureguard secureguard-agent >"$server/try/dpkg.log" 2>&1
+    asked "$server" "the removal" "stop secureguard.service secureguard-signer.service" "--system daemon-reload" \
+        "stop secureguard-agent.service" "--system daemon-reload"
     [ -e "$server/var/lib/secureguard/postgres" ] && [ -e "$server/var/lib/secureguard-agent/identity.json" ] || die "removing the packages removed data"
     [ -e "$server/etc/secureguard/secureguard.toml" ] || die "removing the packages removed the configuration"
     say "after dpkg --remove data and configuration are there"
@@ -169,6 +207,9 @@ remove_and_purge() {
     left=$(cd "$server" && find etc usr var run -xdev -name '*secureguard*' -o -name sgctl)
     [ -z "$left" ] || die "the purge left $left"
     say "after dpkg --purge nothing is left but the accounts"
+    : >"$server/systemctl.log"
+    in_server dpkg -i /try/new/secureguard.deb >"$server/try/dpkg.log" 2>&1 || die "a new installation failed"
+    asked "$server" "a first installation, which starts nothing," "--system daemon-reload"
 }
 
 for root in "$server" "$old"; do
@@ -190,6 +231,7 @@ try_signer
 try_package_agent
 try_static_agent
 remove_static_agent
+try_static_service
 upgrade
 remove_and_purge
 say "everything held"

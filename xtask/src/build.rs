@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::options::Options;
 use crate::tools::{self, node::Node};
 use crate::{Result, npm, paths, shell, ui};
 
@@ -27,6 +28,15 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
+    /// `--release`, or the one for development.
+    pub(crate) fn of(options: &Options) -> Self {
+        if options.has("--release") {
+            Self::Release
+        } else {
+            Self::Dev
+        }
+    }
+
     /// The folder of this profile's binaries.
     pub(crate) fn dir(self) -> PathBuf {
         paths::target_dir().join(match self {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::build::{self, Profile};
+use crate::options::Options;
 use crate::tools::{self, postgres::Postgres};
 use crate::{Result, shell, ui};
 
@@ -12,28 +13,20 @@ const PROGRAM: &str = "sg-chaos";
 const USAGE: &str = "usage: cargo xtask chaos [--minutes M] [--seed S] [--endpoints N] [--release]";
 
 pub(crate) fn chaos(arguments: &[String]) -> Result {
-    let mut profile = Profile::Dev;
-    let mut options = Vec::new();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--release" => profile = Profile::Release,
-            "--minutes" | "--seed" | "--endpoints" => {
-                let value = words
-                    .next()
-                    .ok_or_else(|| format!("{word} takes a value\n{USAGE}"))?;
-                options.extend([word.clone(), value.clone()]);
-            }
-            other => return Err(format!("{other} is not known\n{USAGE}")),
-        }
-    }
+    let options = Options::parse(
+        arguments,
+        &["--minutes", "--seed", "--endpoints"],
+        &["--release"],
+        USAGE,
+    )?;
+    let profile = Profile::of(&options);
     tools::compiler::check()?;
     let postgres = tools::postgres::ensure()?;
     build::console(&tools::node::ensure()?)?;
     let wanted = [build::TO_RUN, &[("sg-testkit", PROGRAM)]].concat();
     build::binaries(profile, &wanted)?;
     let (mut command, folder) = program(profile, &postgres);
-    shell::run(command.args(options))?;
+    shell::run(command.args(options.values()))?;
     let _ = fs::remove_dir_all(folder);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::build::{self, Profile};
+use crate::options::Options;
 use crate::tools;
 use crate::{Result, shell};
 
@@ -10,21 +11,8 @@ const PROGRAM: &str = "sg-failover";
 const USAGE: &str = "usage: cargo xtask failover [--endpoints N] [--mode sync|async|both] [--release]";
 
 pub(crate) fn failover(arguments: &[String]) -> Result {
-    let mut profile = Profile::Dev;
-    let mut options = Vec::new();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--release" => profile = Profile::Release,
-            "--endpoints" | "--mode" => {
-                let value = words
-                    .next()
-                    .ok_or_else(|| format!("{word} takes a value\n{USAGE}"))?;
-                options.extend([word.clone(), value.clone()]);
-            }
-            other => return Err(format!("{other} is not known\n{USAGE}")),
-        }
-    }
+    let options = Options::parse(arguments, &["--endpoints", "--mode"], &["--release"], USAGE)?;
+    let profile = Profile::of(&options);
     tools::compiler::check()?;
     let postgres = tools::postgres::ensure()?;
     let patroni = tools::patroni::ensure()?;
@@ -35,7 +23,7 @@ pub(crate) fn failover(arguments: &[String]) -> Result {
     let folder = std::env::temp_dir().join(format!("secureguard-failover-{}", std::process::id()));
     let mut command = std::process::Command::new(profile.dir().join(PROGRAM));
     command
-        .args(options)
+        .args(options.values())
         .arg("--folder")
         .arg(&folder)
         .env("PG_BIN", &postgres.bin_dir)

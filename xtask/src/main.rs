@@ -11,6 +11,7 @@ mod failover;
 mod fuzz;
 mod generate;
 mod npm;
+mod options;
 mod paths;
 mod run;
 mod server;
@@ -18,6 +19,7 @@ mod shell;
 mod stop;
 mod test;
 mod tools;
+mod tree;
 mod ui;
 mod upgrade;
 
@@ -41,10 +43,11 @@ usage: cargo xtask <command>
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
   failover [--mode sync|async|both]      take the primary of a PostgreSQL under Patroni away under load; say how long and what is missing
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
-  dist [--out DIR] [--programs DIR] [--try]
-                                         Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root)
+  dist [--out DIR] [--programs DIR] [--try] [--reproduce]
+                                         Debian packages, static agent, SBOM and digests; --try installs, upgrades and purges them in chroots (root);
+                                         --reproduce builds everything again elsewhere and compares the bytes
   upgrade-test --from REV|--earlier DIR  server and agent of an earlier revision, or of a folder, with data; then the present ones
-    [--present DIR]                      (or those of a folder) on the same data
+    [--present DIR] [--nodes]            (or those of a folder) on the same data; --nodes: node by node over one PostgreSQL, under load
   tools                                  only install what is missing
   help                                   this text
 

@@ -52,12 +52,16 @@ pub(crate) fn test(arguments: &[String]) -> Result {
         let scim = tools::scim_tester::ensure()?;
         let s3 = tools::s3_server::ensure()?;
         let pgbackrest = tools::pgbackrest::ensure()?;
+        let faketime = tools::faketime::find_or_install().ok_or(
+            "libfaketime is needed by the test of a clock that jumps (Debian's package libfaketime)",
+        )?;
         let environment = [
             ("SECUREGUARD_TEST_NODE", node.program.as_path()),
             ("SECUREGUARD_TEST_SLAPD_ROOT", slapd.root.as_path()),
             ("SECUREGUARD_TEST_SCIM_PYTHON", scim.as_path()),
             ("SECUREGUARD_TEST_S3_PYTHON", s3.as_path()),
             ("SECUREGUARD_TEST_PGBACKREST", pgbackrest.program.as_path()),
+            ("SECUREGUARD_TEST_FAKETIME", faketime.as_path()),
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
         parts.push(faults(&postgres)?);

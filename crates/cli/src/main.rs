@@ -16,6 +16,7 @@ mod reports;
 mod roles;
 mod rules;
 mod rules_import;
+mod standbys;
 mod threats;
 mod triage;
 mod users;

@@ -35,6 +35,8 @@ pub(crate) enum Monitoring {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
+    /// Show the standbys of the installation's PostgreSQL: how far behind each is, and what its slot keeps.
+    Standbys,
     /// Send a test message to a channel, by its name or id.
     Test { channel: String },
     #[command(flatten)]
@@ -139,6 +141,7 @@ impl Monitoring {
         match self {
             Self::Channels(command) => command.run(client, format).await,
             Self::Figures(command) => command.run(client, format).await,
+            Self::Standbys => crate::standbys::show(client, format).await,
             Self::Routes(command) => command.run(client, format).await,
             Self::Silences(command) => command.run(client, format).await,
             Self::Notifications { waiting, limit } => {

@@ -1,4 +1,4 @@
-//! Key figures, maintenance, and the reports on both. With `installation`, those of all tenants together, for whoever manages them.
+//! Key figures, maintenance and the reports on both; standbys. With `installation`, those of all tenants together, for whoever manages them.
 
 use reqwest::Method;
 use sg_types::ReportId;
@@ -7,6 +7,7 @@ use sg_types::api::maintenance::{
     MaintenancePeriod, MaintenanceRunView, ReportKind, ReportSubscription, ReportSubscriptions,
     ReportSummary, ReportView, RequestMaintenance,
 };
+use sg_types::api::standbys::StandbyList;
 
 use crate::{Client, ClientError};
 
@@ -21,6 +22,14 @@ impl Client {
         let mut query = of(installation);
         query.push(("days", days.to_string()));
         self.call(Method::GET, "monitoring/kpis", &query, NOTHING).await
+    }
+
+    /// The standbys of the installation's PostgreSQL.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn standbys(&self) -> Result<StandbyList, ClientError> {
+        self.call(Method::GET, "monitoring/standbys", &[], NOTHING).await
     }
 
     /// Up to `limit` maintenance runs of the installation, the newest first.

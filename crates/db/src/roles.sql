@@ -77,13 +77,18 @@ begin
         grant set on parameter backtrace_functions to sg_auth;
     end if;
     grant pg_monitor to sg_monitor;
+    -- monitoring.list_standbys tells how far standbys are.
+    if not pg_has_role('sg_auth', 'pg_read_all_stats', 'usage') then
+        alter role sg_auth inherit;
+        grant pg_read_all_stats to sg_auth;
+    end if;
     alter role sg_app set log_parameter_max_length = 0;
     alter role sg_app set log_parameter_max_length_on_error = 0;
     alter role sg_system set log_parameter_max_length = 0;
     alter role sg_system set log_parameter_max_length_on_error = 0;
 exception
     when insufficient_privilege then
-        raise notice 'not a superuser: tenant contexts are sealed, which costs more; sg_monitor does not get pg_monitor; the logging of parameters stays as the server has it';
+        raise notice 'not a superuser: tenant contexts are sealed, which costs more; sg_monitor does not get pg_monitor, nor sg_auth pg_read_all_stats; the logging of parameters stays as the server has it';
 end
 $$;
 
@@ -92,6 +97,8 @@ do $$
 begin
     grant execute on function pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean), pg_catalog.pg_switch_wal(),
         pg_catalog.pg_create_restore_point(text) to sg_backup;
+    -- The watch over the archive closes a segment that PostgreSQL leaves open.
+    grant execute on function pg_catalog.pg_switch_wal() to sg_system;
     if not pg_has_role('sg_backup', 'pg_read_all_settings', 'usage') then
         alter role sg_backup inherit;
         grant pg_read_all_settings to sg_backup;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sg_types::TenantId;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row};
 use uuid::Uuid;
 
@@ -15,25 +15,42 @@ use crate::{DbError, SystemTx, tx::Connection};
 /// The only role that may stream. It has no right to anything else.
 pub const ROLE: &str = "sg_standby";
 
-/// A slot, and the standby that uses it.
+/// A standby and its slot, or one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standby {
+    /// That of the slot, else that of the connection.
+    pub name: String,
     /// The slot.
-    pub slot: String,
+    pub slot: Option<String>,
     /// Whether a standby is connected.
     pub is_active: bool,
+    /// `startup`, `catchup` or `streaming`; none when it is not connected, or not to be seen.
+    pub state: Option<String>,
     /// Where it connects from.
     pub address: Option<String>,
-    /// Bytes of the log that it has not stored yet; from what the slot holds when it is not connected.
-    pub behind_bytes: i64,
-    /// How long a commit takes until the standby shows it, in seconds; 0 when nothing is under way.
-    pub behind_seconds: f64,
     /// Whether commits wait for it.
     pub is_synchronous: bool,
+    /// Bytes of the log that it has not stored yet; from what the slot holds when it is not connected.
+    pub behind_bytes: i64,
+    /// Bytes of the log that it does not show yet; likewise.
+    pub replay_bytes: i64,
+    /// How long a commit takes until the standby shows it, in seconds; none when nothing is under way.
+    pub replay_seconds: Option<f64>,
     /// Bytes of the log that the slot keeps on this disk.
-    pub kept_bytes: i64,
+    pub kept_bytes: Option<i64>,
+    /// Bytes that it may keep; none: as many as there are.
+    pub kept_limit_bytes: Option<i64>,
     /// Whether the slot was given up, since it kept more than it may.
     pub is_lost: bool,
+}
+
+/// The standbys and slots of a primary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standbys {
+    /// Whether commits wait for a standby.
+    pub waits_for_one: bool,
+    /// By name.
+    pub items: Vec<Standby>,
 }
 
 /// How far a standby is.
@@ -113,39 +130,56 @@ pub async fn drop_standby(url: &SecretString, slot: &str) -> Result<bool, DbErro
     Ok(dropped.rows_affected() > 0)
 }
 
-/// The slots of a primary with their standbys, by name.
+/// The standbys and slots of a primary.
 ///
 /// # Errors
 /// What a query may meet.
-pub async fn list_standbys(url: &SecretString) -> Result<Vec<Standby>, DbError> {
-    let mut conn = connect(url).await?;
-    let rows = sqlx::query(
-        "select s.slot_name::text as slot, s.active, host(r.client_addr) as address,
-            greatest(coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.flush_lsn, s.restart_lsn)), 0), 0)::bigint as behind_bytes,
-            coalesce(extract(epoch from r.replay_lag), 0)::float8 as behind_seconds,
-            coalesce(r.sync_state in ('sync', 'quorum'), false) as is_synchronous,
-            greatest(coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn), 0), 0)::bigint as kept_bytes,
-            coalesce(s.wal_status = 'lost', false) as is_lost
-         from pg_replication_slots s left join pg_stat_replication r on r.pid = s.active_pid
-         where not s.temporary order by 1",
-    )
-    .fetch_all(&mut conn)
-    .await?;
+pub async fn list_standbys(tx: &mut SystemTx) -> Result<Standbys, DbError> {
+    list(tx.conn()).await
+}
+
+/// As [`list_standbys`], of a database, by the URL of its cluster's superuser.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn list_standbys_of(url: &SecretString, database: &str) -> Result<Standbys, DbError> {
+    let options = options(url)?.database(database);
+    let mut conn = options.connect().await?;
+    let standbys = list(&mut conn).await?;
     conn.close().await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Standby {
-                slot: row.try_get("slot")?,
-                is_active: row.try_get("active")?,
-                address: row.try_get("address")?,
-                behind_bytes: row.try_get("behind_bytes")?,
-                behind_seconds: row.try_get("behind_seconds")?,
-                is_synchronous: row.try_get("is_synchronous")?,
-                kept_bytes: row.try_get("kept_bytes")?,
-                is_lost: row.try_get("is_lost")?,
-            })
+    Ok(standbys)
+}
+
+async fn list(conn: &mut PgConnection) -> Result<Standbys, DbError> {
+    let waits_for_one = sqlx::query_scalar("select current_setting('synchronous_standby_names') <> ''")
+        .fetch_one(&mut *conn)
+        .await?;
+    let rows = sqlx::query(
+        "select name, slot, is_active, state, address, is_synchronous, behind_bytes, replay_bytes, replay_seconds, kept_bytes, kept_limit_bytes, is_lost
+         from monitoring.list_standbys()",
+    )
+    .fetch_all(conn)
+    .await?;
+    let standby = |row: &PgRow| {
+        Ok::<_, DbError>(Standby {
+            name: row.try_get("name")?,
+            slot: row.try_get("slot")?,
+            is_active: row.try_get("is_active")?,
+            state: row.try_get("state")?,
+            address: row.try_get("address")?,
+            is_synchronous: row.try_get("is_synchronous")?,
+            behind_bytes: row.try_get("behind_bytes")?,
+            replay_bytes: row.try_get("replay_bytes")?,
+            replay_seconds: row.try_get("replay_seconds")?,
+            kept_bytes: row.try_get("kept_bytes")?,
+            kept_limit_bytes: row.try_get("kept_limit_bytes")?,
+            is_lost: row.try_get("is_lost")?,
         })
-        .collect()
+    };
+    Ok(Standbys {
+        waits_for_one,
+        items: rows.iter().map(standby).collect::<Result<_, _>>()?,
+    })
 }
 
 /// How far the cluster is in following its primary.
@@ -319,9 +353,12 @@ pub async fn list_open_subjects(tx: &mut SystemTx, kind: &str) -> Result<Vec<Str
 }
 
 async fn connect(url: &SecretString) -> Result<PgConnection, DbError> {
-    let options = url
+    Ok(options(url)?.connect().await?)
+}
+
+fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
+    Ok(url
         .expose_secret()
         .parse::<PgConnectOptions>()?
-        .application_name("secureguard-standby");
-    Ok(options.connect().await?)
+        .application_name("secureguard-standby"))
 }

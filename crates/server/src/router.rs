@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
 use crate::{
-    AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, threats,
-    users,
+    AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, standby,
+    threats, users,
 };
 
 #[derive(OpenApi)]
@@ -61,6 +61,7 @@ fn operations() -> OpenApiRouter<AppState> {
         .merge(monitoring::routes())
         .merge(monitoring::alert_routes())
         .merge(backup::routes())
+        .merge(standby::routes())
         .merge(maintenance::routes())
         .merge(monitoring::notification_routes())
         .merge(agents::protocol_routes())

@@ -866,6 +866,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitoring/standbys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the standbys of the installation's PostgreSQL stand at this moment. Needs `tenants_manage` too. */
+        get: operations["get_standbys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -7064,6 +7081,65 @@ export interface components {
             /** @description The silence's id. */
             silence_id: components["schemas"]["SilenceId"];
         };
+        /** @description The standbys, as the primary sees them at this moment. */
+        StandbyList: {
+            /** @description By name. */
+            items: components["schemas"]["StandbyView"][];
+            /** @description What is wrong with all of them together, and what to do. */
+            problem?: string | null;
+            /** @description How standbys are set up here. */
+            setup: components["schemas"]["StandbySetup"];
+        };
+        /**
+         * @description How standbys are set up here.
+         * @enum {string}
+         */
+        StandbySetup: "off" | "invited" | "elsewhere";
+        /**
+         * @description How a standby stands.
+         * @enum {string}
+         */
+        StandbyState: "streaming" | "catching_up" | "connected" | "disconnected" | "lost";
+        /** @description A standby, or a replication slot without one. */
+        StandbyView: {
+            /** @description Where it connects from. */
+            address?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the write-ahead log that it has not stored: what would be missing if it took over now.
+             */
+            behind_bytes: number;
+            /** @description Whether commits wait for it. */
+            is_synchronous: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of the write-ahead log that its slot keeps on the primary's disk.
+             */
+            kept_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes that a slot may keep before it is given up; null: there is no limit.
+             */
+            kept_limit_bytes?: number | null;
+            /** @description The name it was invited by; else that of its slot or connection. */
+            name: string;
+            /** @description What is wrong with it, and what to do. */
+            problem?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the write-ahead log that it does not show yet.
+             */
+            replay_bytes: number;
+            /**
+             * Format: double
+             * @description Seconds from a commit until it shows it, as last measured; 0 when it is idle, null when it is not connected.
+             */
+            replay_seconds?: number | null;
+            /** @description Its replication slot; none: nothing is kept for it while it is away. */
+            slot?: string | null;
+            /** @description How it stands. */
+            state: components["schemas"]["StandbyState"];
+        };
         /** @description `POST /api/v1/users/providers/{provider_id}/syncs`. */
         StartSync: {
             /** @description Only tell what would be done. */
@@ -9810,6 +9886,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description Refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_standbys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each standby and slot, and what is wrong with it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandbyList"];
                 };
             };
             /** @description Refused. */

@@ -85,6 +85,7 @@ export type SaveProvider = Schemas["SaveProvider"];
 export type SilenceView = Schemas["SilenceView"];
 export type SignInChallenge = Schemas["SignInChallenge"];
 export type SignInProvider = Schemas["SignInProvider"];
+export type StandbyView = Schemas["StandbyView"];
 export type StorageForecast = Schemas["StorageForecast"];
 export type SyncView = Schemas["SyncView"];
 export type TelemetrySource = Schemas["TelemetrySource"];

@@ -70,7 +70,7 @@ const KINDS: Record<string, Kind> = {
     label: "Standby behind or away",
     unit: ["second", "seconds"],
     advice:
-      "Run `secureguard standby status` here and look at the standby's log; docs/operations/high-availability.md.",
+      "The page Standbys says what is wrong and what to do; see the standby's log too; docs/operations/high-availability.md.",
   },
   replication_slots: {
     label: "Log kept for a standby",

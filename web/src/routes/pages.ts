@@ -162,6 +162,12 @@ export const ROUTES: readonly Route[] = [
     load: () => import("./monitoring/Backups.svelte"),
   },
   {
+    pattern: "/monitoring/standbys",
+    title: "Standbys",
+    permission: "tenants_manage",
+    load: () => import("./monitoring/Standbys.svelte"),
+  },
+  {
     pattern: "/monitoring/channels",
     title: "Channels",
     permission: "alerts_read",
@@ -242,6 +248,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavItem[] }[]
         permission: "tenants_manage",
       },
       { href: "/monitoring/backups", label: "Backups", icon: "database", permission: "tenants_manage" },
+      { href: "/monitoring/standbys", label: "Standbys", icon: "copy", permission: "tenants_manage" },
       { href: "/audit", label: "Audit log", icon: "audit", permission: "audit_read" },
     ],
   },

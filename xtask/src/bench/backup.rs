@@ -9,14 +9,21 @@ use std::time::{Duration, Instant};
 use super::ready::scratch;
 use super::report;
 use crate::build::{self, Profile};
+use crate::options::Options;
 use crate::server::Server;
 use crate::tools::postgres::Postgres;
 use crate::{Result, shell, tools, ui};
 
 /// Rows of a gigabyte, index included.
 const ROWS_PER_GIGABYTE: u64 = 3_900_000;
+/// Room on the disk for each gigabyte asked for, in gigabytes, when there is most: the database, its log that waits for the archive, the archive and a backup (compressed), and
+/// a restored copy.
+const ROOM_PER_GIGABYTE: u64 = 4;
+const USAGE: &str = "usage: cargo xtask bench backup [--gigabytes N] [--builtin]";
 /// How long the server may take until its first backup is complete.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the archive may take to follow.
+const ARCHIVING: Duration = Duration::from_secs(3600);
 
 struct Site<'a> {
     /// Whether it is done without pgBackRest.
@@ -28,15 +35,15 @@ struct Site<'a> {
 }
 
 pub(super) fn measure(arguments: &[String]) -> Result {
-    let gigabytes = arguments
-        .iter()
-        .skip_while(|argument| *argument != "--gigabytes")
-        .nth(1)
-        .map_or(Ok(1), |text| text.parse())
+    let options = Options::parse(arguments, &["--gigabytes"], &["--builtin"], USAGE)?;
+    let gigabytes = options
+        .value("--gigabytes")
+        .map_or(Ok(1), str::parse)
         .map_err(|error| format!("--gigabytes: {error}"))?;
+    refuse_little_room(gigabytes)?;
     let postgres = tools::postgres::ensure()?;
     let pgbackrest = tools::pgbackrest::ensure()?;
-    let is_builtin = arguments.iter().any(|argument| argument == "--builtin");
+    let is_builtin = options.has("--builtin");
     let (profile, way) = if is_builtin {
         (Profile::Release, "builtin")
     } else {
@@ -100,6 +107,8 @@ impl Site<'_> {
             .parse()
             .map_err(|error| format!("the size of the database: {error}"))?;
         let megabytes = bytes / 1e6;
+        // A backup waits for its own segments for a minute, which those before them would take.
+        ui::step("waiting for the archive", || self.wait_for_archive())?;
         let report = |name: &str, value: f64, unit: &str| {
             let way = if self.is_builtin { "-builtin" } else { "" };
             report(&format!("backup{way}-{name}"), value, None, unit);
@@ -142,6 +151,18 @@ impl Site<'_> {
         Ok(())
     }
 
+    fn wait_for_archive(&self) -> Result {
+        let began = Instant::now();
+        let waiting = "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'";
+        while self.sql(waiting)?.trim() != "0" {
+            if began.elapsed() > ARCHIVING {
+                return Err("the archive does not follow".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+
     fn timed(&self, title: &str, verb: &[&str], target: Option<&Path>) -> Result<(f64, String)> {
         ui::step(title, || {
             let mut command = Command::new(self.profile.dir().join("secureguard"));
@@ -161,29 +182,24 @@ impl Site<'_> {
     }
 
     fn sql(&self, statement: &str) -> Result<String> {
-        let read = |name: &str| {
-            let path = self.data_dir.join("secrets").join(name);
-            fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))
-        };
-        let (socket, password) = (read("socket")?, read("postgres-superuser")?);
-        shell::output(
-            self.postgres
-                .command("psql")?
-                .args([
-                    "-qAtX",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    "-U",
-                    "postgres",
-                    "-d",
-                    "secureguard",
-                    "-h",
-                ])
-                .arg(socket.lines().next().unwrap_or_default())
-                .args(["-c", statement])
-                .env("PGPASSWORD", password.trim()),
-        )
+        self.postgres.psql(self.data_dir, &["-c", statement])
     }
+}
+
+fn refuse_little_room(gigabytes: u64) -> Result {
+    let dir = std::env::temp_dir();
+    let told = rustix::fs::statvfs(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let (free, needed) = (
+        told.f_bavail * told.f_frsize / 1_000_000_000,
+        gigabytes * ROOM_PER_GIGABYTE,
+    );
+    if free < needed {
+        return Err(format!(
+            "{gigabytes} GB need {needed} GB of room in {}, and {free} GB are free; TMPDIR names another folder",
+            dir.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The number behind a word at the beginning of a line.

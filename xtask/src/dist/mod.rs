@@ -3,12 +3,14 @@
 mod deb;
 mod programs;
 mod release;
+mod reproduce;
 mod sbom;
 mod trial;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::options::Options;
 use crate::{Result, paths, shell, ui};
 use programs::Programs;
 use release::Release;
@@ -16,75 +18,58 @@ use release::Release;
 /// The file of digests.
 const SUMS: &str = "SHA256SUMS";
 
-struct Options {
-    out: PathBuf,
-    try_out: bool,
-    programs: Option<PathBuf>,
-}
+const USAGE: &str = "usage: cargo xtask dist [--out DIR] [--programs DIR] [--try] [--reproduce]";
 
 pub(crate) fn dist(arguments: &[String]) -> Result {
-    let options = parse(arguments)?;
+    let options = Options::parse(
+        arguments,
+        &["--out", "--programs"],
+        &["--try", "--reproduce"],
+        USAGE,
+    )?;
+    let out = match options.value("--out") {
+        Some(dir) => std::path::absolute(dir).map_err(|e| format!("--out: {e}"))?,
+        None => paths::target_dir().join("dist/packages"),
+    };
+    refuse_foreign(&out)?;
     let release = Release::of_checkout()?;
+    if options.has("--reproduce") {
+        reproduce::refuse_changed(&release)?;
+    }
     ui::say(&format!(
         "SecureGuard {} for {}, as of commit {}",
         release.version, release.architecture, release.commit
     ));
-    let programs = match &options.programs {
-        Some(dir) => Programs::of_folder(dir)?,
+    let programs = match options.value("--programs") {
+        Some(dir) => Programs::of_folder(Path::new(dir))?,
         None => programs::build(&release)?,
     };
-    if options.out.exists() {
-        std::fs::remove_dir_all(&options.out)
-            .map_err(|e| format!("cannot empty {}: {e}", options.out.display()))?;
+    if out.exists() {
+        std::fs::remove_dir_all(&out).map_err(|e| format!("cannot empty {}: {e}", out.display()))?;
     }
-    paths::make_dir(&options.out)?;
+    paths::make_dir(&out)?;
     for package in deb::PACKAGES {
         let file = ui::step(&format!("packaging {}", package.name), || {
-            deb::build(package, &programs, &release, deb::Packing::Xz, &options.out)
+            deb::build(package, &programs, &release, deb::Packing::Xz, &out)
         })?;
         ui::say(&format!("built {}", file.display()));
     }
     let machine = std::env::consts::ARCH;
     programs::copy(
         &programs.static_agent,
-        &options.out.join(format!("secureguard-agent-{machine}")),
+        &out.join(format!("secureguard-agent-{machine}")),
     )?;
-    write_sums(&options.out)?;
-    if options.try_out {
-        trial::run(&programs, &release, &options.out)?;
+    write_sums(&out)?;
+    if options.has("--try") {
+        trial::run(&programs, &release, &out)?;
     }
-    sbom::write(&release, &options.out)?;
-    write_sums(&options.out)?;
-    ui::say(&format!("all in {}", options.out.display()));
+    sbom::write(&release, &out)?;
+    write_sums(&out)?;
+    if options.has("--reproduce") {
+        reproduce::run(&release, &out)?;
+    }
+    ui::say(&format!("all in {}", out.display()));
     Ok(())
-}
-
-fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        out: paths::target_dir().join("dist/packages"),
-        try_out: false,
-        programs: None,
-    };
-    let mut rest = arguments.iter();
-    while let Some(name) = rest.next() {
-        match name.as_str() {
-            "--out" => {
-                let dir = rest.next().ok_or("--out needs a folder")?;
-                options.out = std::path::absolute(dir).map_err(|e| format!("--out: {e}"))?;
-            }
-            "--try" => options.try_out = true,
-            "--programs" => {
-                options.programs = Some(PathBuf::from(rest.next().ok_or("--programs needs a folder")?))
-            }
-            other => {
-                return Err(format!(
-                    "dist knows --out DIR, --programs DIR and --try, not {other}"
-                ));
-            }
-        }
-    }
-    refuse_foreign(&options.out)?;
-    Ok(options)
 }
 
 /// The folder is emptied, so it may hold nothing but an earlier result.

@@ -24,6 +24,31 @@ impl Postgres {
     pub(crate) fn command(&self, program: &str) -> Result<Command> {
         command_in(&self.bin_dir, program)
     }
+
+    /// `psql` as the superuser of the database that a running `up` keeps in `data_dir`; gives what it printed, unadorned.
+    pub(crate) fn psql(&self, data_dir: &Path, arguments: &[&str]) -> Result<String> {
+        let secrets = data_dir.join("secrets");
+        let (socket, password) = (
+            paths::read(&secrets.join("socket"))?,
+            paths::read(&secrets.join("postgres-superuser"))?,
+        );
+        let mut command = self.command("psql")?;
+        command
+            .args([
+                "-qAtX",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "postgres",
+                "-d",
+                "secureguard",
+                "-h",
+            ])
+            .arg(socket.lines().next().unwrap_or_default())
+            .args(arguments)
+            .env("PGPASSWORD", password.trim());
+        shell::output(&mut command)
+    }
 }
 
 /// Finds PostgreSQL ≥ 15 (`PG_BIN`, `pg_config`, Debian's folders, ours) or unpacks Debian's packages.

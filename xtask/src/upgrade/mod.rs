@@ -1,4 +1,5 @@
-//! `cargo xtask upgrade-test --from REV`: a server and an agent of an earlier revision with data, then the present ones on the same data.
+//! `cargo xtask upgrade-test --from REV`: a server and an agent of an earlier revision with data, then the present ones on the same data; with `--nodes`, nodes of either side
+//! by side.
 
 mod site;
 
@@ -7,9 +8,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::build::{self, BINARIES, Profile, TO_RUN, cargo};
-use crate::{Result, paths, shell, tools, ui};
+use crate::options::Options;
+use crate::tools::postgres::Postgres;
+use crate::{Result, paths, shell, tools, tree, ui};
 use site::Site;
 
+const USAGE: &str = "usage: cargo xtask upgrade-test --from REV|--earlier DIR [--present DIR] [--nodes]";
+const ROLLING: &str = "sg-rolling";
 /// The anti-virus industry's test file, in two halves so that no scanner takes this program for it.
 const EICAR: [&str; 2] = [
     "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR",
@@ -24,37 +29,45 @@ const ENDPOINTS: &str = "select count(*) from agents.endpoints";
 const SCHEMA: &str = "select max(version) from _sqlx_migrations";
 
 pub(crate) fn test(arguments: &[String]) -> Result {
-    let (mut revision, mut earlier, mut present) = (None, None, None);
-    let mut rest = arguments.iter();
-    while let Some(name) = rest.next() {
-        let slot = match name.as_str() {
-            "--from" => &mut revision,
-            "--earlier" => &mut earlier,
-            "--present" => &mut present,
-            other => {
-                return Err(format!(
-                    "upgrade-test knows --from REV, --earlier DIR and --present DIR, not {other}"
-                ));
-            }
-        };
-        *slot = Some(
-            rest.next()
-                .ok_or_else(|| format!("{name} needs a value"))?
-                .clone(),
-        );
-    }
+    let options = Options::parse(
+        arguments,
+        &["--from", "--earlier", "--present"],
+        &["--nodes"],
+        USAGE,
+    )?;
     let postgres = tools::postgres::ensure()?;
-    let earlier = match (revision, earlier) {
-        (Some(revision), None) => build_earlier(&revision)?,
+    let earlier = match (options.value("--from"), options.value("--earlier")) {
+        (Some(revision), None) => build_earlier(revision)?,
         (None, Some(dir)) => PathBuf::from(dir),
         _ => {
-            return Err(
-                "either --from REV, a revision or tag, or --earlier DIR, a folder of its programs".to_owned(),
-            );
+            return Err(format!(
+                "either --from REV, a revision or tag, or --earlier DIR, a folder of its programs\n{USAGE}"
+            ));
         }
     };
-    let present = present.map_or_else(build_present, |dir| Ok(PathBuf::from(dir)))?;
+    let present = match options.value("--present") {
+        Some(dir) => PathBuf::from(dir),
+        None => build_present()?,
+    };
+    if options.has("--nodes") {
+        return upgrade_nodes(&postgres, &earlier, &present);
+    }
     Site::new(postgres, earlier, present)?.run(upgrade)
+}
+
+/// Nodes over one PostgreSQL, one after the other, by `sg-rolling` of the testkit.
+fn upgrade_nodes(postgres: &Postgres, earlier: &Path, present: &Path) -> Result {
+    build::binaries(Profile::Dev, &[("sg-testkit", ROLLING)])?;
+    let folder = std::env::temp_dir().join(format!("secureguard-rolling-{}", std::process::id()));
+    let mut command = Command::new(Profile::Dev.dir().join(ROLLING));
+    command
+        .args([Path::new("--earlier"), earlier, Path::new("--present"), present])
+        .arg("--folder")
+        .arg(&folder)
+        .env("PG_BIN", &postgres.bin_dir);
+    shell::run(&mut command)?;
+    let _ = std::fs::remove_dir_all(folder);
+    Ok(())
 }
 
 fn build_present() -> Result<PathBuf> {
@@ -69,23 +82,7 @@ fn build_earlier(revision: &str) -> Result<PathBuf> {
     let base = paths::target_dir().join("upgrade");
     let tree = base.join("source");
     paths::make_dir(&base)?;
-    let git = |arguments: &[&str]| {
-        let mut command = Command::new("git");
-        command.current_dir(paths::root()).args(arguments);
-        shell::output(&mut command)
-    };
-    let commit = git(&["rev-parse", "--verify", &format!("{revision}^{{commit}}")])?;
-    if tree.is_dir() {
-        shell::output(Command::new("git").current_dir(&tree).args([
-            "checkout",
-            "--quiet",
-            "--detach",
-            commit.trim(),
-        ]))?;
-    } else {
-        let tree = tree.display().to_string();
-        git(&["worktree", "add", "--quiet", "--detach", &tree, commit.trim()])?;
-    }
+    tree::check_out(revision, &tree)?;
     let target = base.join("target");
     ui::step(&format!("building the programs of {revision}"), || {
         let mut command = cargo();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -200,26 +200,6 @@ impl Site {
     }
 
     fn psql(&self, arguments: &[&str]) -> Result<String> {
-        let secrets = self.data_dir().join("secrets");
-        let (socket, password) = (
-            paths::read(&secrets.join("socket"))?,
-            paths::read(&secrets.join("postgres-superuser"))?,
-        );
-        let mut command = self.postgres.command("psql")?;
-        command
-            .args([
-                "-qAtX",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                "secureguard",
-                "-h",
-            ])
-            .arg(Path::new(socket.lines().next().unwrap_or_default()))
-            .args(arguments)
-            .env("PGPASSWORD", password.trim());
-        shell::output(&mut command)
+        self.postgres.psql(&self.data_dir(), arguments)
     }
 }

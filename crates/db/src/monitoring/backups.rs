@@ -207,6 +207,15 @@ pub async fn read_archiver(tx: &mut SystemTx, at: DateTime<Utc>) -> Result<Archi
     })
 }
 
+/// Closes the segment that is written, so that it goes to the archive; one that holds nothing stays open.
+///
+/// # Errors
+/// What a query may meet; [`DbError::Denied`] where no superuser migrated.
+pub async fn close_segment(tx: &mut SystemTx) -> Result<(), DbError> {
+    sqlx::query("select pg_switch_wal()").execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Stores how things stand.
 ///
 /// # Errors

@@ -19,9 +19,9 @@ pub use alerts::{
     raise_alert, record_security_event, update_alert_rule,
 };
 pub use backups::{
-    ArchiverFigures, BackupOutcome, count_audit_events, find_last_backup_run, finish_backup_run,
-    insert_backup_run, interrupt_backup_runs, list_backup_runs, read_archiver, read_backup_state,
-    save_backup_state,
+    ArchiverFigures, BackupOutcome, close_segment, count_audit_events, find_last_backup_run,
+    finish_backup_run, insert_backup_run, interrupt_backup_runs, list_backup_runs, read_archiver,
+    read_backup_state, save_backup_state,
 };
 pub use channels::{
     Channel, ChannelToSave, NOTIFICATION_FAILURE, count_channels, count_routes, delete_channel, delete_route,

@@ -86,6 +86,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     ("monitoring.create_default_rules_of_tenant", &[], "a trigger"),
     (
+        "monitoring.list_standbys",
+        &["sg_system"],
+        "only who may read all statistics sees how far a standby is",
+    ),
+    (
         "users.apply_retention",
         &[],
         "a trigger on what its statement's role may not write",
@@ -393,8 +398,8 @@ async fn the_roles_have_no_more_than_they_need() -> anyhow::Result<()> {
         &mut root,
         "select rolname::text from pg_roles where rolname like 'sg\\_%'
             and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication
-                -- sg_backup has what pg_read_all_settings lets it read, and is in no other role.
-                or rolinherit and rolname <> 'sg_backup')",
+                -- They have what pg_read_all_settings and pg_read_all_stats let them read, and are in no other role.
+                or rolinherit and rolname not in ('sg_auth', 'sg_backup'))",
     )
     .await?;
     assert_eq!(strong, Vec::<String>::new());
@@ -408,6 +413,7 @@ async fn the_roles_have_no_more_than_they_need() -> anyhow::Result<()> {
         [
             "sg_admin in sg_app",
             "sg_app in sg_app_own",
+            "sg_auth in pg_read_all_stats",
             "sg_backup in pg_read_all_settings",
             "sg_monitor in pg_monitor",
             "sg_owner in sg_auth"

@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 use chrono::{DateTime, Duration, Utc};
 use sg_db::agents::try_job_lock;
 use sg_db::monitoring::{
-    ArchiverFigures, clear_alert, find_last_backup_run, raise_alert, read_archiver, read_backup_state,
-    save_backup_state,
+    ArchiverFigures, clear_alert, close_segment, find_last_backup_run, raise_alert, read_archiver,
+    read_backup_state, save_backup_state,
 };
 use sg_postgres::BackupInfo;
 use sg_types::TenantId;
@@ -89,6 +89,12 @@ pub(crate) async fn watch(state: AppState) -> anyhow::Result<u64> {
         }
     }
     tx.commit_upkeep().await?;
+    if is_left_open(&state.config.backup, &figures, now) {
+        let mut tx = state.db.system("backup watch").await?;
+        if let Err(error) = close_segment(&mut tx).await {
+            tracing::warn!(%error, "the segment that is written cannot be closed");
+        }
+    }
     tell_metrics(&figures, &problems, &seen, &runs);
     Ok(u64::try_from(problems.len()).unwrap_or(u64::MAX))
 }
@@ -111,6 +117,15 @@ pub(crate) async fn note_missing_watch(
         clear_alert(tx, TenantId::SYSTEM, ALERT, WATCH, now).await?;
     }
     Ok(is_missing)
+}
+
+/// Whether PostgreSQL does not close segments when it should: it counts `archive_timeout` by a clock that may have been ahead, and then waits until that moment comes
+/// again.
+fn is_left_open(settings: &BackupConfig, figures: &ArchiverFigures, now: DateTime<Utc>) -> bool {
+    let late = 2.0 * f64::from(settings.archive_timeout_seconds);
+    figures.is_on
+        && !figures.is_failing
+        && (figures.age_seconds > late || figures.archived_at.is_some_and(|at| is_future(at, now)))
 }
 
 struct Runs {
@@ -373,6 +388,34 @@ mod tests {
             .filter(|problem| problem.subject != "drill")
             .map(|problem| format!("{}: {}", problem.subject, problem.words))
             .collect()
+    }
+
+    #[test]
+    fn a_segment_that_postgresql_leaves_open_is_closed() {
+        let settings = load(None, Verb::Other).unwrap().backup;
+        let now = at("2026-03-01T12:00:00Z");
+        let figures = |archived: &str, is_on, is_failing| ArchiverFigures {
+            is_on,
+            archived_at: Some(at(archived)),
+            archived_segment: None,
+            age_seconds: (now - at(archived)).as_seconds_f64().max(0.0),
+            failures: 0,
+            is_failing,
+            timeline: "00000001".to_owned(),
+            segment_bytes: 16_777_216,
+        };
+        for (archived, is_on, is_failing, expected) in [
+            ("2026-03-01T11:58:30Z", true, false, false),
+            ("2026-03-01T11:57:30Z", true, false, true),
+            // Its clock was ahead: it counts from a moment that has yet to come.
+            ("2026-03-04T12:00:00Z", true, false, true),
+            // More segments would only wait for the archive with the others.
+            ("2026-03-01T11:00:00Z", true, true, false),
+            ("2026-03-01T11:00:00Z", false, false, false),
+        ] {
+            let figures = figures(archived, is_on, is_failing);
+            assert_eq!(is_left_open(&settings, &figures, now), expected, "{figures:?}");
+        }
     }
 
     #[test]

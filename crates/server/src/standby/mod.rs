@@ -8,7 +8,9 @@ mod follow;
 mod identity;
 mod invitation;
 mod promote;
+mod routes;
 mod status;
+mod view;
 mod watch;
 
 use anyhow::Context;
@@ -18,6 +20,7 @@ pub(crate) use fence::refuse_stale;
 pub(crate) use follow::follow;
 pub use invitation::{init, invite, remove};
 pub use promote::{Promoted, promote};
+pub(crate) use routes::routes;
 pub use status::status;
 pub(crate) use watch::keep_watch;
 

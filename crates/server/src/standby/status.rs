@@ -1,12 +1,15 @@
 //! `secureguard standby status`.
 
-use anyhow::Context;
-use sg_db::standby::{Standby, list_standbys, read_replay};
+use std::fmt::Write as _;
 
-use super::PREFIX;
+use anyhow::Context;
+use sg_db::standby::{list_standbys_of, read_replay};
+use sg_types::api::standbys::{StandbyState, StandbyView};
+
 use super::invitation::Followed;
+use super::view::{is_in_order, judge};
 use crate::config::Config;
-use crate::up::read_superuser_url;
+use crate::up::{DATABASE, read_superuser_url};
 
 /// How standbys, or this standby, stand; in lines. False when something is not in order.
 ///
@@ -39,40 +42,46 @@ pub async fn status(config: &Config) -> anyhow::Result<(Vec<String>, bool)> {
         ];
         return Ok((lines, replay.is_streaming));
     }
-    let standbys = list_standbys(&url).await?;
-    let is_in_order = standbys
-        .iter()
-        .all(|standby| standby.is_active && !standby.is_lost);
+    let list = judge(config, list_standbys_of(&url, DATABASE).await?);
     let mut lines = vec!["primary".to_owned()];
-    if standbys.is_empty() {
+    if list.items.is_empty() {
         lines.push("no standby; `secureguard standby invite NAME FILE` lets one follow".to_owned());
     }
-    lines.extend(standbys.iter().map(|standby| describe(standby, config)));
-    Ok((lines, is_in_order))
+    lines.extend(list.items.iter().map(describe));
+    lines.extend(list.problem.clone());
+    Ok((lines, is_in_order(&list)))
 }
 
-fn describe(standby: &Standby, config: &Config) -> String {
-    let name = standby.slot.strip_prefix(PREFIX).unwrap_or(&standby.slot);
-    let limit = config.standby.slot_keep_mb;
-    let kept = standby.kept_bytes / 1_048_576;
-    if standby.is_lost {
-        return format!(
-            "{name}: LOST, it was away for more than {limit} MB of the log; it fetches the rest from the backups' archive, or is made anew"
-        );
-    }
-    let behind = standby.behind_bytes;
-    match &standby.address {
-        Some(address) => format!(
-            "{name}: {address}, {behind} bytes and {:.1} s behind, {}; its slot keeps {kept} of {limit} MB",
-            standby.behind_seconds,
-            if standby.is_synchronous {
-                "synchronous"
-            } else {
-                "asynchronous"
-            }
+fn describe(standby: &StandbyView) -> String {
+    let StandbyView {
+        name, behind_bytes, ..
+    } = standby;
+    let mode = if standby.is_synchronous {
+        "synchronous"
+    } else {
+        "asynchronous"
+    };
+    let mut line = match standby.state {
+        StandbyState::Lost => format!("{name}: LOST"),
+        StandbyState::Disconnected => format!("{name}: NOT CONNECTED, {behind_bytes} bytes behind"),
+        StandbyState::Streaming | StandbyState::CatchingUp | StandbyState::Connected => format!(
+            "{name}: {}, {behind_bytes} bytes and {:.1} s behind, {mode}",
+            standby.address.as_deref().unwrap_or("connected"),
+            standby.replay_seconds.unwrap_or_default()
         ),
-        None => format!(
-            "{name}: NOT CONNECTED, {behind} bytes behind; its slot keeps {kept} of {limit} MB, and `secureguard standby remove {name}` lets them go"
-        ),
+    };
+    if let Some(kept) = standby.kept_bytes {
+        let _ = write!(line, "; its slot keeps {}", megabytes(kept));
+        if let Some(limit) = standby.kept_limit_bytes {
+            let _ = write!(line, " of {}", megabytes(limit));
+        }
     }
+    if let Some(problem) = &standby.problem {
+        let _ = write!(line, "; {problem}");
+    }
+    line
+}
+
+fn megabytes(bytes: i64) -> String {
+    format!("{} MB", bytes / 1_048_576)
 }

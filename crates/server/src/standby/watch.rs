@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use secrecy::SecretString;
 use sg_db::monitoring::{clear_alert, judge_figure};
 use sg_db::standby::{
-    Standby, commit_here_only, list_open_subjects, list_standbys, read_standing, save_sealed_keys,
+    Standby, commit_here_only, list_open_subjects, list_standbys_of, read_standing, save_sealed_keys,
 };
 use sg_types::TenantId;
 
@@ -16,6 +16,7 @@ use super::fence::{ask_all, fence};
 use super::identity::Identity;
 use crate::AppState;
 use crate::backup::seal_keys;
+use crate::up::DATABASE;
 
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Where nobody may follow, slots of an earlier time may still keep the log.
@@ -62,7 +63,7 @@ struct Watch {
     state: AppState,
     url: SecretString,
     began: Instant,
-    /// When a slot's standby was last connected.
+    /// When a standby was last connected.
     seen: HashMap<String, Instant>,
     keys_at: Option<Instant>,
 }
@@ -89,16 +90,20 @@ impl Watch {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
-        let standbys = list_standbys(&self.url).await?;
+        // By a connection of its own: those of the pool may all wait for a standby that is away.
+        let standbys = list_standbys_of(&self.url, DATABASE).await?.items;
         let away: Vec<f64> = standbys.iter().map(|standby| self.away(standby)).collect();
         let mut lag = Vec::new();
         let mut slots = Vec::new();
         for (standby, seconds) in standbys.iter().zip(away) {
-            tell_metrics(standby, seconds);
-            if standby.slot.starts_with(PREFIX) {
-                lag.push((standby.slot.as_str(), seconds));
+            let Some(slot) = standby.slot.as_deref() else {
+                continue;
+            };
+            tell_metrics(slot, standby, seconds);
+            if slot.starts_with(PREFIX) {
+                lag.push((slot, seconds));
             }
-            slots.push((standby.slot.as_str(), self.fullness(standby)));
+            slots.push((slot, self.fullness(standby)));
         }
         self.judge(LAG, &lag).await?;
         self.judge(SLOTS, &slots).await?;
@@ -111,11 +116,11 @@ impl Watch {
     /// Seconds that a standby is behind; since it was last connected when it is not.
     fn away(&mut self, standby: &Standby) -> f64 {
         if standby.is_active {
-            self.seen.insert(standby.slot.clone(), Instant::now());
-            return standby.behind_seconds;
+            self.seen.insert(standby.name.clone(), Instant::now());
+            return standby.replay_seconds.unwrap_or(0.0);
         }
         self.seen
-            .get(&standby.slot)
+            .get(&standby.name)
             .unwrap_or(&self.began)
             .elapsed()
             .as_secs_f64()
@@ -127,7 +132,7 @@ impl Watch {
             return 100.0;
         }
         let limit = f64::from(self.state.config.standby.slot_keep_mb) * 1_048_576.0;
-        standby.kept_bytes as f64 * 100.0 / limit
+        standby.kept_bytes.unwrap_or(0) as f64 * 100.0 / limit
     }
 
     /// Raises and clears the alerts of a kind; those about slots that are gone too.
@@ -159,9 +164,9 @@ impl Watch {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for a graph")]
-fn tell_metrics(standby: &Standby, seconds: f64) {
-    let slot = || standby.slot.clone();
+fn tell_metrics(slot: &str, standby: &Standby, seconds: f64) {
+    let slot = || slot.to_owned();
     metrics::gauge!("sg_standby_behind_bytes", "slot" => slot()).set(standby.behind_bytes as f64);
     metrics::gauge!("sg_standby_behind_seconds", "slot" => slot()).set(seconds);
-    metrics::gauge!("sg_standby_slot_bytes", "slot" => slot()).set(standby.kept_bytes as f64);
+    metrics::gauge!("sg_standby_slot_bytes", "slot" => slot()).set(standby.kept_bytes.unwrap_or(0) as f64);
 }

@@ -218,10 +218,7 @@ async fn no_secret_is_kept_anywhere() {
     let mut up = Up::start_with(dir.path(), &[], &settings);
     up.ready["admin"] = admin;
     // The address that it says is the one for the links, which nothing listens on here.
-    let log = std::fs::read_to_string(dir.path().join("up.log")).unwrap();
-    let (_, port) = log.rsplit_once("http.address=127.0.0.1:").unwrap();
-    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    up.ready["url"] = format!("http://localhost:{port}").into();
+    up.find_address(dir.path());
 
     let secrets = flow(&up, &sink).await;
     let bin = sg_postgres::find(std::env::var_os("PG_BIN").map(PathBuf::from).as_deref())

@@ -84,6 +84,14 @@ impl Up {
         }
     }
 
+    /// Where it listens, for one that tells another address to the world.
+    pub(crate) fn find_address(&mut self, dir: &Path) {
+        let log = std::fs::read_to_string(dir.join("up.log")).unwrap();
+        let (_, port) = log.rsplit_once("http.address=127.0.0.1:").unwrap();
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        self.ready["url"] = format!("http://localhost:{port}").into();
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.ready["url"].as_str().unwrap())
     }
@@ -151,6 +159,31 @@ pub(crate) async fn sign_in(up: &Up, username: &str, password: &str) -> (u16, Va
         .await
         .unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Calls the program; the body, whatever the status.
+pub(crate) async fn call(up: &Up, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let answer = client()
+        .request(method.parse().unwrap(), up.url(path))
+        .bearer_auth(token)
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or_default())
+}
+
+/// The first administrator's token: signs in, and changes the first password.
+pub(crate) async fn sign_in_first(up: &Up) -> String {
+    let first = up.ready["admin"]["password"].as_str().unwrap();
+    let (status, session) = sign_in(up, "admin", first).await;
+    assert_eq!(status, 201, "{session}");
+    let token = session["token"].as_str().unwrap();
+    let change = json!({ "current_password": first, "new_password": "Plinth-otter7-walnut" });
+    let (status, changed) = call(up, token, "POST", "/api/v1/users/me/password", &change).await;
+    assert!((200..300).contains(&status), "{changed}");
+    changed["token"].as_str().unwrap_or(token).to_owned()
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The product's built programs at work, and ways to hurt them.
 
+mod clock;
 mod installation;
+mod load;
 mod machine;
 mod node;
 mod patroni;
@@ -11,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+pub use clock::ChildClock;
 pub use installation::{Installation, Place};
+pub use load::NodeLoad;
 pub use machine::{Machine, MachinePlace};
 pub use node::{First, Node, Nodes};
 pub use patroni::{PatroniCluster, PatroniTools};

@@ -26,6 +26,8 @@ pub struct Nodes {
     pub app_url: SecretString,
     /// Connects as `sg_system`.
     pub system_url: SecretString,
+    /// The folder of the programs; none: those that were built with this one.
+    pub programs: Option<PathBuf>,
     /// Further variables of the environment.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -97,10 +99,18 @@ impl Nodes {
         Ok(node)
     }
 
-    fn command(&self, name: &str) -> Result<Command> {
+    /// The program with the settings of the node of this name, yet without a verb.
+    ///
+    /// # Errors
+    /// When the program is missing.
+    pub fn command(&self, name: &str) -> Result<Command> {
         fs::create_dir_all(&self.folder)?;
         let keys = self.folder.join("keys");
-        let mut command = bound(&program("secureguard")?, "KILL");
+        let program = match &self.programs {
+            Some(dir) => dir.join("secureguard"),
+            None => program("secureguard")?,
+        };
+        let mut command = bound(&program, "KILL");
         command
             .env("DATABASE_URL", self.app_url.expose_secret())
             .env("DATABASE_SYSTEM_URL", self.system_url.expose_secret())
@@ -127,6 +137,16 @@ impl Node {
     /// None that a node of this machine gives reason for.
     pub fn client(&self, number: usize) -> Result<Client> {
         Ok(Client::new(&Target::new(&self.url, None)?, number, true))
+    }
+
+    /// Replaces its program, for the next start.
+    ///
+    /// # Errors
+    /// When the node runs.
+    pub fn replace_program(&mut self, programs: &Path) -> Result<()> {
+        ensure!(self.process.is_none(), "the node runs");
+        self.nodes.programs = Some(programs.to_owned());
+        Ok(())
     }
 
     /// Starts it again.

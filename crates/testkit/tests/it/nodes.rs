@@ -35,6 +35,7 @@ impl Site {
             folder: folder.path().to_owned(),
             app_url: db.url("sg_app"),
             system_url: db.url("sg_system"),
+            programs: None,
             environment: Vec::new(),
         };
         let first = nodes.create_first().unwrap();

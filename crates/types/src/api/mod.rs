@@ -15,6 +15,7 @@ pub mod providers;
 pub mod rate_limits;
 pub mod roles;
 pub mod rules;
+pub mod standbys;
 pub mod subscriptions;
 pub mod threats;
 pub mod users;

@@ -1,6 +1,7 @@
 //! Backups by the built program, with real pgBackRest and PostgreSQL, and without pgBackRest: the way there and back, and what goes wrong on it.
 
 mod builtin;
+mod clock;
 mod recovery;
 mod s3;
 mod sabotage;

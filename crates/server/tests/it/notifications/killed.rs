@@ -8,33 +8,7 @@ use sg_types::{Clock, Ids, SystemClock, TimeOrderedIds};
 
 use super::receiver::Answer;
 use super::*;
-use crate::up::{Up, client, folder};
-
-/// Calls the program; the body, whatever the status.
-async fn call(up: &Up, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let answer = client()
-        .request(method.parse().unwrap(), up.url(path))
-        .bearer_auth(token)
-        .json(body)
-        .send()
-        .await
-        .unwrap();
-    let status = answer.status().as_u16();
-    (status, answer.json().await.unwrap_or_default())
-}
-
-/// An administrator's token: signs in, and changes the first password.
-async fn sign_in(up: &Up) -> String {
-    let first = up.ready["admin"]["password"].as_str().unwrap();
-    let body = json!({ "username": "admin", "password": first });
-    let (status, session) = call(up, "", "POST", "/api/v1/sessions", &body).await;
-    assert_eq!(status, 201, "{session}");
-    let token = session["token"].as_str().unwrap();
-    let change = json!({ "current_password": first, "new_password": "Plinth-otter7-walnut" });
-    let (status, changed) = call(up, token, "POST", "/api/v1/users/me/password", &change).await;
-    assert!((200..300).contains(&status), "{changed}");
-    changed["token"].as_str().unwrap_or(token).to_owned()
-}
+use crate::up::{Up, call, folder, sign_in_first};
 
 struct Endpoint {
     token: String,
@@ -82,7 +56,7 @@ fn start(dir: &Path) -> Up {
 async fn a_server_that_is_killed_loses_no_notification() {
     let dir = folder();
     let mut up = start(dir.path());
-    let token = sign_in(&up).await;
+    let token = sign_in_first(&up).await;
     let receiver = Receiver::start().await;
     let target = json!({ "kind": "webhook", "url": receiver.url("/hook?token=thesecretofthehook") });
     let body = json!({ "name": "hook", "per_minute": 600, "target": target });

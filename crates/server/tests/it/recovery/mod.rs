@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use sg_server::jobs;
 
 use super::app::{Answer, App};
-use sink::Mail;
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Mail, Sink};
 
 pub(crate) const NEW: &str = "Gravel-lantern4-quince";
 

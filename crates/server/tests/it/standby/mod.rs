@@ -7,11 +7,12 @@ mod takeover;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use serde_json::Value;
 use sqlx::PgConnection;
 use tempfile::TempDir;
 
 use crate::backups::{connect, wait_for};
-use crate::up::{Up, folder, program};
+use crate::up::{Up, call, folder, program};
 
 /// A server with a folder of its own.
 struct Node {
@@ -113,6 +114,14 @@ impl Node {
         other.must(&["standby", "init", "--from", file.to_str().unwrap()]);
         other.follow();
         self.is_followed(other).await;
+    }
+
+    /// How standbys stand, as the console is told.
+    async fn standbys(&self, token: &str) -> Value {
+        let path = "/api/v1/monitoring/standbys";
+        let (status, list) = call(self.up.as_ref().unwrap(), token, "GET", path, &Value::Null).await;
+        assert_eq!(status, 200, "{list}");
+        list
     }
 
     async fn is_followed(&self, other: &Node) {

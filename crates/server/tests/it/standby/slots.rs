@@ -1,6 +1,9 @@
 //! A standby that is away: told, and no reason for a full disk.
 
+use serde_json::{Value, json};
+
 use crate::backups::{count, run, wait_for};
+use crate::up::sign_in_first;
 
 use super::{Node, ports};
 
@@ -15,7 +18,26 @@ async fn a_standby_that_is_away_is_told_and_let_go_before_the_disk_is_full() {
     let small = [("SECUREGUARD_STANDBY__SLOT_KEEP_MB", "64")];
     let (mut first, mut second) = (Node::new(here, there, &small), Node::new(there, here, &small));
     first.start();
+    let token = sign_in_first(first.up.as_ref().unwrap()).await;
+    let list = first.standbys(&token).await;
+    assert_eq!(
+        (&list["setup"], &list["items"], &list["problem"]),
+        (&json!("invited"), &json!([]), &Value::Null),
+    );
     first.take_on(&mut second, "second").await;
+    let list = first.standbys(&token).await;
+    let standby = &list["items"][0];
+    assert_eq!(
+        (&standby["name"], &standby["slot"], &standby["address"]),
+        (&json!("second"), &json!("sg_second"), &json!("127.0.0.1")),
+    );
+    assert!(
+        ["streaming", "catching_up"].contains(&standby["state"].as_str().unwrap())
+            && standby["is_synchronous"] == false
+            && standby["kept_limit_bytes"] == 64 << 20
+            && standby["replay_seconds"].is_number(),
+        "{list}"
+    );
     let mut conn = first.connect().await;
     run(
         &mut conn,
@@ -31,6 +53,13 @@ async fn a_standby_that_is_away_is_told_and_let_go_before_the_disk_is_full() {
     .await;
     let (in_order, words) = first.verb(&["standby", "status"]);
     assert!(!in_order && words.contains("second: NOT CONNECTED"), "{words}");
+    let list = first.standbys(&token).await;
+    let problem = list["items"][0]["problem"].as_str().unwrap();
+    assert_eq!(list["items"][0]["state"], "disconnected");
+    assert!(
+        problem.contains("`secureguard standby remove second`"),
+        "{problem}"
+    );
     for _ in 0..6 {
         run(&mut conn, WRITE).await;
     }
@@ -52,6 +81,13 @@ async fn a_standby_that_is_away_is_told_and_let_go_before_the_disk_is_full() {
     .await;
     let (_, words) = first.verb(&["standby", "status"]);
     assert!(words.contains("second: LOST"), "{words}");
+    let list = first.standbys(&token).await;
+    let problem = list["items"][0]["problem"].as_str().unwrap();
+    assert_eq!(list["items"][0]["state"], "lost");
+    assert!(
+        problem.contains("`secureguard standby invite second FILE`"),
+        "{problem}"
+    );
     first.must(&["standby", "remove", "second"]);
     wait_for(
         "all clear",

@@ -56,6 +56,7 @@ async fn a_synchronous_standby_has_all_that_was_acknowledged_and_the_stale_prima
         words.contains("second: 127.0.0.1") && words.contains(", synchronous"),
         "{words}"
     );
+    assert!(!words.contains("commits wait"), "{words}");
     let words = second.must(&["standby", "status"]);
     assert!(words.contains("receives its log"), "{words}");
 

@@ -4,7 +4,6 @@
 //! docs/fault-testing.md says what is done and what is compared.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 
-mod clocks;
 mod disk;
 mod files;
 mod proxy;

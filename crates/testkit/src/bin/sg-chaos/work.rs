@@ -1,6 +1,7 @@
 //! The product at work, and each fault done to it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -12,9 +13,8 @@ use rustix::process::Signal;
 use secrecy::SecretString;
 use sg_db::Stored;
 use sg_load::{Fleet, FleetOptions, Ledger, Target};
-use sg_testkit::fault::{Installation, Machine, MachinePlace, Place, Verdict};
+use sg_testkit::fault::{ChildClock, Installation, Machine, MachinePlace, Place, Verdict};
 
-use crate::clocks::ChildClock;
 use crate::disk::Disk;
 use crate::files::Files;
 use crate::proxy::Proxy;
@@ -22,6 +22,8 @@ use crate::report::Report;
 use crate::say;
 use crate::schedule::{Fault, Schedule, Step};
 
+/// The variable that names libfaketime; without it no clock is moved.
+const FAKETIME: &str = "SG_CHAOS_FAKETIME";
 /// How long it may take after a fault until check-ins are acknowledged again.
 const RECOVERY: Duration = Duration::from_secs(120);
 /// How long the backlogs may take in the end.
@@ -61,10 +63,12 @@ impl Work {
         without_disks: Option<String>,
     ) -> Result<Self> {
         let (server_dir, agent_dir) = (folder.join("server-disk"), folder.join("agent-disk"));
-        let server_clock = ChildClock::new(folder.join("server.clock"))?;
-        let agent_clock = ChildClock::new(folder.join("agent.clock"))?;
-        let environment =
-            |clock: &Option<ChildClock>| clock.as_ref().map_or_else(Vec::new, ChildClock::environment);
+        let server_clock = find_clock(folder.join("server.clock"))?;
+        let agent_clock = find_clock(folder.join("agent.clock"))?;
+        let environment = |clock: &Option<ChildClock>| -> Vec<(OsString, OsString)> {
+            let variables = clock.iter().flat_map(ChildClock::environment);
+            variables.map(|(name, value)| (name.into(), value)).collect()
+        };
         let mut server_environment = environment(&server_clock);
         let limits = [
             ("SECUREGUARD_RATE_LIMITS__REQUESTS", "false"),
@@ -353,6 +357,15 @@ impl Work {
             .as_u64()
             .context("the agent does not say what waits")
     }
+}
+
+/// A clock that can be moved, where `cargo xtask chaos` has found libfaketime.
+fn find_clock(file: PathBuf) -> Result<Option<ChildClock>> {
+    let library = std::env::var_os(FAKETIME).map(PathBuf::from);
+    let library = library.filter(|library| library.is_file());
+    Ok(library
+        .map(|library| ChildClock::new(&library, file))
+        .transpose()?)
 }
 
 async fn move_clock(clock: &Option<ChildClock>, seconds: i64) -> Result<()> {

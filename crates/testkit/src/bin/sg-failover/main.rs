@@ -5,16 +5,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use secrecy::SecretString;
 use sg_db::{RoleVerifiers, Stored};
-use sg_load::{Fleet, FleetOptions, Ledger, Target};
-use sg_testkit::fault::{Node, Nodes, PatroniCluster, PatroniTools, Verdict, wait_for};
+use sg_testkit::fault::{NodeLoad, Nodes, PatroniCluster, PatroniTools, Verdict, wait_for};
 
 const USAGE: &str = "usage: sg-failover [--endpoints N] [--mode sync|async|both] [--folder DIR]";
 /// The promise: writes go on within so many seconds.
@@ -89,6 +86,7 @@ async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Resu
         folder: folder.join("nodes"),
         app_url: cluster.url("sg_app"),
         system_url: cluster.url("sg_system"),
+        programs: None,
         environment: vec![(
             "SECUREGUARD_DATABASE__WAITS_FOR_STANDBY".into(),
             is_synchronous.to_string().into(),
@@ -97,10 +95,13 @@ async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Resu
     let key = nodes.create_first()?.enrolment_key;
     let pair = [nodes.start("one").await?, nodes.start("two").await?];
     let ledger = folder.join("ledger");
-    let mut load = Load::start(&pair, &key, endpoints, &ledger).await?;
+    let mut load = NodeLoad::new(&key, &ledger)?;
+    for node in &pair {
+        load.add(node.url(), endpoints / 2).await?;
+    }
     let mut holds = true;
     for fault in [Fault::Killed, Fault::Halted] {
-        load.make_progress(20 * endpoints as u64).await?;
+        load.make_progress(10 * endpoints as u64).await?;
         let seconds = fail_over(&mut cluster, &load, fault).await?;
         println!(
             "{mode}, the primary was {}: check-ins went on after {seconds:.1} s",
@@ -108,7 +109,7 @@ async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Resu
         );
         holds &= seconds <= PROMISED;
     }
-    load.make_progress(20 * endpoints as u64).await?;
+    load.make_progress(10 * endpoints as u64).await?;
     let acknowledged = load.finish().await;
     let mut stored = connect(&cluster.url("sg_admin")).await?;
     let verdict = Verdict::reach(&ledger, &mut stored).await?;
@@ -129,7 +130,7 @@ async fn run_mode(folder: &Path, is_synchronous: bool, endpoints: usize) -> Resu
 }
 
 /// Takes the primary away, waits for another one, and brings the member back; the seconds without an acknowledgement.
-async fn fail_over(cluster: &mut PatroniCluster, load: &Load, fault: Fault) -> Result<f64> {
+async fn fail_over(cluster: &mut PatroniCluster, load: &NodeLoad, fault: Fault) -> Result<f64> {
     let primary = cluster.primary().await.context("there is no primary")?;
     let began = Instant::now();
     match fault {
@@ -156,53 +157,6 @@ async fn fail_over(cluster: &mut PatroniCluster, load: &Load, fault: Fault) -> R
     ensure!(new.is_some_and(|new| new != primary), "{new:?} is the primary");
     cluster.wait_until_guarded().await?;
     Ok(seconds)
-}
-
-/// Endpoints at both nodes, with one ledger.
-struct Load {
-    fleets: Vec<Fleet>,
-}
-
-impl Load {
-    async fn start(nodes: &[Node; 2], key: &str, endpoints: usize, ledger: &Path) -> Result<Self> {
-        let ledger = Arc::new(Ledger::create(ledger)?);
-        let mut fleets = Vec::new();
-        for (number, node) in nodes.iter().enumerate() {
-            let options = FleetOptions {
-                size: (endpoints / 2).max(1),
-                first: number * endpoints,
-                pace: Duration::from_millis(100),
-                lose_reply_every: 0,
-                forgetful_one_in: 0,
-                longest_pause: Duration::from_millis(500),
-            };
-            let target = Target::new(node.url(), None)?;
-            fleets.push(Fleet::start(&target, key, options, Arc::clone(&ledger)).await?);
-        }
-        Ok(Self { fleets })
-    }
-
-    fn acknowledged(&self) -> u64 {
-        let counts = self
-            .fleets
-            .iter()
-            .map(|fleet| fleet.counts().acknowledged.load(Relaxed));
-        counts.sum()
-    }
-
-    async fn make_progress(&mut self, records: u64) -> Result<()> {
-        for fleet in &mut self.fleets {
-            fleet.make_progress(records / 2, PATIENCE).await?;
-        }
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<()> {
-        for fleet in self.fleets {
-            fleet.finish(PATIENCE).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Fault {

@@ -1,0 +1,56 @@
+//! The clocks of processes, by libfaketime: never the machine's.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The clock of a process and of those that it starts.
+#[derive(Debug)]
+pub struct ChildClock {
+    file: PathBuf,
+    library: PathBuf,
+}
+
+impl ChildClock {
+    /// One that is right so far. `file` is where it is set, which has to be readable by every process that has this clock.
+    ///
+    /// # Errors
+    /// When the library is not there, or the file cannot be written.
+    pub fn new(library: &Path, file: PathBuf) -> io::Result<Self> {
+        if !library.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "libfaketime is not there",
+            ));
+        }
+        let clock = Self {
+            file,
+            library: library.to_owned(),
+        };
+        clock.move_by(0)?;
+        Ok(clock)
+    }
+
+    /// What a process needs in its environment. Durations stay right: no clock jumps that the kernel promises to be steady.
+    pub fn environment(&self) -> [(&'static str, OsString); 6] {
+        [
+            ("LD_PRELOAD", self.library.clone().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.clone().into()),
+            ("FAKETIME_CACHE_DURATION", "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+            ("DONT_FAKE_MONOTONIC", "1".into()),
+            ("FAKETIME_DONT_RESET", "1".into()),
+        ]
+    }
+
+    /// Moves it so many seconds from the right time; seen within about a second.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn move_by(&self, seconds: i64) -> io::Result<()> {
+        let next = self.file.with_extension("next");
+        fs::write(&next, format!("{seconds:+}\n"))?;
+        fs::rename(next, &self.file)
+    }
+}
