@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use sg_types::Ids;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tracing::Instrument;
 
 use super::access_log;
 use super::client_address::resolve_client_address;
@@ -99,7 +100,8 @@ async fn log(context: RequestContext, request: Request, next: Next) -> Response 
         .get::<CallerId>()
         .cloned()
         .unwrap_or_default();
-    let response = next.run(request).await;
+    let span = access_log::span(&method, route.as_ref().map(MatchedPath::as_str), &context);
+    let response = next.run(request).instrument(span.clone()).await;
     let line = access_log::Request {
         method: &method,
         route: route.as_ref().map(MatchedPath::as_str),
@@ -108,6 +110,7 @@ async fn log(context: RequestContext, request: Request, next: Next) -> Response 
         duration: started.elapsed(),
     };
     access_log::record(&line, &response);
+    access_log::end(&span, response.status());
     response
 }
 
