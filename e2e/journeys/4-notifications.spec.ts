@@ -182,7 +182,9 @@ test("those who run the installation are told of its alerts on channels of their
     await dialog.getByLabel("After how many minutes").fill("15");
     await dialog.getByRole("button", { name: "Add route" }).click();
     await expect(dialog).toBeHidden();
-    await expect(page.getByRole("row").filter({ hasText: "Nights" })).toContainText("if it goes on for 15 min");
+    await expect(page.getByRole("row").filter({ hasText: "Nights" })).toContainText(
+      "if it goes on for 15 min",
+    );
   });
 
   await test.step("a fault in a text is shown with its line, and a good one is tried at once", async () => {
@@ -214,7 +216,9 @@ test("those who run the installation are told of its alerts on channels of their
     await dialog.getByLabel("Why").fill("The standby is moved.");
     await dialog.getByLabel("Only this rule").fill("standby_lag");
     await dialog.getByRole("button", { name: "Add silence" }).click();
-    await expect(page.getByRole("row").filter({ hasText: "The standby is moved." })).toContainText("In force");
+    await expect(page.getByRole("row").filter({ hasText: "The standby is moved." })).toContainText(
+      "In force",
+    );
     await look(page, "notifications-installation");
     await page.getByLabel("Of", { exact: true }).selectOption("");
     await expect(page.getByRole("row").filter({ hasText: "The standby is moved." })).toHaveCount(0);

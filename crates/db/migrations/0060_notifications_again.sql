@@ -99,7 +99,7 @@ begin
     insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, threat_id, severity, dedup_key, created_at,
         next_attempt_at, expires_at)
     select distinct on (n.channel_id) users.time_ordered_uuid(), n.tenant_id, n.channel_id, n.route_id, 'incident_reopened', new.threat_id,
-        new.severity, 'incident:' || new.threat_id || ':reopened:' || coalesce(extract(epoch from old.resolved_at)::bigint, 0),
+        new.severity, 'incident:' || new.threat_id || ':reopened:' || coalesce((extract(epoch from old.resolved_at) * 1000000)::bigint, 0),
         new.updated_at, new.updated_at, new.updated_at + interval '24 hours'
     from monitoring.notifications n
     join monitoring.channels c on c.tenant_id = n.tenant_id and c.channel_id = n.channel_id and c.is_enabled

@@ -34,7 +34,7 @@ async fn a_request_arrives_with_its_id_and_without_anything_that_somebody_sent()
     let collector = Receiver::start().await;
     install(collector.url("/v1/traces"));
     let app = App::start().await;
-    let admin = app.person(app.tenant(), "ada", Role::Admin).await;
+    let admin = app.person(app.tenant(), "secretperson", Role::Admin).await;
     let body = json!({ "username": "secretname", "password": "secretpassword" });
     assert_eq!(app.post("/api/v1/sessions", "", body).await.status, 401);
     let unknown = "0190aaaa-bbbb-7ccc-8ddd-eeeeffff0001";
@@ -70,7 +70,7 @@ async fn a_request_arrives_with_its_id_and_without_anything_that_somebody_sent()
         "secretsearch",
         unknown,
         &admin.token,
-        "ada",
+        "secretperson",
         "select ",
     ] {
         assert!(!told.contains(secret), "{secret}");

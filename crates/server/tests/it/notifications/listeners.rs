@@ -118,8 +118,8 @@ impl Listeners {
     /// How many messages with all of these words each of them has got.
     pub(crate) fn heard(&self, words: &[&str]) -> [usize; 3] {
         let count = |texts: Vec<String>| {
-            let has = |text: &String| words.iter().all(|part| text.contains(part));
-            texts.iter().filter(|text| has(text)).count()
+            let has_all = |text: &str| words.iter().all(|part| text.contains(part));
+            texts.iter().filter(|text| has_all(text)).count()
         };
         let mails = self.mail.all();
         assert!(
@@ -128,7 +128,8 @@ impl Listeners {
                 .all(|mail| mail.encrypted && mail.to == ["ops@example.org"])
         );
         let posted = self.hook.all().iter().map(|one| title(&one.json())).collect();
-        let logged = self.syslog.all().iter().map(|message| {
+        let messages = self.syslog.all();
+        let logged = messages.iter().map(|message| {
             let (head, json) = message.split_once('\u{feff}').unwrap();
             assert!(
                 head.starts_with("<1") && head.contains(" secureguard - "),

@@ -167,11 +167,11 @@ async fn an_audit_log_that_was_changed() {
     watched.sql(&edit("'nothing to see'")).await;
     let listeners = &watched.listeners;
     listeners
-        .hear_while(&["audit chain about places", "firing"], check)
+        .hear_while(&["audit chain about places", "firing"], async || check().await)
         .await;
     watched.sql(&edit("null")).await;
     listeners
-        .hear_while(&["audit chain about places", "is over"], check)
+        .hear_while(&["audit chain about places", "is over"], async || check().await)
         .await;
     assert_eq!(listeners.heard(&["audit chain", "firing"]), [1, 1, 1]);
 }
