@@ -46,7 +46,8 @@ describe("notifications in words", () => {
   });
 
   it("knows whose texts may be one's own", () => {
-    const channel = (kind: string, templates: object) => ({ settings: { kind }, templates }) as ChannelView;
+    const channel = (kind: string, templates: object) =>
+      ({ settings: { kind }, templates }) as unknown as ChannelView;
     expect(takesTemplates(channel("slack", {}))).toBe(true);
     expect(takesTemplates(channel("webhook", {}))).toBe(false);
     expect(hasTemplates(channel("email", { subject: "x" }))).toBe(true);

@@ -8,7 +8,7 @@ use sg_db::monitoring::{self as db, NotificationFilter};
 use sg_types::api::Page;
 use sg_types::api::notifications::{
     ChannelSaved, ChannelView, CreateChannel, CreateSilence, DeliveryAttempt, NotificationView, RouteView,
-    SaveRoute, SilenceView, TestSample, UpdateChannel,
+    SaveRoute, SilenceView, UpdateChannel,
 };
 use sg_types::{ChannelId, Problem, RouteId, SilenceId, ThreatId};
 use utoipa::IntoParams;
@@ -43,7 +43,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 struct TestParams {
     /// What the message is about: `test` when absent; `incident`, `alert` or `digest` show what a channel's templates make of one.
-    sample: Option<TestSample>,
+    sample: Option<String>,
     /// `true`: a channel of the installation instead of the tenant's; needs `tenants_manage`.
     installation: Option<bool>,
 }
@@ -161,7 +161,18 @@ async fn post_channel_test(
     QueryParams(params): QueryParams<TestParams>,
 ) -> ApiResult<Json<DeliveryAttempt>> {
     let whose = Whose::of(&can, params.installation)?;
-    let sample = params.sample.unwrap_or_default();
+    let sample = params
+        .sample
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| {
+            ApiError::bad_request(
+                "invalid_query",
+                "`sample` is one of `test`, `incident`, `alert` and `digest`",
+            )
+        })?
+        .unwrap_or_default();
     let attempt = channels::try_out(&state, &can, whose, channel_id, sample).await?;
     Ok(Json(attempt))
 }
