@@ -79,7 +79,17 @@ test("every page is accessible, fits a narrow screen and keeps the content secur
     { name: "backups-none", path: "/monitoring/backups", ready: heading("Backups") },
     { name: "standbys-none", path: "/monitoring/standbys", ready: heading("Standbys") },
     { name: "channels-none", path: "/monitoring/channels", ready: heading("Channels") },
+    {
+      name: "channels-installation-none",
+      path: "/monitoring/channels?of=installation",
+      ready: heading("Channels"),
+    },
     { name: "notifications-none", path: "/monitoring/notifications", ready: heading("Notifications") },
+    {
+      name: "notifications-installation-none",
+      path: "/monitoring/notifications?of=installation",
+      ready: heading("Notifications"),
+    },
     { name: "audit", path: "/audit", ready: heading("Audit log") },
     { name: "not-found", path: "/nowhere", ready: heading("Page not found") },
   ];

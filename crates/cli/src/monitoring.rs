@@ -7,25 +7,38 @@ use sg_client::Client;
 use sg_types::{
     AgentId, ChannelId, Severity,
     api::notifications::{
-        ChannelKind, ChannelSettings, ChannelTarget, ChannelView, CreateChannel, CreateSilence,
-        DeliveryAttempt, NotificationView, RouteSource, RouteView, SaveRoute, SilenceView, SyslogFormat,
+        ChannelKind, ChannelSettings, ChannelTarget, ChannelTemplates, ChannelView, CreateChannel,
+        CreateSilence, DeliveryAttempt, NotificationView, RouteSource, RouteView, SaveRoute, SilenceView,
+        SyslogFormat, TestSample, UpdateChannel,
     },
 };
 
 use crate::output::{self, Format, optional, printable, time};
-use crate::reports::Figures;
+use crate::reports::{Figures, Whose};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Monitoring {
     /// List and make channels: where people are told.
-    #[command(subcommand)]
-    Channels(Channels),
+    Channels {
+        #[command(subcommand)]
+        command: Channels,
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// List and make routes: what goes to which channel.
-    #[command(subcommand)]
-    Routes(Routes),
+    Routes {
+        #[command(subcommand)]
+        command: Routes,
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// List and make silences: what is muted for a while.
-    #[command(subcommand)]
-    Silences(Silences),
+    Silences {
+        #[command(subcommand)]
+        command: Silences,
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// List what was told, with what became of it.
     Notifications {
         /// Only those that wait to be sent.
@@ -34,11 +47,20 @@ pub(crate) enum Monitoring {
         /// At most this many.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+        #[command(flatten)]
+        whose: Whose,
     },
     /// Show the standbys of the installation's PostgreSQL: how far behind each is, and what its slot keeps.
     Standbys,
     /// Send a test message to a channel, by its name or id.
-    Test { channel: String },
+    Test {
+        channel: String,
+        /// What it is about: test; or incident, alert or digest, to see what the channel's templates make of one.
+        #[arg(long, default_value = "test")]
+        sample: TestSample,
+        #[command(flatten)]
+        whose: Whose,
+    },
     #[command(flatten)]
     Figures(Figures),
 }
@@ -49,6 +71,17 @@ pub(crate) enum Channels {
     List,
     /// Make a channel. Secrets are read from standard input, one line: the URL of a webhook, PagerDuty's routing key.
     Create(CreateArguments),
+    /// Give a channel of mail or Slack texts of its own: Jinja templates, out of files. Without any, the standard texts are sent again.
+    Templates {
+        /// By name or id.
+        channel: String,
+        /// The subject of mail.
+        #[arg(long)]
+        subject_file: Option<std::path::PathBuf>,
+        /// The text.
+        #[arg(long)]
+        body_file: Option<std::path::PathBuf>,
+    },
     /// Remove a channel with its routes and its log.
     Delete { channel: String },
 }
@@ -103,7 +136,7 @@ pub(crate) enum Routes {
         /// Only these endpoints, separated by commas.
         #[arg(long, value_delimiter = ',')]
         endpoints: Vec<AgentId>,
-        /// Minutes after which an incident that nobody has taken up goes to --escalate-to too.
+        /// Minutes after which an incident that nobody has taken up, or an alert that still fires, goes to --escalate-to too.
         #[arg(long, requires = "escalate_to")]
         escalate_after: Option<i32>,
         /// The second channel, by name or id.
@@ -139,13 +172,19 @@ pub(crate) enum Silences {
 impl Monitoring {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
-            Self::Channels(command) => command.run(client, format).await,
+            Self::Channels { command, whose } => command.run(client, format, whose.installation).await,
             Self::Figures(command) => command.run(client, format).await,
             Self::Standbys => crate::standbys::show(client, format).await,
-            Self::Routes(command) => command.run(client, format).await,
-            Self::Silences(command) => command.run(client, format).await,
-            Self::Notifications { waiting, limit } => {
-                let rows = client.list_notifications(waiting, limit as usize).await?;
+            Self::Routes { command, whose } => command.run(client, format, whose.installation).await,
+            Self::Silences { command, whose } => command.run(client, format, whose.installation).await,
+            Self::Notifications {
+                waiting,
+                limit,
+                whose,
+            } => {
+                let rows = client
+                    .list_notifications(waiting, whose.installation, limit as usize)
+                    .await?;
                 let headers = [
                     "AT",
                     "CHANNEL",
@@ -157,9 +196,13 @@ impl Monitoring {
                 ];
                 output::list(format, &rows, &headers, row_of_notification)
             }
-            Self::Test { channel } => {
-                let id = find_channel(client, &channel).await?;
-                let attempt = client.test_channel(id).await?;
+            Self::Test {
+                channel,
+                sample,
+                whose,
+            } => {
+                let id = find_channel(client, &channel, whose.installation).await?;
+                let attempt = client.test_channel(id, sample, whose.installation).await?;
                 output::record(
                     format,
                     &attempt,
@@ -167,6 +210,7 @@ impl Monitoring {
                         ("delivered", attempt.is_delivered.to_string()),
                         ("answer", describe(Some(&attempt))),
                         ("milliseconds", attempt.milliseconds.to_string()),
+                        ("note", optional(attempt.note.as_deref())),
                     ],
                 )?;
                 if !attempt.is_delivered {
@@ -179,14 +223,15 @@ impl Monitoring {
 }
 
 impl Channels {
-    async fn run(self, client: &Client, format: Format) -> Result<()> {
+    async fn run(self, client: &Client, format: Format, installation: bool) -> Result<()> {
         match self {
             Self::List => {
                 let headers = ["ID", "NAME", "KIND", "LEADS TO", "ON", "WAITING", "LAST ANSWER"];
-                output::list(format, &client.list_channels().await?, &headers, row_of_channel)
+                let channels = client.list_channels(installation).await?;
+                output::list(format, &channels, &headers, row_of_channel)
             }
             Self::Create(arguments) => {
-                let saved = client.create_channel(&arguments.channel()?).await?;
+                let saved = client.create_channel(&arguments.channel()?, installation).await?;
                 output::record(
                     format,
                     &saved,
@@ -201,9 +246,35 @@ impl Channels {
                     ],
                 )
             }
+            Self::Templates {
+                channel,
+                subject_file,
+                body_file,
+            } => {
+                let id = find_channel(client, &channel, installation).await?;
+                let templates = ChannelTemplates {
+                    subject: subject_file.as_deref().map(read_file).transpose()?,
+                    body: body_file.as_deref().map(read_file).transpose()?,
+                };
+                let change = UpdateChannel {
+                    templates: Some(templates),
+                    ..UpdateChannel::default()
+                };
+                let saved = client.update_channel(id, &change, installation).await?;
+                let own = &saved.channel.templates;
+                output::record(
+                    format,
+                    &saved.channel,
+                    &[
+                        ("name", saved.channel.name.clone()),
+                        ("own subject", yes_or_no(own.subject.is_some())),
+                        ("own text", yes_or_no(own.body.is_some())),
+                    ],
+                )
+            }
             Self::Delete { channel } => {
-                let id = find_channel(client, &channel).await?;
-                Ok(client.delete_channel(id).await?)
+                let id = find_channel(client, &channel, installation).await?;
+                Ok(client.delete_channel(id, installation).await?)
             }
         }
     }
@@ -211,12 +282,7 @@ impl Channels {
 
 impl CreateArguments {
     fn channel(&self) -> Result<CreateChannel> {
-        let ca_pem = match &self.ca_file {
-            Some(path) => Some(
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
-            ),
-            None => None,
-        };
+        let ca_pem = self.ca_file.as_deref().map(read_file).transpose()?;
         let target = match self.kind {
             ChannelKind::Email => ChannelTarget::Email {
                 addresses: self.addresses.clone(),
@@ -244,12 +310,13 @@ impl CreateArguments {
             name: self.name.clone(),
             target,
             per_minute: self.per_minute,
+            templates: ChannelTemplates::default(),
         })
     }
 }
 
 impl Routes {
-    async fn run(self, client: &Client, format: Format) -> Result<()> {
+    async fn run(self, client: &Client, format: Format, installation: bool) -> Result<()> {
         let Self::Create {
             name,
             channel,
@@ -263,15 +330,16 @@ impl Routes {
         } = self
         else {
             let headers = ["NAME", "OF", "FROM", "ONLY", "CHANNEL", "ON", "ESCALATES"];
-            return output::list(format, &client.list_routes().await?, &headers, row_of_route);
+            let routes = client.list_routes(installation).await?;
+            return output::list(format, &routes, &headers, row_of_route);
         };
         let escalate_to = match escalate_to {
-            Some(channel) => Some(find_channel(client, &channel).await?),
+            Some(channel) => Some(find_channel(client, &channel, installation).await?),
             None => None,
         };
         let route = SaveRoute {
             name,
-            channel_id: find_channel(client, &channel).await?,
+            channel_id: find_channel(client, &channel, installation).await?,
             source,
             min_severity,
             rules,
@@ -282,7 +350,7 @@ impl Routes {
             escalate_after_minutes: escalate_after,
             escalate_to,
         };
-        let made = client.create_route(&route).await?;
+        let made = client.create_route(&route, installation).await?;
         output::record(
             format,
             &made,
@@ -296,7 +364,7 @@ impl Routes {
 }
 
 impl Silences {
-    async fn run(self, client: &Client, format: Format) -> Result<()> {
+    async fn run(self, client: &Client, format: Format, installation: bool) -> Result<()> {
         let Self::Create {
             reason,
             until,
@@ -305,7 +373,7 @@ impl Silences {
             max_severity,
         } = self
         else {
-            let rows = client.list_silences(usize::MAX).await?;
+            let rows = client.list_silences(installation, usize::MAX).await?;
             let headers = [
                 "ID", "RULE", "ENDPOINT", "UP TO", "UNTIL", "HOLDS", "OWNER", "REASON",
             ];
@@ -319,7 +387,7 @@ impl Silences {
             expires_at: until,
             owner_id: None,
         };
-        let made = client.create_silence(&silence).await?;
+        let made = client.create_silence(&silence, installation).await?;
         output::record(
             format,
             &made,
@@ -332,17 +400,21 @@ impl Silences {
 }
 
 /// A channel by its id or name.
-async fn find_channel(client: &Client, wanted: &str) -> Result<ChannelId> {
+async fn find_channel(client: &Client, wanted: &str, installation: bool) -> Result<ChannelId> {
     if let Ok(id) = wanted.parse() {
         return Ok(id);
     }
-    let channels = client.list_channels().await?;
+    let channels = client.list_channels(installation).await?;
     let found = channels
         .iter()
         .find(|channel| channel.name.eq_ignore_ascii_case(wanted));
     Ok(found
         .with_context(|| format!("no channel is named `{wanted}`"))?
         .channel_id)
+}
+
+fn read_file(path: &std::path::Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// One line of standard input, so that no list of processes shows it.
@@ -438,6 +510,7 @@ fn describe(attempt: Option<&DeliveryAttempt>) -> String {
     };
     match (&attempt.error, attempt.answer_code) {
         (Some(error), _) => error.clone(),
+        (None, _) if attempt.note.is_some() => optional(attempt.note.as_deref()),
         (None, Some(code)) => code.to_string(),
         (None, None) => "sent".to_owned(),
     }

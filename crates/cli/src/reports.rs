@@ -66,9 +66,9 @@ pub(crate) enum Figures {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Whose {
-    /// That of the installation instead of the tenant's.
-    #[arg(long)]
-    installation: bool,
+    /// What is the installation's instead of the tenant's; takes tenants_manage.
+    #[arg(long, global = true)]
+    pub(crate) installation: bool,
 }
 
 impl Figures {

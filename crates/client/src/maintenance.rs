@@ -99,7 +99,8 @@ impl Client {
     }
 }
 
-fn of(installation: bool) -> Vec<(&'static str, String)> {
+/// Whose, as a query.
+pub(crate) fn of(installation: bool) -> Vec<(&'static str, String)> {
     if installation {
         vec![("installation", "true".to_owned())]
     } else {

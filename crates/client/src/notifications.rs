@@ -1,4 +1,4 @@
-//! Where people are told of incidents and alerts.
+//! Where people are told of incidents and alerts. With `installation`, where those who run it are told of its alerts.
 
 use reqwest::Method;
 use sg_types::{
@@ -7,11 +7,12 @@ use sg_types::{
         Page,
         notifications::{
             ChannelSaved, ChannelView, CreateChannel, CreateSilence, DeliveryAttempt, NotificationView,
-            RouteView, SaveRoute, SilenceView,
+            RouteView, SaveRoute, SilenceView, TestSample, UpdateChannel,
         },
     },
 };
 
+use crate::maintenance::of;
 use crate::{Client, ClientError};
 
 const NOTHING: Option<&()> = None;
@@ -21,9 +22,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn list_channels(&self) -> Result<Vec<ChannelView>, ClientError> {
+    pub async fn list_channels(&self, installation: bool) -> Result<Vec<ChannelView>, ClientError> {
         let page: Page<ChannelView> = self
-            .call(Method::GET, "monitoring/channels", &[], NOTHING)
+            .call(Method::GET, "monitoring/channels", &of(installation), NOTHING)
             .await?;
         Ok(page.items)
     }
@@ -32,8 +33,28 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn create_channel(&self, channel: &CreateChannel) -> Result<ChannelSaved, ClientError> {
-        self.call(Method::POST, "monitoring/channels", &[], Some(channel))
+    pub async fn create_channel(
+        &self,
+        channel: &CreateChannel,
+        installation: bool,
+    ) -> Result<ChannelSaved, ClientError> {
+        let query = of(installation);
+        self.call(Method::POST, "monitoring/channels", &query, Some(channel))
+            .await
+    }
+
+    /// Changes a channel.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn update_channel(
+        &self,
+        id: ChannelId,
+        change: &UpdateChannel,
+        installation: bool,
+    ) -> Result<ChannelSaved, ClientError> {
+        let path = format!("monitoring/channels/{id}");
+        self.call(Method::PATCH, &path, &of(installation), Some(change))
             .await
     }
 
@@ -41,26 +62,38 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn delete_channel(&self, id: ChannelId) -> Result<(), ClientError> {
+    pub async fn delete_channel(&self, id: ChannelId, installation: bool) -> Result<(), ClientError> {
         let path = format!("monitoring/channels/{id}");
-        self.send(Method::DELETE, &path, &[], NOTHING).await.map(drop)
+        self.send(Method::DELETE, &path, &of(installation), NOTHING)
+            .await
+            .map(drop)
     }
 
     /// Sends a test message; what became of it.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn test_channel(&self, id: ChannelId) -> Result<DeliveryAttempt, ClientError> {
+    pub async fn test_channel(
+        &self,
+        id: ChannelId,
+        sample: TestSample,
+        installation: bool,
+    ) -> Result<DeliveryAttempt, ClientError> {
         let path = format!("monitoring/channels/{id}/test");
-        self.call(Method::POST, &path, &[], NOTHING).await
+        let mut query = of(installation);
+        query.push(("sample", sample.to_string()));
+        self.call(Method::POST, &path, &query, NOTHING).await
     }
 
     /// What goes where, by name.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn list_routes(&self) -> Result<Vec<RouteView>, ClientError> {
-        let page: Page<RouteView> = self.call(Method::GET, "monitoring/routes", &[], NOTHING).await?;
+    pub async fn list_routes(&self, installation: bool) -> Result<Vec<RouteView>, ClientError> {
+        let query = of(installation);
+        let page: Page<RouteView> = self
+            .call(Method::GET, "monitoring/routes", &query, NOTHING)
+            .await?;
         Ok(page.items)
     }
 
@@ -68,8 +101,12 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn create_route(&self, route: &SaveRoute) -> Result<RouteView, ClientError> {
-        self.call(Method::POST, "monitoring/routes", &[], Some(route))
+    pub async fn create_route(
+        &self,
+        route: &SaveRoute,
+        installation: bool,
+    ) -> Result<RouteView, ClientError> {
+        self.call(Method::POST, "monitoring/routes", &of(installation), Some(route))
             .await
     }
 
@@ -77,16 +114,25 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn list_silences(&self, limit: usize) -> Result<Vec<SilenceView>, ClientError> {
-        self.list("monitoring/silences", Vec::new(), limit).await
+    pub async fn list_silences(
+        &self,
+        installation: bool,
+        limit: usize,
+    ) -> Result<Vec<SilenceView>, ClientError> {
+        self.list("monitoring/silences", of(installation), limit).await
     }
 
     /// Mutes something for a while.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn create_silence(&self, silence: &CreateSilence) -> Result<SilenceView, ClientError> {
-        self.call(Method::POST, "monitoring/silences", &[], Some(silence))
+    pub async fn create_silence(
+        &self,
+        silence: &CreateSilence,
+        installation: bool,
+    ) -> Result<SilenceView, ClientError> {
+        let query = of(installation);
+        self.call(Method::POST, "monitoring/silences", &query, Some(silence))
             .await
     }
 
@@ -97,13 +143,13 @@ impl Client {
     pub async fn list_notifications(
         &self,
         waiting: bool,
+        installation: bool,
         limit: usize,
     ) -> Result<Vec<NotificationView>, ClientError> {
-        let query = if waiting {
-            vec![("waiting", "true".to_owned())]
-        } else {
-            Vec::new()
-        };
+        let mut query = of(installation);
+        if waiting {
+            query.push(("waiting", "true".to_owned()));
+        }
         self.list("monitoring/notifications", query, limit).await
     }
 }

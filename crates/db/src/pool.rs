@@ -11,7 +11,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::{Caller, DbError, Proof, ReadTx, SystemTx, WriteTx};
+use crate::{Caller, DbError, Proof, ReadTx, SystemTx, WriteTx, tx::span};
 
 /// How long an idle connection counts as alive without being asked.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -142,9 +142,10 @@ impl Db {
             Scope::Tenant => "begin isolation level repeatable read read only",
             Scope::Own => "begin isolation level repeatable read read only; set local role sg_app_own",
         };
+        let span = span("read", "");
         let mut transaction = begin(&self.app, statement).await?;
         let retention_class = open_context(&mut transaction, caller, at).await?;
-        Ok(ReadTx::new(transaction, retention_class))
+        Ok(ReadTx::new(transaction, span, retention_class))
     }
 
     /// Begins a transaction in the caller's tenant.
@@ -156,9 +157,10 @@ impl Db {
             Scope::Tenant => "begin",
             Scope::Own => "begin; set local role sg_app_own",
         };
+        let span = span("write", "");
         let mut transaction = begin(&self.app, statement).await?;
         let retention_class = open_context(&mut transaction, caller, at).await?;
-        Ok(WriteTx::new(transaction, caller.tenant_id, retention_class))
+        Ok(WriteTx::new(transaction, span, caller.tenant_id, retention_class))
     }
 
     /// Begins a transaction that crosses tenants. `reason` says which job needs that.
@@ -167,7 +169,8 @@ impl Db {
     /// [`DbError::Unavailable`] and what else a query may meet.
     pub async fn system(&self, reason: &'static str) -> Result<SystemTx, DbError> {
         tracing::trace!(reason, "system transaction begins");
-        Ok(SystemTx::new(begin(&self.system, "begin").await?))
+        let span = span("system", reason);
+        Ok(SystemTx::new(begin(&self.system, "begin").await?, span))
     }
 
     /// Begins a read-only snapshot that crosses tenants. `reason` says which job needs that.
@@ -177,7 +180,8 @@ impl Db {
     pub async fn system_snapshot(&self, reason: &'static str) -> Result<SystemTx, DbError> {
         tracing::trace!(reason, "system snapshot begins");
         let begin_statement = "begin isolation level repeatable read read only";
-        Ok(SystemTx::new(begin(&self.system, begin_statement).await?))
+        let span = span("system", reason);
+        Ok(SystemTx::new(begin(&self.system, begin_statement).await?, span))
     }
 
     /// Listens for notifications on `channel`. The listener has a connection of its own, so that the pool's are all for work, and reconnects by itself.

@@ -2,11 +2,17 @@
 
 use sg_types::TenantId;
 use sqlx::{PgConnection, Postgres, Transaction};
+use tracing::Span;
 
 use crate::{
     DbError,
     audit::{self, AuditEvent},
 };
+
+/// The span of a transaction, from the wait for its connection to its end, for traces. `reason` is ours, never a caller's.
+pub(crate) fn span(kind: &'static str, reason: &'static str) -> Span {
+    tracing::info_span!(target: "secureguard::trace", "transaction", otel.kind = "client", db.system.name = "postgresql", kind, reason)
+}
 
 mod sealed {
     use sqlx::PgConnection;
@@ -31,6 +37,7 @@ pub trait Writes: Reads {}
 #[derive(Debug)]
 pub struct ReadTx {
     transaction: Transaction<'static, Postgres>,
+    _span: Span,
     retention_class: Option<i16>,
 }
 
@@ -38,18 +45,24 @@ pub struct ReadTx {
 #[derive(Debug)]
 pub struct WriteTx {
     transaction: Transaction<'static, Postgres>,
+    _span: Span,
     tenant_id: TenantId,
     retention_class: Option<i16>,
 }
 
 /// Work that crosses tenants: sign-in, ingest, jobs.
 #[derive(Debug)]
-pub struct SystemTx(Transaction<'static, Postgres>);
+pub struct SystemTx(Transaction<'static, Postgres>, Span);
 
 impl ReadTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>, retention_class: Option<i16>) -> Self {
+    pub(crate) fn new(
+        transaction: Transaction<'static, Postgres>,
+        span: Span,
+        retention_class: Option<i16>,
+    ) -> Self {
         Self {
             transaction,
+            _span: span,
             retention_class,
         }
     }
@@ -58,11 +71,13 @@ impl ReadTx {
 impl WriteTx {
     pub(crate) fn new(
         transaction: Transaction<'static, Postgres>,
+        span: Span,
         tenant_id: TenantId,
         retention_class: Option<i16>,
     ) -> Self {
         Self {
             transaction,
+            _span: span,
             tenant_id,
             retention_class,
         }
@@ -80,8 +95,8 @@ impl WriteTx {
 }
 
 impl SystemTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>) -> Self {
-        Self(transaction)
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>, span: Span) -> Self {
+        Self(transaction, span)
     }
 
     /// Commits together with the event that says who did what, in the tenant that it concerns ([`TenantId::SYSTEM`] for none).
@@ -137,6 +152,13 @@ impl Connection for SystemTx {
 
     fn retention_class(&self) -> Option<i16> {
         None
+    }
+}
+
+/// A read that is not narrowed to a tenant by row security: each query has to name whose rows it wants.
+impl From<SystemTx> for ReadTx {
+    fn from(tx: SystemTx) -> Self {
+        Self::new(tx.0, tx.1, None)
     }
 }
 

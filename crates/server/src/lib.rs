@@ -37,6 +37,7 @@ pub mod supervisor;
 mod syslog;
 pub mod threats;
 pub mod tokens;
+pub mod traces;
 pub mod up;
 pub mod users;
 

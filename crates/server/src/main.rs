@@ -338,7 +338,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Completion { shell } => manual::complete(shell)?,
         Command::Man { folder } => manual::write_pages(&folder)?,
         Command::Signer(arguments) => {
-            logging::install(&config::load(file, Verb::Other)?.log)?;
+            let config = config::load(file, Verb::Other)?;
+            logging::install(&config.log, &config.traces)?;
             let until_input_ends = arguments.until_input_ends;
             block_on(commands::run_signer(arguments.into(), until_input_ends))?;
         }
@@ -538,7 +539,7 @@ fn prepare(
         config.http.listen = listen;
         config.tls.applies_to(listen).map_err(anyhow::Error::msg)?;
     }
-    logging::install(&config.log)?;
+    logging::install(&config.log, &config.traces)?;
     Ok(config)
 }
 

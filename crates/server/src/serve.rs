@@ -100,6 +100,7 @@ pub async fn run_until_stopped(state: &AppState) -> anyhow::Result<()> {
     }
     finish_audit(state).await;
     state.db.close().await;
+    let _ = tokio::task::spawn_blocking(crate::traces::shut_down).await;
     match state.supervisor.failure() {
         Some(failure) => anyhow::bail!("stopped because of a failure: {failure}"),
         None => Ok(()),

@@ -2665,6 +2665,16 @@ export interface components {
             /** @description Where events go to: `https://events.pagerduty.com/v2/enqueue` when absent. */
             url?: string | null;
         };
+        /**
+         * @description The texts of a channel in somebody's own words: templates of Jinja, which are given `kind`, `severity`, `title`, `time`, `url`, `is_over`, `facts`,
+         *     `text` (what is sent without one), `incident`, `endpoint`, `alert` and `digest`. One that comes to nothing, or fails, gives way to the standard text.
+         */
+        ChannelTemplates: {
+            /** @description The text of a mail, or of a message to Slack; 8,000 bytes at most. */
+            body?: string | null;
+            /** @description The subject of a mail; 8,000 bytes at most. */
+            subject?: string | null;
+        };
         /** @description Where people are told. */
         ChannelView: {
             /** @description The channel's id. */
@@ -2686,6 +2696,8 @@ export interface components {
             per_minute: number;
             /** @description Where it leads to, without what is secret. */
             settings: components["schemas"]["ChannelSettings"];
+            /** @description Texts in somebody's own words. */
+            templates: components["schemas"]["ChannelTemplates"];
             /**
              * Format: date-time
              * @description When it was changed.
@@ -2955,6 +2967,8 @@ export interface components {
             per_minute?: number | null;
             /** @description Where it leads to. */
             target: components["schemas"]["ChannelTarget"];
+            /** @description Texts in somebody's own words; of mail and Slack only. */
+            templates?: components["schemas"]["ChannelTemplates"];
         };
         /** @description `POST /api/v1/threats/exceptions` → 201 [`ExceptionView`]. */
         CreateException: {
@@ -3077,6 +3091,8 @@ export interface components {
              * @description How long it took.
              */
             milliseconds: number;
+            /** @description What else somebody should know, such as a template that failed. */
+            note?: string | null;
             /**
              * Format: date-time
              * @description When it began.
@@ -4328,7 +4344,7 @@ export interface components {
          * @description Why something is told (`monitoring.notifications.cause`).
          * @enum {string}
          */
-        NotificationCause: "incident_opened" | "incident_raised" | "incident_waiting" | "incident_closed" | "alert_firing" | "alert_resolved" | "digest" | "test";
+        NotificationCause: "incident_opened" | "incident_raised" | "incident_waiting" | "incident_closed" | "incident_reopened" | "alert_firing" | "alert_waiting" | "alert_resolved" | "digest" | "test";
         /**
          * Format: uuid
          * @description One message to one channel (`monitoring.notifications.notification_id`).
@@ -4690,6 +4706,8 @@ export interface components {
                 per_minute: number;
                 /** @description Where it leads to, without what is secret. */
                 settings: components["schemas"]["ChannelSettings"];
+                /** @description Texts in somebody's own words. */
+                templates: components["schemas"]["ChannelTemplates"];
                 /**
                  * Format: date-time
                  * @description When it was changed.
@@ -5456,7 +5474,7 @@ export interface components {
                 created_at: string;
                 /**
                  * Format: int32
-                 * @description After how many minutes an incident that is still `new` goes to `escalate_to` too.
+                 * @description After how many minutes an incident that is still `new`, or an alert that still fires, goes to `escalate_to` too.
                  */
                 escalate_after_minutes?: number | null;
                 escalate_to?: components["schemas"]["ChannelId"] | null;
@@ -6409,7 +6427,7 @@ export interface components {
             created_at: string;
             /**
              * Format: int32
-             * @description After how many minutes an incident that is still `new` goes to `escalate_to` too.
+             * @description After how many minutes an incident that is still `new`, or an alert that still fires, goes to `escalate_to` too.
              */
             escalate_after_minutes?: number | null;
             escalate_to?: components["schemas"]["ChannelId"] | null;
@@ -6807,7 +6825,7 @@ export interface components {
             channel_id: components["schemas"]["ChannelId"];
             /**
              * Format: int32
-             * @description Minutes, 1–10,080, after which an incident that is still `new` goes to `escalate_to` too.
+             * @description Minutes, 1–10,080, after which an incident that is still `new`, or an alert that still fires, goes to `escalate_to` too.
              */
             escalate_after_minutes?: number | null;
             escalate_to?: components["schemas"]["ChannelId"] | null;
@@ -7536,6 +7554,7 @@ export interface components {
              */
             per_minute?: number | null;
             target?: components["schemas"]["ChannelTarget"] | null;
+            templates?: components["schemas"]["ChannelTemplates"] | null;
         };
         /** @description `PATCH /api/v1/agents/endpoints/{agent_id}`; absent fields stay, null clears. */
         UpdateEndpoint: {
@@ -8978,7 +8997,7 @@ export interface operations {
     list_alert_rules: {
         parameters: {
             query?: {
-                /** @description `true`: those of the installation instead of the tenant's; needs `tenants_manage`. */
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
                 installation?: boolean;
             };
             header?: never;
@@ -9145,7 +9164,10 @@ export interface operations {
     };
     list_channels: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9174,7 +9196,10 @@ export interface operations {
     };
     post_channel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9216,7 +9241,10 @@ export interface operations {
     };
     show_channel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 channel_id: components["schemas"]["ChannelId"];
@@ -9247,7 +9275,10 @@ export interface operations {
     };
     delete_channel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 channel_id: components["schemas"]["ChannelId"];
@@ -9276,7 +9307,10 @@ export interface operations {
     };
     patch_channel: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 channel_id: components["schemas"]["ChannelId"];
@@ -9311,7 +9345,12 @@ export interface operations {
     };
     post_channel_test: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description What the message is about: `test` when absent; `incident`, `alert` or `digest` show what a channel's templates make of one. */
+                sample?: string;
+                /** @description `true`: a channel of the installation instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 channel_id: components["schemas"]["ChannelId"];
@@ -9481,6 +9520,8 @@ export interface operations {
                 outcome?: string;
                 /** @description `true`: only those that wait to be sent. */
                 waiting?: boolean;
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
                 /** @description Rows at most, 1–500; 50 when absent. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before. */
@@ -9677,7 +9718,10 @@ export interface operations {
     };
     list_routes: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9706,7 +9750,10 @@ export interface operations {
     };
     post_route: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9739,7 +9786,10 @@ export interface operations {
     };
     put_route: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 route_id: components["schemas"]["RouteId"];
@@ -9774,7 +9824,10 @@ export interface operations {
     };
     delete_route: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 route_id: components["schemas"]["RouteId"];
@@ -9804,6 +9857,8 @@ export interface operations {
     list_silences: {
         parameters: {
             query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
                 /** @description Rows at most, 1–500; 50 when absent. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before. */
@@ -9837,7 +9892,10 @@ export interface operations {
     };
     post_silence: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9870,7 +9928,10 @@ export interface operations {
     };
     delete_silence: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: the installation's instead of the tenant's; needs `tenants_manage`. */
+                installation?: boolean;
+            };
             header?: never;
             path: {
                 silence_id: components["schemas"]["SilenceId"];

@@ -30,6 +30,12 @@ const KINDS: Record<string, Kind> = {
     unit: ["person", "people"],
     advice: "Ask them to change their password, or require it under Users.",
   },
+  audit_chain: {
+    label: "Audit log changed",
+    unit: ["place", "places"],
+    advice:
+      "Run `secureguard audit verify`: it names each place. Find out who had the database's rights; after the restore of an older backup, a changed history is expected.",
+  },
   database_connections: {
     label: "Database connections",
     unit: ["%", "%"],

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { NotificationView, RouteView, SilenceView } from "../api/types";
-import { answer, describeRoute, describeSilence, leadsTo, listOf, outcome } from "./notifications";
+import type { ChannelView, NotificationView, RouteView, SilenceView } from "../api/types";
+import {
+  answer,
+  describeRoute,
+  describeSilence,
+  hasTemplates,
+  leadsTo,
+  listOf,
+  outcome,
+  takesTemplates,
+} from "./notifications";
 
 describe("notifications in words", () => {
   it("says where a channel leads to", () => {
@@ -34,6 +43,15 @@ describe("notifications in words", () => {
     expect(answer({ ...attempt, answer_code: 202 })).toBe("answered 202");
     expect(answer(attempt)).toBe("taken");
     expect(answer({ ...attempt, is_delivered: false, error: "no connection" })).toBe("no connection");
+  });
+
+  it("knows whose texts may be one's own", () => {
+    const channel = (kind: string, templates: object) =>
+      ({ settings: { kind }, templates }) as unknown as ChannelView;
+    expect(takesTemplates(channel("slack", {}))).toBe(true);
+    expect(takesTemplates(channel("webhook", {}))).toBe(false);
+    expect(hasTemplates(channel("email", { subject: "x" }))).toBe(true);
+    expect(hasTemplates(channel("email", {}))).toBe(false);
   });
 
   it("reads lists", () => {

@@ -2,6 +2,7 @@
 import type {
   ChannelKind,
   ChannelSettings,
+  ChannelView,
   DeliveryAttempt,
   NotificationView,
   RouteView,
@@ -28,12 +29,23 @@ export function leadsTo(settings: ChannelSettings): string {
   }
 }
 
+/** Whether people read what this channel is sent, so that it may be in their own words. */
+export function takesTemplates(channel: ChannelView): boolean {
+  return channel.settings.kind === "email" || channel.settings.kind === "slack";
+}
+
+export function hasTemplates(channel: ChannelView): boolean {
+  return channel.templates.subject != null || channel.templates.body != null;
+}
+
 const CAUSES: Record<NotificationView["cause"], string> = {
   incident_opened: "Incident opened",
   incident_raised: "Incident raised",
   incident_waiting: "Nobody took it up",
   incident_closed: "Incident closed",
+  incident_reopened: "Incident open again",
   alert_firing: "Alert firing",
+  alert_waiting: "Alert goes on",
   alert_resolved: "Alert over",
   digest: "Digest",
   test: "Test",

@@ -2,6 +2,7 @@
 
 mod layering;
 mod licences;
+mod metrics;
 mod packaging;
 mod text;
 
@@ -25,6 +26,7 @@ pub(crate) fn check(arguments: &[String]) -> Result {
     };
     judge("files", ui::step("file sizes and texts", text::check));
     judge("packaging", ui::step("units and scripts", packaging::check));
+    judge("metrics", ui::step("names of metrics", metrics::check));
     let metadata = metadata()?;
     judge("layering", ui::step("layering", || layering::check(&metadata)));
     judge(

@@ -91,3 +91,20 @@ pub async fn count_forks(tx: &mut impl Reads, tenant_id: TenantId) -> Result<i64
             .await?,
     )
 }
+
+/// How often the history of each chain was found changed since a time, where it was.
+///
+/// # Errors
+/// As every query.
+pub async fn list_forks(tx: &mut impl Reads, since: DateTime<Utc>) -> Result<Vec<(TenantId, i64)>, DbError> {
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "select tenant_id, count(*) from audit.chain_records where kind = 'fork' and occurred_at > $1 group by tenant_id",
+    )
+    .bind(since)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(tenant, count)| (TenantId(tenant), count))
+        .collect())
+}

@@ -19,7 +19,7 @@ pub use chain::{
     ChainEntry, ChainRecord, Checkpoint, Hash, Head, Unsealed, append_links, insert_checkpoints,
     insert_record, list_heads, list_unsigned_heads, read_chain, read_checkpoints, take_unsealed,
 };
-pub use doubts::{count_forks, count_unsealed, list_audited_tenants, list_unchained_rows};
+pub use doubts::{count_forks, count_unsealed, list_audited_tenants, list_forks, list_unchained_rows};
 pub use events::{EventFilter, list_events};
 pub use exports::{
     ExportPosition, Unexported, list_export_positions, list_unexported, rewind_exports, store_export_position,

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use crate::{DbError, Reads, SystemTx, Writes, tx::Connection, users::After};
 
 /// Kinds of rules whose figure the database (`monitoring.measure`) or the server computes.
-pub const EVALUATED: [&str; 14] = [
+pub const EVALUATED: [&str; 15] = [
     "endpoint_offline",
+    "audit_chain",
     "failed_sign_ins",
     "account_lockouts",
     "password_policy_violations",

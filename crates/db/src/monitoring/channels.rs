@@ -1,7 +1,9 @@
 //! Where people are told of incidents and alerts, and what goes where.
 
 use chrono::{DateTime, Utc};
-use sg_types::api::notifications::{ChannelKind, ChannelSettings, ChannelView, RouteView, SaveRoute};
+use sg_types::api::notifications::{
+    ChannelKind, ChannelSettings, ChannelTemplates, ChannelView, RouteView, SaveRoute,
+};
 use sg_types::{AgentId, ChannelId, RouteId, Severity, TenantId, UserId};
 use sqlx::{Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -27,6 +29,8 @@ pub struct ChannelToSave<'a> {
     pub secret_id: Option<Uuid>,
     /// Messages in a minute at most.
     pub per_minute: i32,
+    /// Texts in somebody's own words.
+    pub templates: &'a ChannelTemplates,
     /// Whether anything is sent.
     pub is_enabled: bool,
     /// When.
@@ -48,18 +52,20 @@ pub struct Channel {
     pub secret_id: Option<Uuid>,
     /// Messages in a minute at most.
     pub per_minute: i32,
+    /// Texts in somebody's own words.
+    pub templates: ChannelTemplates,
     /// Whether anything is sent.
     pub is_enabled: bool,
 }
 
-/// Stores a channel. The tenant's first brings the alert rule that watches deliveries; true when it is the first.
+/// Stores a channel; `created_by` is a member of its tenant, none for the installation's. The tenant's first brings the alert rule that watches deliveries; true when it is the first.
 ///
 /// # Errors
 /// [`DbError::AlreadyExists`] for a name that another channel has.
 pub async fn insert_channel(
     tx: &mut SystemTx,
     new: &ChannelToSave<'_>,
-    created_by: UserId,
+    created_by: Option<UserId>,
 ) -> Result<bool, DbError> {
     // Of two that are first at once, one waits here.
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('monitoring.channels ' || $1::text, 0))")
@@ -73,8 +79,8 @@ pub async fn insert_channel(
             .await?;
     sqlx::query(
         "insert into monitoring.channels (channel_id, tenant_id, name, kind, settings, secret_id, is_enabled, per_minute, created_by,
-            created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+            created_at, updated_at, templates)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)",
     )
     .bind(new.channel_id.0)
     .bind(new.tenant_id.0)
@@ -84,8 +90,9 @@ pub async fn insert_channel(
     .bind(new.secret_id)
     .bind(new.is_enabled)
     .bind(new.per_minute)
-    .bind(created_by.0)
+    .bind(created_by.map(|id| id.0))
     .bind(new.at)
+    .bind(Json(new.templates))
     .execute(tx.conn())
     .await?;
     sqlx::query(
@@ -107,7 +114,7 @@ pub async fn insert_channel(
 pub async fn update_channel(tx: &mut SystemTx, change: &ChannelToSave<'_>) -> Result<bool, DbError> {
     let done = sqlx::query(
         "update monitoring.channels
-         set name = $3, settings = $4, secret_id = $5, is_enabled = $6, per_minute = $7, updated_at = $8
+         set name = $3, settings = $4, secret_id = $5, is_enabled = $6, per_minute = $7, updated_at = $8, templates = $9
          where tenant_id = $1 and channel_id = $2",
     )
     .bind(change.tenant_id.0)
@@ -118,6 +125,7 @@ pub async fn update_channel(tx: &mut SystemTx, change: &ChannelToSave<'_>) -> Re
     .bind(change.is_enabled)
     .bind(change.per_minute)
     .bind(change.at)
+    .bind(Json(change.templates))
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
@@ -150,7 +158,7 @@ pub async fn lock_channel(
     channel_id: ChannelId,
 ) -> Result<Option<Channel>, DbError> {
     sqlx::query(
-        "select channel_id, tenant_id, name, settings, secret_id, per_minute, is_enabled from monitoring.channels
+        "select channel_id, tenant_id, name, settings, secret_id, per_minute, templates, is_enabled from monitoring.channels
          where tenant_id = $1 and channel_id = $2 for no key update",
     )
     .bind(tenant_id.0)
@@ -179,11 +187,11 @@ pub async fn count_channels(tx: &mut SystemTx, tenant_id: TenantId) -> Result<i6
 macro_rules! channel_query {
     ($rest:literal) => {
         concat!(
-            "select c.channel_id, c.name, c.settings, c.is_enabled, c.per_minute, c.created_at, c.updated_at,
+            "select c.channel_id, c.name, c.settings, c.is_enabled, c.per_minute, c.templates, c.created_at, c.updated_at,
                 (select count(*) from monitoring.notifications n
                     where n.tenant_id = c.tenant_id and n.channel_id = c.channel_id and n.finished_at is null) as waiting,
                 (select jsonb_agg(jsonb_build_object('started_at', a.started_at, 'milliseconds', a.milliseconds,
-                    'is_delivered', a.is_delivered, 'answer_code', a.answer_code, 'error', a.error))
+                    'is_delivered', a.is_delivered, 'answer_code', a.answer_code, 'error', a.error, 'note', a.note))
                  from (
                     select a.* from monitoring.notifications n
                     join monitoring.delivery_attempts a on a.tenant_id = n.tenant_id and a.notification_id = n.notification_id
@@ -228,7 +236,7 @@ pub async fn find_channel(
         .transpose()
 }
 
-/// Stores a route.
+/// Stores a route; `created_by` as of channels.
 ///
 /// # Errors
 /// [`DbError::MissingReference`] for channels that are not the tenant's.
@@ -237,7 +245,7 @@ pub async fn insert_route(
     tenant_id: TenantId,
     route_id: RouteId,
     route: &SaveRoute,
-    created_by: UserId,
+    created_by: Option<UserId>,
     at: DateTime<Utc>,
 ) -> Result<(), DbError> {
     sqlx::query(
@@ -258,7 +266,7 @@ pub async fn insert_route(
     .bind(route.muted_until)
     .bind(route.escalate_after_minutes)
     .bind(route.escalate_to.map(|id| id.0))
-    .bind(created_by.0)
+    .bind(created_by.map(|id| id.0))
     .bind(at)
     .execute(tx.conn())
     .await?;
@@ -367,6 +375,7 @@ pub(super) fn channel(row: &PgRow) -> Result<Channel, DbError> {
         settings: row.try_get::<Json<_>, _>("settings")?.0,
         secret_id: row.try_get("secret_id")?,
         per_minute: row.try_get("per_minute")?,
+        templates: row.try_get::<Json<_>, _>("templates")?.0,
         is_enabled: row.try_get("is_enabled")?,
     })
 }
@@ -378,6 +387,7 @@ fn channel_view(row: &PgRow) -> Result<ChannelView, DbError> {
         settings: row.try_get::<Json<_>, _>("settings")?.0,
         is_enabled: row.try_get("is_enabled")?,
         per_minute: row.try_get("per_minute")?,
+        templates: row.try_get::<Json<_>, _>("templates")?.0,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
         waiting: row.try_get("waiting")?,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{DbError, Reads, SystemTx, tx::Connection, users::After};
 
-/// Stores a silence; it holds for what happens from now on.
+/// Stores a silence; it holds for what happens from now on. `created_by` is a member of the tenant, none for the installation's.
 ///
 /// # Errors
 /// [`DbError::MissingReference`] for an endpoint or owner that is not the tenant's.
@@ -17,7 +17,7 @@ pub async fn insert_silence(
     tenant_id: TenantId,
     silence_id: SilenceId,
     new: &CreateSilence,
-    created_by: UserId,
+    created_by: Option<UserId>,
     at: DateTime<Utc>,
 ) -> Result<(), DbError> {
     sqlx::query(
@@ -28,11 +28,11 @@ pub async fn insert_silence(
     .bind(tenant_id.0)
     .bind(silence_id.0)
     .bind(new.reason.trim())
-    .bind(new.owner_id.unwrap_or(created_by).0)
+    .bind(new.owner_id.or(created_by).map(|id| id.0))
     .bind(new.rule.as_deref())
     .bind(new.agent_id.map(|agent| agent.0))
     .bind(new.max_severity.map(Severity::as_str))
-    .bind(created_by.0)
+    .bind(created_by.map(|id| id.0))
     .bind(at)
     .bind(new.expires_at)
     .execute(tx.conn())
@@ -48,7 +48,7 @@ pub async fn end_silence(
     tx: &mut SystemTx,
     tenant_id: TenantId,
     silence_id: SilenceId,
-    by: UserId,
+    by: Option<UserId>,
     at: DateTime<Utc>,
 ) -> Result<bool, DbError> {
     let ended = sqlx::query(
@@ -57,7 +57,7 @@ pub async fn end_silence(
     )
     .bind(tenant_id.0)
     .bind(silence_id.0)
-    .bind(by.0)
+    .bind(by.map(|id| id.0))
     .bind(at)
     .execute(tx.conn())
     .await?;

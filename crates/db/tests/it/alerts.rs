@@ -19,6 +19,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
     };
     let own = [
         "account_lockouts above 5 3600 0 high",
+        "audit_chain above 0 0 0 critical",
         "endpoint_offline above 2 900 0 medium",
         "failed_sign_ins above 10 60 0 medium",
         "password_policy_violations above 0 0 0 low",
@@ -33,6 +34,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(&mut root, rules("00000000-0000-0000-0000-000000000000")).await?,
         [
             "account_lockouts above 5 3600 0 high",
+            "audit_chain above 0 0 0 critical",
             "backup_failure above 0 0 0 critical",
             "certificate_expiry below 14 0 0 high",
             "database_connections above 80 0 60 high",
@@ -53,7 +55,7 @@ async fn every_tenant_has_the_documented_rules() -> anyhow::Result<()> {
         texts(
             &mut root,
             "select distinct kind from monitoring.measure(now())
-             union values ('endpoint_offline'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure'), ('standby_lag'), ('replication_slots'), ('certificate_expiry') order by 1"
+             union values ('endpoint_offline'), ('audit_chain'), ('slow_queries'), ('storage_usage'), ('unauthorized_database_access'), ('backup_failure'), ('standby_lag'), ('replication_slots'), ('certificate_expiry') order by 1"
         )
         .await?,
         {
@@ -181,7 +183,7 @@ async fn figures_of_the_database_raise_and_clear_the_alerts_of_their_tenant() ->
     );
     // An administrator of the tenant sees theirs, a plain user none.
     let mut app = test.connect("sg_app").await?;
-    for (token, alerts, rules) in [(ADMIN_A, 1, 4), (USER_A, 0, 0), (ADMIN_B, 2, 4)] {
+    for (token, alerts, rules) in [(ADMIN_A, 1, 5), (USER_A, 0, 0), (ADMIN_B, 2, 5)] {
         run(&mut app, "begin").await?;
         run(&mut app, open_context(token)).await?;
         assert_eq!(

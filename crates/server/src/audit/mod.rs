@@ -11,6 +11,7 @@ mod routes;
 mod seal;
 mod state;
 pub mod verify;
+mod watch;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,6 +23,7 @@ pub(crate) use refusals::{KnownCaller, tell as tell_refusals};
 pub use retention::drop_expired;
 pub use seal::{Signing, note_forks, seal};
 pub use state::describe_sink_problems;
+pub use watch::check;
 
 use crate::AppState;
 

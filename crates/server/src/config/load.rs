@@ -59,6 +59,7 @@ pub fn load(file: Option<&Path>, verb: Verb) -> Result<Config, ConfigError> {
     config.file = file;
     let mut wrong = config.mail.load_files(config.http.public_url.is_some());
     wrong.extend(config.passwords.load_files());
+    wrong.extend(config.traces.check());
     if let Err(ConfigError(more)) = check(&config) {
         wrong.extend(more);
     }

@@ -19,6 +19,7 @@ mod secrets;
 mod sessions;
 mod standby;
 mod tls;
+mod traces;
 
 use std::path::PathBuf;
 
@@ -44,6 +45,7 @@ pub use secrets::SecretsConfig;
 pub use sessions::SessionsConfig;
 pub use standby::{StandbyConfig, is_name};
 pub use tls::{TlsConfig, TlsMode};
+pub use traces::TracesConfig;
 
 /// Everything that can be set. `secureguard.default.toml` documents each value.
 #[derive(Debug, Clone, Deserialize)]
@@ -92,6 +94,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The log.
     pub log: LogConfig,
+    /// Traces for a collector.
+    pub traces: TracesConfig,
 }
 
 /// `[metrics]`.

@@ -1,4 +1,4 @@
-//! One line per request, and the metrics of it.
+//! One line per request, its metrics, and its span.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::context::{CallerId, RequestContext};
 use crate::error::ErrorReport;
+use crate::traces;
 
 /// Where a request that matched no route is counted.
 const NO_ROUTE: &str = "(none)";
@@ -32,6 +33,30 @@ pub(super) fn record(request: &Request<'_>, response: &Response) {
     metrics::counter!("sg_http_requests_total", &labels).increment(1);
     metrics::histogram!("sg_http_request_duration_seconds", &labels[..2])
         .record(request.duration.as_secs_f64());
+}
+
+/// The request's span, for traces. Its path is the route's template, so that no id or query is in it.
+pub(super) fn span(method: &Method, route: Option<&str>, context: &RequestContext) -> tracing::Span {
+    let (method, route) = (method_label(method), route.unwrap_or(NO_ROUTE));
+    tracing::info_span!(
+        target: traces::TARGET,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        request.id = context.request_id.as_str(),
+    )
+}
+
+/// Notes in the span how it went; it ends when it is dropped.
+pub(super) fn end(span: &tracing::Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 fn write_line(request: &Request<'_>, route: &str, status: StatusCode, error: Option<&ErrorReport>) {

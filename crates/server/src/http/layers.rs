@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use sg_types::Ids;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tracing::Instrument;
 
 use super::access_log;
 use super::client_address::resolve_client_address;
@@ -67,8 +68,9 @@ async fn accompany(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>().cloned();
     let private = is_api(request.uri().path());
     let id = context.request_id.clone();
+    let span = access_log::span(&method, route.as_ref().map(MatchedPath::as_str), &context);
     let answering = async {
-        let mut response = next.run(request).await;
+        let mut response = next.run(request).instrument(span.clone()).await;
         security_headers::add(response.headers_mut(), edge.tls, private);
         let line = access_log::Request {
             method: &method,
@@ -78,6 +80,7 @@ async fn accompany(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
             duration: started.elapsed(),
         };
         access_log::record(&line, &response);
+        access_log::end(&span, response.status());
         response
     };
     let mut response = request_id::scope(id, answering).await;

@@ -5,13 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::AppState;
 use crate::audit::export::{self, Sink};
-use crate::audit::{Signing, drop_expired, note_forks, seal};
+use crate::audit::{Signing, check, drop_expired, note_forks, seal};
 
 /// Time between looks for partitions that are past their retention.
 const RETENTION: Duration = Duration::from_secs(3_600);
+
+/// Time between looks at the chains as a whole, at least.
+const CHECK: Duration = Duration::from_secs(600);
+/// The pause after one is this many times as long as it took: it costs 2 % of one core at most.
+const CHECK_PAUSES: u32 = 50;
 
 /// Starts the sealing, a task for each sink, and the retention.
 pub(super) fn spawn(state: &AppState, period: Duration) {
@@ -32,10 +38,28 @@ pub(super) fn spawn(state: &AppState, period: Duration) {
         Ok(sinks) => sinks.into_iter().for_each(|sink| tell(state, sink, period)),
         Err(error) => tracing::error!(error = format!("{error:#}"), "the audit log is told to nobody"),
     }
+    check_chains(state);
     let own = state.clone();
     supervisor.spawn_periodic("audit retention", RETENTION, move || {
         let state = own.clone();
         async move { drop_expired(&state).await.map(|_| ()) }
+    });
+}
+
+fn check_chains(state: &AppState) {
+    let (own, due) = (state.clone(), Arc::new(Mutex::new(Instant::now() + CHECK)));
+    state.supervisor.spawn_periodic("audit check", CHECK, move || {
+        let (state, due) = (own.clone(), due.clone());
+        async move {
+            let mut due = due.lock().await;
+            let began = Instant::now();
+            if began < *due {
+                return Ok(());
+            }
+            check(state).await?;
+            *due = Instant::now() + began.elapsed() * CHECK_PAUSES;
+            Ok(())
+        }
     });
 }
 

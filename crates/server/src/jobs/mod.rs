@@ -105,6 +105,7 @@ where
     });
 }
 
+pub use crate::audit::check as check_audit_chains;
 pub use crate::mail::run as send_mail;
 pub use crate::maintenance::{make_week_reports, run_due as do_due_maintenance, sample_kpis};
 pub use crate::monitoring::send_notifications;

@@ -12,7 +12,7 @@ use sg_types::api::maintenance::{
     MaintenanceRunView, ReportKind, ReportMode, ReportSubscription, ReportSubscriptions, ReportSummary,
     ReportView, RequestMaintenance,
 };
-use sg_types::{Permission, Problem, ReportId, TenantId};
+use sg_types::{Permission, Problem, ReportId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +24,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{
     JsonBody, PageParams, PathParams, QueryParams, decode_cursor, page_of, page_size, word_list,
 };
+use crate::monitoring::{Whose, WhoseParams};
 
 /// Days that figures are kept.
 const KEPT_DAYS: u16 = 400;
@@ -67,15 +68,6 @@ struct ReportParams {
     cursor: Option<String>,
 }
 
-/// Whose report.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct WhoseParams {
-    /// `true`: the installation's instead of the tenant's; needs `tenants_manage`.
-    installation: Option<bool>,
-}
-
 /// Shows the key figures of each day.
 #[utoipa::path(get, path = "/api/v1/monitoring/kpis", tag = "monitoring", params(KpiParams),
     security(("bearer" = []), ("cookie" = [])), responses(
@@ -95,16 +87,10 @@ async fn show_kpis(
             "`days` must be between 1 and 400",
         ));
     }
-    let now = state.now();
-    let from = now.date_naive() - Duration::days(i64::from(days) - 1);
-    let of_installation = is_of_installation(&can, params.installation)?;
-    let (days, measured_at) = if of_installation {
-        let mut tx = state.db.system("figures of the installation").await?;
-        db::list_kpi_days(&mut tx, TenantId::SYSTEM, from).await?
-    } else {
-        let mut tx = state.db.read(&can.caller, now).await?;
-        db::list_kpi_days(&mut tx, can.caller.tenant_id, from).await?
-    };
+    let from = state.now().date_naive() - Duration::days(i64::from(days) - 1);
+    let whose = Whose::of(&can, params.installation)?;
+    let mut tx = whose.read(&state, &can).await?;
+    let (days, measured_at) = db::list_kpi_days(&mut tx, whose.tenant_id(), from).await?;
     Ok(Json(KpiView {
         measured_at,
         total: KpiTotal::of(&days),
@@ -124,7 +110,7 @@ async fn list_maintenance(
     can: Can<AlertsRead>,
     QueryParams(params): QueryParams<PageParams>,
 ) -> ApiResult<Json<Page<MaintenanceRunView>>> {
-    is_of_installation(&can, Some(true))?;
+    Whose::of(&can, Some(true))?;
     let limit = page_size(params.limit)?;
     let after = decode_cursor(params.cursor.as_deref())?;
     let mut tx = state.db.system("maintenance").await?;
@@ -165,13 +151,9 @@ async fn list_reports(
     let limit = page_size(params.limit)?;
     let after = decode_cursor(params.cursor.as_deref())?;
     let kinds = word_list("kind", params.kind.as_deref())?;
-    let rows = if is_of_installation(&can, params.installation)? {
-        let mut tx = state.db.system("reports of the installation").await?;
-        db::list_reports(&mut tx, TenantId::SYSTEM, &kinds, after, limit + 1).await?
-    } else {
-        let mut tx = state.db.read(&can.caller, state.now()).await?;
-        db::list_reports(&mut tx, can.caller.tenant_id, &kinds, after, limit + 1).await?
-    };
+    let whose = Whose::of(&can, params.installation)?;
+    let mut tx = whose.read(&state, &can).await?;
+    let rows = db::list_reports(&mut tx, whose.tenant_id(), &kinds, after, limit + 1).await?;
     Ok(Json(page_of(rows, limit, |row| {
         (row.created_at, row.report_id.0)
     })))
@@ -190,13 +172,9 @@ async fn show_report(
     QueryParams(params): QueryParams<WhoseParams>,
 ) -> ApiResult<Json<ReportView>> {
     can.require_whole_tenant()?;
-    let report = if is_of_installation(&can, params.installation)? {
-        let mut tx = state.db.system("report of the installation").await?;
-        db::find_report(&mut tx, TenantId::SYSTEM, report_id).await?
-    } else {
-        let mut tx = state.db.read(&can.caller, state.now()).await?;
-        db::find_report(&mut tx, can.caller.tenant_id, report_id).await?
-    };
+    let whose = Whose::of(&can, params.installation)?;
+    let mut tx = whose.read(&state, &can).await?;
+    let report = db::find_report(&mut tx, whose.tenant_id(), report_id).await?;
     report.map(Json).ok_or_else(ApiError::not_found)
 }
 
@@ -226,7 +204,7 @@ async fn put_report_subscription(
     JsonBody(chosen): JsonBody<ReportSubscription>,
 ) -> ApiResult<Json<ReportSubscriptions>> {
     can.require_whole_tenant()?;
-    is_of_installation(&can, Some(chosen.of_installation))?;
+    Whose::of(&can, Some(chosen.of_installation))?;
     if chosen.kind == ReportKind::Kpis && chosen.mode == ReportMode::Findings {
         return Err(ApiError::invalid_field(
             "mode",
@@ -274,11 +252,4 @@ async fn read_subscriptions(state: &AppState, acting: &Acting) -> ApiResult<Repo
             })
             .collect(),
     })
-}
-
-fn is_of_installation(acting: &Acting, asked: Option<bool>) -> ApiResult<bool> {
-    if asked.unwrap_or(false) && !acting.caller.may(Permission::TenantsManage) {
-        return Err(ApiError::missing_permission(Permission::TenantsManage));
-    }
-    Ok(asked.unwrap_or(false))
 }

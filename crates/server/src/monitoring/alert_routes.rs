@@ -6,15 +6,15 @@ use serde::Deserialize;
 use sg_db::monitoring as db;
 use sg_types::api::Page;
 use sg_types::api::monitoring::{AlertRuleView, AlertView, UpdateAlertRule};
-use sg_types::{AlertRuleId, Permission, Problem, TenantId};
+use sg_types::{AlertRuleId, Problem};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::alert_rules;
+use super::{Whose, WhoseParams, alert_rules};
 use crate::AppState;
-use crate::auth::{Acting, AlertsManage, AlertsRead, Can};
-use crate::error::{ApiError, ApiResult};
+use crate::auth::{AlertsManage, AlertsRead, Can};
+use crate::error::ApiResult;
 use crate::extract::{JsonBody, PathParams, QueryParams, decode_cursor, page_of, page_size, word_list};
 
 /// The operations of this area.
@@ -41,15 +41,6 @@ struct AlertParams {
     cursor: Option<String>,
 }
 
-/// Whose rules to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct RuleParams {
-    /// `true`: those of the installation instead of the tenant's; needs `tenants_manage`.
-    installation: Option<bool>,
-}
-
 /// Lists alerts.
 #[utoipa::path(get, path = "/api/v1/monitoring/alerts", tag = "monitoring", params(AlertParams),
     security(("bearer" = []), ("cookie" = [])), responses(
@@ -64,18 +55,14 @@ async fn list_alerts(
     let limit = page_size(params.limit)?;
     let after = decode_cursor(params.cursor.as_deref())?;
     let states = word_list("state", params.state.as_deref())?;
-    let rows = if is_of_installation(&can, params.installation)? {
-        let mut tx = state.db.system("alerts of the installation").await?;
-        db::list_alerts(&mut tx, TenantId::SYSTEM, &states, after, limit + 1).await?
-    } else {
-        let mut tx = state.db.read(&can.caller, state.now()).await?;
-        db::list_alerts(&mut tx, can.caller.tenant_id, &states, after, limit + 1).await?
-    };
+    let whose = Whose::of(&can, params.installation)?;
+    let mut tx = whose.read(&state, &can).await?;
+    let rows = db::list_alerts(&mut tx, whose.tenant_id(), &states, after, limit + 1).await?;
     Ok(Json(page_of(rows, limit, |row| (row.since, row.alert_id.0))))
 }
 
 /// Lists the rules behind alerts.
-#[utoipa::path(get, path = "/api/v1/monitoring/alert-rules", tag = "monitoring", params(RuleParams),
+#[utoipa::path(get, path = "/api/v1/monitoring/alert-rules", tag = "monitoring", params(WhoseParams),
     security(("bearer" = []), ("cookie" = [])), responses(
     (status = 200, description = "Every rule, by what it watches.", body = Page<AlertRuleView>),
     (status = "4XX", description = "Refused.", body = Problem),
@@ -83,15 +70,11 @@ async fn list_alerts(
 async fn list_alert_rules(
     State(state): State<AppState>,
     can: Can<AlertsRead>,
-    QueryParams(params): QueryParams<RuleParams>,
+    QueryParams(params): QueryParams<WhoseParams>,
 ) -> ApiResult<Json<Page<AlertRuleView>>> {
-    let items = if is_of_installation(&can, params.installation)? {
-        let mut tx = state.db.system("alert rules of the installation").await?;
-        db::list_alert_rules(&mut tx, TenantId::SYSTEM).await?
-    } else {
-        let mut tx = state.db.read(&can.caller, state.now()).await?;
-        db::list_alert_rules(&mut tx, can.caller.tenant_id).await?
-    };
+    let whose = Whose::of(&can, params.installation)?;
+    let mut tx = whose.read(&state, &can).await?;
+    let items = db::list_alert_rules(&mut tx, whose.tenant_id()).await?;
     Ok(Json(Page {
         items,
         next_cursor: None,
@@ -113,11 +96,4 @@ async fn patch_alert_rule(
     Ok(Json(
         alert_rules::update_alert_rule(&state, &can, rule_id, body).await?,
     ))
-}
-
-fn is_of_installation(acting: &Acting, asked: Option<bool>) -> ApiResult<bool> {
-    if asked.unwrap_or(false) && !acting.caller.may(Permission::TenantsManage) {
-        return Err(ApiError::missing_permission(Permission::TenantsManage));
-    }
-    Ok(asked.unwrap_or(false))
 }

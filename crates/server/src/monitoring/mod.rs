@@ -6,6 +6,7 @@ mod host;
 mod live;
 mod notify;
 mod routes;
+mod whose;
 
 pub use alert_routes::routes as alert_routes;
 pub(crate) use host::measure as measure_host;
@@ -13,3 +14,4 @@ pub use live::{Live, spawn};
 pub(crate) use notify::clean_text;
 pub use notify::{routes as notification_routes, run as send_notifications, spawn as spawn_notifications};
 pub use routes::routes;
+pub(crate) use whose::{Whose, WhoseParams};

@@ -81,5 +81,6 @@ mod tenant_export;
 mod tenants;
 #[cfg(test)]
 mod threats;
+mod traces;
 #[cfg(test)]
 mod up;

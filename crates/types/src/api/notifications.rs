@@ -166,6 +166,40 @@ impl ChannelSettings {
     }
 }
 
+/// The texts of a channel in somebody's own words: templates of Jinja, which are given `kind`, `severity`, `title`, `time`, `url`, `is_over`, `facts`,
+/// `text` (what is sent without one), `incident`, `endpoint`, `alert` and `digest`. One that comes to nothing, or fails, gives way to the standard text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelTemplates {
+    /// The subject of a mail; 8,000 bytes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The text of a mail, or of a message to Slack; 8,000 bytes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// What a test message is about; other than `test` for channels that take templates, to see what these make of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestSample {
+    /// That it arrives.
+    #[default]
+    Test,
+    /// An incident that there is none of.
+    Incident,
+    /// An alert that there is none of.
+    Alert,
+    /// Several at once.
+    Digest,
+}
+text_enum!(TestSample {
+    Test => "test",
+    Incident => "incident",
+    Alert => "alert",
+    Digest => "digest",
+});
+
 /// `POST /api/v1/monitoring/channels` → 201 [`ChannelSaved`]. The first channel of a tenant gets two routes: incidents from severity high on, and
 /// every alert.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -178,6 +212,9 @@ pub struct CreateChannel {
     /// Messages in a minute at most, 1–600; what is beyond becomes one digest. 10 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_minute: Option<i32>,
+    /// Texts in somebody's own words; of mail and Slack only.
+    #[serde(default)]
+    pub templates: ChannelTemplates,
 }
 
 /// `PATCH /api/v1/monitoring/channels/{channel_id}` → [`ChannelSaved`]; absent fields stay.
@@ -196,6 +233,9 @@ pub struct UpdateChannel {
     /// Whether anything is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_enabled: Option<bool>,
+    /// Texts in somebody's own words, as a whole: `{}` goes back to the standard ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<ChannelTemplates>,
 }
 
 /// Where people are told.
@@ -211,6 +251,8 @@ pub struct ChannelView {
     pub is_enabled: bool,
     /// Messages in a minute at most.
     pub per_minute: i32,
+    /// Texts in somebody's own words.
+    pub templates: ChannelTemplates,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was changed.
@@ -251,6 +293,9 @@ pub struct DeliveryAttempt {
     pub answer_code: Option<i32>,
     /// Why it was not taken.
     pub error: Option<String>,
+    /// What else somebody should know, such as a template that failed.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// What a route is about.
@@ -291,7 +336,7 @@ pub struct SaveRoute {
     /// Until when it is quiet.
     #[serde(default)]
     pub muted_until: Option<DateTime<Utc>>,
-    /// Minutes, 1–10,080, after which an incident that is still `new` goes to `escalate_to` too.
+    /// Minutes, 1–10,080, after which an incident that is still `new`, or an alert that still fires, goes to `escalate_to` too.
     #[serde(default)]
     pub escalate_after_minutes: Option<i32>,
     /// The second channel.
@@ -328,7 +373,7 @@ pub struct RouteView {
     pub is_enabled: bool,
     /// Until when it is quiet.
     pub muted_until: Option<DateTime<Utc>>,
-    /// After how many minutes an incident that is still `new` goes to `escalate_to` too.
+    /// After how many minutes an incident that is still `new`, or an alert that still fires, goes to `escalate_to` too.
     pub escalate_after_minutes: Option<i32>,
     /// The second channel.
     pub escalate_to: Option<ChannelId>,
@@ -350,8 +395,12 @@ pub enum NotificationCause {
     IncidentWaiting,
     /// An incident was closed; told to receivers that have it open.
     IncidentClosed,
+    /// An incident that was closed is open again; told to receivers that keep things open.
+    IncidentReopened,
     /// An alert fires.
     AlertFiring,
+    /// An alert goes on for longer than its route allows.
+    AlertWaiting,
     /// An alert is over.
     AlertResolved,
     /// Several of these at once.
@@ -364,7 +413,9 @@ text_enum!(NotificationCause {
     IncidentRaised => "incident_raised",
     IncidentWaiting => "incident_waiting",
     IncidentClosed => "incident_closed",
+    IncidentReopened => "incident_reopened",
     AlertFiring => "alert_firing",
+    AlertWaiting => "alert_waiting",
     AlertResolved => "alert_resolved",
     Digest => "digest",
     Test => "test",

@@ -64,6 +64,7 @@ impl ClaimedNotification {
             NotificationCause::IncidentOpened
                 | NotificationCause::IncidentRaised
                 | NotificationCause::IncidentWaiting
+                | NotificationCause::IncidentReopened
                 | NotificationCause::Digest
         )
     }
@@ -75,6 +76,8 @@ struct Due {
     severity: Severity,
     attempts: i32,
     alert_rule: Option<AlertRuleId>,
+    /// When something that has to be told before is tried again.
+    waits_until: Option<DateTime<Utc>>,
 }
 
 /// Takes the next notification of a channel that is not in `busy`: the most severe first. Commit before sending: a sender that dies leaves it to the
@@ -95,9 +98,17 @@ pub async fn claim_notification(
     if left == 0 {
         return Ok(Claim::Held);
     }
-    let due = list_due(tx, &channel, now).await?;
+    let (due, behind): (Vec<Due>, Vec<Due>) = list_due(tx, &channel, now)
+        .await?
+        .into_iter()
+        .partition(|one| one.waits_until.is_none());
     let Some(first) = due.first() else {
-        return Ok(Claim::Nothing);
+        postpone(tx, &channel, &behind, now).await?;
+        return Ok(if behind.is_empty() {
+            Claim::Nothing
+        } else {
+            Claim::Held
+        });
     };
     let merged = find_merged(&channel, &due, first, left);
     if merged.len() > 1 {
@@ -149,7 +160,7 @@ async fn lock_due_channel(
             select n.tenant_id, n.channel_id, min(n.next_attempt_at) as since from monitoring.notifications n
             where n.finished_at is null and n.next_attempt_at <= $1 and n.expires_at > $1 and not (n.channel_id = any ($2))
             group by n.tenant_id, n.channel_id)
-         select c.channel_id, c.tenant_id, c.name, c.settings, c.secret_id, c.per_minute, c.is_enabled
+         select c.channel_id, c.tenant_id, c.name, c.settings, c.secret_id, c.per_minute, c.templates, c.is_enabled
          from due d join monitoring.channels c on c.tenant_id = d.tenant_id and c.channel_id = d.channel_id
          where c.is_enabled
          order by d.since, c.channel_id limit 1
@@ -192,11 +203,24 @@ async fn count_budget(tx: &mut SystemTx, channel: &Channel, now: DateTime<Utc>) 
     Ok(left)
 }
 
+/// What is due, the most severe first. The beginning and the end of one thing keep their order, however often one of them has to be tried: an end that
+/// comes first would leave the receiver with something that is open for ever.
 async fn list_due(tx: &mut SystemTx, channel: &Channel, now: DateTime<Utc>) -> Result<Vec<Due>, DbError> {
     sqlx::query(
-        "select n.notification_id, n.cause, n.severity, n.attempts,
-            (select a.rule_id from monitoring.alerts a where a.tenant_id = n.tenant_id and a.alert_id = n.alert_id) as rule_id
+        "with unfinished as materialized (
+            select n.notification_id, n.created_at, n.next_attempt_at, n.attempts, n.cause in ('incident_closed', 'alert_resolved') as ends,
+                a.rule_id, coalesce(n.threat_id::text, a.rule_id::text || ' ' || a.subject) as thing
+            from monitoring.notifications n
+            left join monitoring.alerts a on a.tenant_id = n.tenant_id and a.alert_id = n.alert_id
+            where n.tenant_id = $1 and n.channel_id = $2 and n.finished_at is null and n.expires_at > $3),
+         behind as materialized (
+            select o.notification_id, max(e.next_attempt_at) as until from unfinished o join unfinished e on e.thing = o.thing
+            where (e.created_at, e.notification_id) < (o.created_at, o.notification_id) and (e.ends or o.ends) and ($5 or e.attempts > 0)
+            group by o.notification_id)
+         select n.notification_id, n.cause, n.severity, n.attempts, u.rule_id, b.until
          from monitoring.notifications n
+         join unfinished u on u.notification_id = n.notification_id
+         left join behind b on b.notification_id = n.notification_id
          where n.tenant_id = $1 and n.channel_id = $2 and n.finished_at is null and n.next_attempt_at <= $3 and n.expires_at > $3
          order by monitoring.severity_rank(n.severity) desc, n.created_at, n.notification_id
          limit $4
@@ -206,6 +230,7 @@ async fn list_due(tx: &mut SystemTx, channel: &Channel, now: DateTime<Utc>) -> R
     .bind(channel.channel_id.0)
     .bind(now)
     .bind(MOST_MERGED)
+    .bind(keeps_open(channel.settings.kind()))
     .fetch_all(tx.conn())
     .await?
     .iter()
@@ -216,9 +241,37 @@ async fn list_due(tx: &mut SystemTx, channel: &Channel, now: DateTime<Utc>) -> R
             severity: row.try_get::<String, _>("severity")?.parse()?,
             attempts: row.try_get("attempts")?,
             alert_rule: row.try_get::<Option<Uuid>, _>("rule_id")?.map(AlertRuleId),
+            waits_until: row.try_get("until")?,
         })
     })
     .collect()
+}
+
+/// Those wait until what comes before them is tried again.
+async fn postpone(
+    tx: &mut SystemTx,
+    channel: &Channel,
+    behind: &[Due],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let soonest = now + Duration::seconds(1);
+    let ids: Vec<Uuid> = behind.iter().map(|one| one.notification_id).collect();
+    let until: Vec<DateTime<Utc>> = behind
+        .iter()
+        .map(|one| one.waits_until.unwrap_or(soonest).max(soonest))
+        .collect();
+    sqlx::query(
+        "update monitoring.notifications n set next_attempt_at = w.until
+         from unnest($3::uuid[], $4::timestamptz[]) as w (notification_id, until)
+         where n.tenant_id = $1 and n.channel_id = $2 and n.notification_id = w.notification_id",
+    )
+    .bind(channel.tenant_id.0)
+    .bind(channel.channel_id.0)
+    .bind(ids)
+    .bind(until)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 async fn insert_digest(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sg_types::api::notifications::NotificationCause;
-use sg_types::{AgentId, AlertId, IncidentStatus, NotificationId, Severity, ThreatId};
+use sg_types::{AgentId, AlertId, AlertRuleId, IncidentStatus, NotificationId, Severity, ThreatId};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -53,6 +53,8 @@ pub struct IncidentSummary {
 pub struct AlertNews {
     /// The alert.
     pub alert_id: AlertId,
+    /// Its rule, which with the subject is the same each time it fires.
+    pub rule_id: AlertRuleId,
     /// What its rule watches.
     pub kind: String,
     /// What it is about.
@@ -157,7 +159,7 @@ async fn read_alert(
     alert_id: AlertId,
 ) -> Result<Option<AlertNews>, DbError> {
     let row = sqlx::query(
-        "select a.alert_id, r.kind, a.subject, a.agent_id, a.summary, r.severity, a.last_value::float8 as last_value, r.threshold::float8 as threshold, a.fired_at,
+        "select a.alert_id, a.rule_id, r.kind, a.subject, a.agent_id, a.summary, r.severity, a.last_value::float8 as last_value, r.threshold::float8 as threshold, a.fired_at,
             a.resolved_at
          from monitoring.alerts a join monitoring.alert_rules r on r.tenant_id = a.tenant_id and r.rule_id = a.rule_id
          where a.tenant_id = $1 and a.alert_id = $2",
@@ -169,6 +171,7 @@ async fn read_alert(
     let Some(row) = row else { return Ok(None) };
     Ok(Some(AlertNews {
         alert_id: AlertId(row.try_get("alert_id")?),
+        rule_id: AlertRuleId(row.try_get("rule_id")?),
         kind: row.try_get("kind")?,
         subject: row.try_get("subject")?,
         agent_id: row.try_get::<Option<Uuid>, _>("agent_id")?.map(AgentId),
@@ -199,8 +202,8 @@ async fn read_digest(
             count(distinct m.threat_id) as count, monitoring.severity_rank(m.severity) as rank
          from member m where m.threat_id is not null group by m.severity
          union all
-         select 'alerts', 'low', m.kind, m.cause = 'alert_firing', null, null, count(*), 0 from member m
-         where m.kind is not null group by m.kind, m.cause
+         select 'alerts', 'low', m.kind, m.cause <> 'alert_resolved', null, null, count(*), 0 from member m
+         where m.kind is not null group by m.kind, m.cause <> 'alert_resolved'
          union all
          (select 'line', m.severity, null, false, coalesce(m.title, m.kind), coalesce(m.hostname, m.subject, ''), 1,
             monitoring.severity_rank(m.severity)

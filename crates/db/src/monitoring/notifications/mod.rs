@@ -193,8 +193,8 @@ async fn insert_attempt(
 ) -> Result<(), DbError> {
     // A sender that lost its lease may tell of the same attempt as the one that took over.
     sqlx::query(
-        "insert into monitoring.delivery_attempts (tenant_id, notification_id, attempt, started_at, milliseconds, is_delivered, answer_code, error)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into monitoring.delivery_attempts (tenant_id, notification_id, attempt, started_at, milliseconds, is_delivered, answer_code, error, note)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict do nothing",
     )
     .bind(tenant_id.0)
@@ -205,6 +205,7 @@ async fn insert_attempt(
     .bind(attempt.is_delivered)
     .bind(attempt.answer_code)
     .bind(attempt.error.as_deref().map(shorten))
+    .bind(attempt.note.as_deref().map(shorten))
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -263,7 +264,7 @@ pub async fn list_notifications(
             (select count(*) from monitoring.notifications m where m.tenant_id = n.tenant_id and m.digest_id = n.notification_id
                 and m.outcome = 'merged') as merged_count,
             (select jsonb_agg(jsonb_build_object('started_at', a.started_at, 'milliseconds', a.milliseconds, 'is_delivered', a.is_delivered,
-                'answer_code', a.answer_code, 'error', a.error) order by a.attempt desc)
+                'answer_code', a.answer_code, 'error', a.error, 'note', a.note) order by a.attempt desc)
              from (select * from monitoring.delivery_attempts a where a.tenant_id = n.tenant_id and a.notification_id = n.notification_id
                 order by a.attempt desc limit 30) a) as attempts
          from monitoring.notifications n

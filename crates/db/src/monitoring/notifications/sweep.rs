@@ -54,26 +54,37 @@ async fn give_up(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> 
     Ok(ended)
 }
 
-/// Incidents that are still new after the time of their route go to its second channel.
+/// Incidents that are still new, and alerts that still fire, after the time of their route go to its second channel.
 async fn escalate(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError> {
     let done = sqlx::query(
         "with due as (
-            select n.tenant_id, n.notification_id, n.route_id, n.threat_id from monitoring.notifications n
+            select n.tenant_id, n.notification_id, n.route_id, n.threat_id, n.alert_id from monitoring.notifications n
             where n.escalate_at <= $1 order by n.escalate_at limit $2 for update of n skip locked),
          noted as (
             update monitoring.notifications n set escalate_at = null
-            from due where n.tenant_id = due.tenant_id and n.notification_id = due.notification_id)
-         insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, threat_id, severity, dedup_key,
+            from due where n.tenant_id = due.tenant_id and n.notification_id = due.notification_id),
+         waiting as (
+            select d.tenant_id, d.route_id, d.threat_id, null::uuid as alert_id, i.agent_id, i.severity, (
+                select array_agg(distinct f.rule_id) from threats.findings f
+                where f.tenant_id = d.tenant_id and f.threat_id = d.threat_id) as rules
+            from due d
+            join threats.incidents i on i.tenant_id = d.tenant_id and i.threat_id = d.threat_id and i.status = 'new'
+            union all
+            select d.tenant_id, d.route_id, null, d.alert_id, a.agent_id, l.severity, array[l.kind]
+            from due d
+            join monitoring.alerts a on a.tenant_id = d.tenant_id and a.alert_id = d.alert_id and a.state = 'firing'
+            join monitoring.alert_rules l on l.tenant_id = a.tenant_id and l.rule_id = a.rule_id)
+         insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, threat_id, alert_id, severity, dedup_key,
             created_at, next_attempt_at, expires_at)
-         select users.time_ordered_uuid(), d.tenant_id, c.channel_id, d.route_id, 'incident_waiting', d.threat_id, i.severity,
-            'incident:' || d.threat_id || ':waiting', $1, $1, $1 + interval '24 hours'
-         from due d
-         join monitoring.routes r on r.tenant_id = d.tenant_id and r.route_id = d.route_id and r.is_enabled
+         select users.time_ordered_uuid(), w.tenant_id, c.channel_id, w.route_id,
+            case when w.alert_id is null then 'incident_waiting' else 'alert_waiting' end, w.threat_id, w.alert_id, w.severity,
+            case when w.alert_id is null then 'incident:' || w.threat_id else 'alert:' || w.alert_id end || ':waiting',
+            $1, $1, $1 + interval '24 hours'
+         from waiting w
+         join monitoring.routes r on r.tenant_id = w.tenant_id and r.route_id = w.route_id and r.is_enabled
             and coalesce(r.muted_until <= $1, true)
          join monitoring.channels c on c.tenant_id = r.tenant_id and c.channel_id = r.escalate_to and c.is_enabled
-         join threats.incidents i on i.tenant_id = d.tenant_id and i.threat_id = d.threat_id and i.status = 'new'
-         where not monitoring.is_silenced(d.tenant_id, (select array_agg(distinct f.rule_id) from threats.findings f
-            where f.tenant_id = d.tenant_id and f.threat_id = d.threat_id), i.agent_id, i.severity, $1)
+         where not monitoring.is_silenced(w.tenant_id, w.rules, w.agent_id, w.severity, $1)
          on conflict (tenant_id, channel_id, dedup_key) do nothing",
     )
     .bind(now)

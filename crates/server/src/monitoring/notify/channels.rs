@@ -6,13 +6,14 @@ use sg_db::monitoring::{self as db, ChannelToSave, NOTIFICATION_FAILURE};
 use sg_db::users::providers::delete_secret;
 use sg_db::{SystemTx, monitoring::Channel};
 use sg_types::api::notifications::{
-    ChannelSaved, ChannelTarget, CreateChannel, DeliveryAttempt, RouteSource, SaveRoute, UpdateChannel,
+    ChannelSaved, ChannelTarget, CreateChannel, DeliveryAttempt, RouteSource, SaveRoute, TestSample,
+    UpdateChannel,
 };
-use sg_types::{ChannelId, NotificationId, Scope, Severity};
+use sg_types::{ChannelId, NotificationId, Scope, Severity, TenantId};
 
-use super::letter::Letter;
+use super::super::Whose;
 use super::target::{self, Checked};
-use super::{check_name, sender};
+use super::{check_name, console, sender, template};
 use crate::AppState;
 use crate::auth::Acting;
 use crate::error::{ApiError, ApiResult};
@@ -27,13 +28,15 @@ const PER_MINUTE: i32 = 10;
 pub(super) async fn create(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     body: CreateChannel,
 ) -> ApiResult<ChannelSaved> {
     require_whole_tenant(acting)?;
     check_name("name", &body.name)?;
     check_per_minute(body.per_minute)?;
+    template::check(body.target.kind(), &body.templates, console(state))?;
     let checked = target::check(state, body.target)?;
-    let (tenant_id, channel_id) = (acting.caller.tenant_id, state.next_id::<ChannelId>());
+    let (tenant_id, channel_id) = (whose.tenant_id(), state.next_id::<ChannelId>());
     let mut event = acting.event(state, "channel.create");
     event.object = Some(("channel", channel_id.to_string()));
     let mut tx = state.db.system("channel").await?;
@@ -51,26 +54,28 @@ pub(super) async fn create(
         settings: &checked.settings,
         secret_id,
         per_minute: body.per_minute.unwrap_or(PER_MINUTE),
+        templates: &body.templates,
         is_enabled: true,
         at: event.at,
     };
-    let is_first = db::insert_channel(&mut tx, &new, acting.caller.user_id)
+    let is_first = db::insert_channel(&mut tx, &new, whose.member(acting))
         .await
         .map_err(explain)?;
     if is_first {
-        for route in first_routes(channel_id) {
-            let (id, by) = (state.next_id(), acting.caller.user_id);
+        for route in first_routes(whose, channel_id) {
+            let (id, by) = (state.next_id(), whose.member(acting));
             db::insert_route(&mut tx, tenant_id, id, &route, by, event.at).await?;
         }
     }
-    let saved = show(&mut tx, acting, channel_id, Some(&checked)).await?;
-    tx.commit(tenant_id, event).await?;
+    let saved = show(&mut tx, tenant_id, channel_id, Some(&checked)).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(saved)
 }
 
 pub(super) async fn update(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     channel_id: ChannelId,
     body: UpdateChannel,
 ) -> ApiResult<ChannelSaved> {
@@ -79,13 +84,16 @@ pub(super) async fn update(
         check_name("name", name)?;
     }
     check_per_minute(body.per_minute)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "channel.update");
     event.object = Some(("channel", channel_id.to_string()));
     let mut tx = state.db.system("channel").await?;
     let old = db::lock_channel(&mut tx, tenant_id, channel_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
+    if let Some(templates) = &body.templates {
+        template::check(old.settings.kind(), templates, console(state))?;
+    }
     let checked = match body.target {
         Some(target) => Some(check_kind(state, &old, target)?),
         None => None,
@@ -104,6 +112,7 @@ pub(super) async fn update(
             .map_or(&old.settings, |checked| &checked.settings),
         secret_id,
         per_minute: body.per_minute.unwrap_or(old.per_minute),
+        templates: body.templates.as_ref().unwrap_or(&old.templates),
         is_enabled: body.is_enabled.unwrap_or(old.is_enabled),
         at: event.at,
     };
@@ -117,14 +126,19 @@ pub(super) async fn update(
         // The alert goes by the name.
         db::clear_alert(&mut tx, tenant_id, NOTIFICATION_FAILURE, &old.name, event.at).await?;
     }
-    let saved = show(&mut tx, acting, channel_id, checked.as_ref()).await?;
-    tx.commit(tenant_id, event).await?;
+    let saved = show(&mut tx, tenant_id, channel_id, checked.as_ref()).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(saved)
 }
 
-pub(super) async fn remove(state: &AppState, acting: &Acting, channel_id: ChannelId) -> ApiResult<()> {
+pub(super) async fn remove(
+    state: &AppState,
+    acting: &Acting,
+    whose: Whose,
+    channel_id: ChannelId,
+) -> ApiResult<()> {
     require_whole_tenant(acting)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "channel.delete");
     event.object = Some(("channel", channel_id.to_string()));
     let mut tx = state.db.system("channel").await?;
@@ -136,31 +150,40 @@ pub(super) async fn remove(state: &AppState, acting: &Acting, channel_id: Channe
         delete_secret(&mut tx, tenant_id, secret_id).await?;
     }
     db::clear_alert(&mut tx, tenant_id, NOTIFICATION_FAILURE, &old.name, event.at).await?;
-    tx.commit(tenant_id, event).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(())
 }
 
-/// Sends a message that says nothing but that it arrives, at once and once.
+/// Sends a message about nothing, at once and once.
 pub(super) async fn try_out(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     channel_id: ChannelId,
+    sample: TestSample,
 ) -> ApiResult<DeliveryAttempt> {
     require_whole_tenant(acting)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "channel.test");
     event.object = Some(("channel", channel_id.to_string()));
     let mut tx = state.db.system("channel").await?;
     let channel = db::lock_channel(&mut tx, tenant_id, channel_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
+    if sample != TestSample::Test && !template::takes_templates(channel.settings.kind()) {
+        // Programs at the other end would believe it.
+        return Err(ApiError::bad_request(
+            "invalid_query",
+            "`sample` is for channels that people read: e-mail and Slack",
+        ));
+    }
     // Nobody's mailbox is filled by tests.
     if db::count_tests(&mut tx, &channel, event.at - Duration::minutes(1)).await? >= TESTS_PER_MINUTE {
         return Err(ApiError::too_many_requests(60));
     }
     drop(tx);
     let id: NotificationId = state.next_id();
-    let letter = Letter::test(id, event.at, state.public_url.trim_end_matches('/'));
+    let letter = template::sample(sample, id, event.at, console(state));
     let (attempt, _) = sender::attempt(state, &channel, &letter)
         .await
         .map_err(|error| ApiError::internal(error.into_boxed_dyn_error()))?;
@@ -170,7 +193,7 @@ pub(super) async fn try_out(
         return Err(ApiError::not_found());
     }
     db::record_test(&mut tx, &channel, id, &attempt).await?;
-    tx.commit(tenant_id, event).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(attempt)
 }
 
@@ -204,28 +227,30 @@ fn check_per_minute(per_minute: Option<i32>) -> ApiResult<()> {
 
 async fn show(
     tx: &mut SystemTx,
-    acting: &Acting,
+    tenant_id: TenantId,
     channel_id: ChannelId,
     checked: Option<&Checked>,
 ) -> ApiResult<ChannelSaved> {
-    let channel = db::find_channel(tx, acting.caller.tenant_id, channel_id).await?;
+    let channel = db::find_channel(tx, tenant_id, channel_id).await?;
     Ok(ChannelSaved {
         channel: channel.ok_or_else(|| ApiError::internal("a stored channel is not to be seen"))?,
         signing_secret: checked.and_then(Checked::signing_secret),
     })
 }
 
-/// What a tenant's first channel is told of.
-fn first_routes(channel_id: ChannelId) -> [SaveRoute; 2] {
-    [
+/// What the first channel is told of. The installation has no incidents.
+fn first_routes(whose: Whose, channel_id: ChannelId) -> Vec<SaveRoute> {
+    let routes = [
         (
             "High and critical incidents",
             RouteSource::Incident,
             Severity::High,
         ),
         ("Alerts", RouteSource::Alert, Severity::Low),
-    ]
-    .map(|(name, source, min_severity)| SaveRoute {
+    ];
+    let has = |source| whose != Whose::Installation || source == RouteSource::Alert;
+    let wanted = routes.into_iter().filter(|(_, source, _)| has(*source));
+    let made = wanted.map(|(name, source, min_severity)| SaveRoute {
         name: name.to_owned(),
         channel_id,
         source,
@@ -237,7 +262,8 @@ fn first_routes(channel_id: ChannelId) -> [SaveRoute; 2] {
         muted_until: None,
         escalate_after_minutes: None,
         escalate_to: None,
-    })
+    });
+    made.collect()
 }
 
 fn explain(error: DbError) -> ApiError {

@@ -3,9 +3,13 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
-use sg_db::monitoring::{AlertNews, ClaimedNotification, Content, DigestNews, IncidentSummary};
-use sg_types::api::notifications::NotificationCause;
-use sg_types::{NotificationId, Severity};
+use sg_db::TokenHash;
+use sg_db::monitoring::{AlertNews, Channel, ClaimedNotification, Content, DigestNews, IncidentSummary};
+use sg_types::api::notifications::{ChannelSettings, ChannelTemplates, NotificationCause, TestSample};
+use sg_types::{
+    AgentId, AlertId, AlertRuleId, ChannelId, IncidentStatus, NotificationId, Severity, TenantId, ThreatId,
+};
+use uuid::Uuid;
 
 /// Characters of one value at most.
 const VALUE_CHARS: usize = 300;
@@ -75,6 +79,55 @@ impl Letter {
         }
     }
 
+    /// A message of a kind that there is, about nothing.
+    pub(super) fn sample(of: TestSample, id: NotificationId, at: DateTime<Utc>, console: &str) -> Self {
+        let (cause, content) = match of {
+            TestSample::Alert => (NotificationCause::AlertFiring, Content::Alert(sample_alert(at))),
+            TestSample::Digest => (NotificationCause::Digest, Content::Digest(sample_digest(id))),
+            TestSample::Incident | TestSample::Test => (
+                NotificationCause::IncidentOpened,
+                Content::Incident(sample_incident(at)),
+            ),
+        };
+        let claimed = ClaimedNotification {
+            notification_id: id,
+            channel: Channel {
+                channel_id: ChannelId(Uuid::nil()),
+                tenant_id: TenantId::DEFAULT,
+                name: String::new(),
+                settings: ChannelSettings::Email {
+                    addresses: Vec::new(),
+                },
+                secret_id: None,
+                per_minute: 1,
+                templates: ChannelTemplates::default(),
+                is_enabled: true,
+            },
+            cause,
+            threat_id: None,
+            alert_id: None,
+            digest_id: None,
+            severity: Severity::High,
+            created_at: at,
+            attempts: 1,
+        };
+        let mut letter = Self::new(&claimed, &content, console);
+        // There is no such thing to be shown.
+        letter.url = format!("{console}/threats");
+        letter.thing = format!("test/{id}");
+        letter
+    }
+
+    /// The whole as lines of text.
+    pub(super) fn plain_text(&self) -> String {
+        let facts: String = self
+            .facts
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect();
+        format!("{}\n\n{facts}\n{}\n", self.plain_title(), self.url)
+    }
+
     /// The title as one line of text.
     pub(super) fn plain_title(&self) -> String {
         let parts = self.title.iter().map(|part| match part {
@@ -113,6 +166,14 @@ fn of_incident(claimed: &ClaimedNotification, incident: &IncidentSummary, consol
             "incident.closed",
             "The incident on ".to_owned(),
             format!(" is closed ({}): ", incident.status.as_str().replace('_', " ")),
+        ),
+        NotificationCause::IncidentReopened => (
+            "incident.reopened",
+            "The incident on ".to_owned(),
+            format!(
+                " is open again ({}): ",
+                incident.status.as_str().replace('_', " ")
+            ),
         ),
         _ => (
             "incident.opened",
@@ -155,7 +216,13 @@ fn of_incident(claimed: &ClaimedNotification, incident: &IncidentSummary, consol
 fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> Letter {
     let is_over = claimed.cause == NotificationCause::AlertResolved;
     let subject = clean(&alert.subject);
-    let mut title = vec![Part::Words(format!("Alert {}", alert.kind.replace('_', " ")))];
+    let of_installation = claimed.channel.tenant_id == TenantId::SYSTEM;
+    let lead = if of_installation {
+        "Installation alert"
+    } else {
+        "Alert"
+    };
+    let mut title = vec![Part::Words(format!("{lead} {}", alert.kind.replace('_', " ")))];
     match &alert.summary {
         Some(summary) => title.extend([Part::Words(": ".to_owned()), Part::Value(clean(summary))]),
         None if !subject.is_empty() => {
@@ -163,11 +230,13 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
         }
         None => {}
     }
-    let standing = match (&alert.summary, is_over) {
-        (Some(_), true) => " – over",
-        (Some(_), false) => "",
-        (None, true) => " is over",
-        (None, false) => " is firing",
+    let standing = match (&alert.summary, claimed.cause) {
+        (Some(_), NotificationCause::AlertResolved) => " – over",
+        (Some(_), NotificationCause::AlertWaiting) => " – still",
+        (Some(_), _) => "",
+        (None, NotificationCause::AlertResolved) => " is over",
+        (None, NotificationCause::AlertWaiting) => " is still firing",
+        (None, _) => " is firing",
     };
     title.push(Part::Words(standing.to_owned()));
     let mut facts = vec![
@@ -185,7 +254,11 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
     }
     Letter {
         id: claimed.notification_id,
-        kind: if is_over { "alert.resolved" } else { "alert.firing" },
+        kind: match claimed.cause {
+            NotificationCause::AlertResolved => "alert.resolved",
+            NotificationCause::AlertWaiting => "alert.waiting",
+            _ => "alert.firing",
+        },
         title,
         severity: alert.severity,
         at: claimed.created_at,
@@ -193,15 +266,69 @@ fn of_alert(claimed: &ClaimedNotification, alert: &AlertNews, console: &str) -> 
         url: match alert.agent_id {
             Some(agent_id) => format!("{console}/agents/{agent_id}"),
             None if alert.kind == "endpoint_offline" => format!("{console}/agents?state=offline"),
+            None if of_installation => format!("{console}/monitoring/alerts?of=installation"),
             None => format!("{console}/monitoring/notifications"),
         },
-        thing: format!("alert/{}", alert.alert_id),
+        thing: name_alert(alert.rule_id, &alert.subject),
         is_over,
         data: json!({ "alert": {
             "alert_id": alert.alert_id, "kind": alert.kind, "subject": alert.subject, "agent_id": alert.agent_id,
             "summary": alert.summary, "last_value": alert.last_value,
             "threshold": alert.threshold, "fired_at": alert.fired_at, "resolved_at": alert.resolved_at.filter(|_| is_over),
         } }),
+    }
+}
+
+/// The same each time that a rule fires about a subject, so that a receiver opens again what it has closed.
+fn name_alert(rule_id: AlertRuleId, subject: &str) -> String {
+    if subject.is_empty() {
+        return format!("alert/{rule_id}");
+    }
+    let hash = TokenHash::of(subject).to_hex();
+    format!("alert/{rule_id}/{}", hash.get(..16).unwrap_or(&hash))
+}
+
+fn sample_incident(at: DateTime<Utc>) -> IncidentSummary {
+    IncidentSummary {
+        threat_id: ThreatId(Uuid::nil()),
+        title: "Test: nothing happened".to_owned(),
+        severity: Severity::High,
+        status: IncidentStatus::New,
+        agent_id: AgentId(Uuid::nil()),
+        hostname: "test-endpoint".to_owned(),
+        detected_at: at,
+        rules: vec![("test_rule".to_owned(), "Test rule".to_owned())],
+        tags: vec!["attack.execution".to_owned()],
+    }
+}
+
+fn sample_alert(at: DateTime<Utc>) -> AlertNews {
+    AlertNews {
+        alert_id: AlertId(Uuid::nil()),
+        rule_id: AlertRuleId(Uuid::nil()),
+        kind: "failed_sign_ins".to_owned(),
+        subject: "test".to_owned(),
+        agent_id: None,
+        summary: None,
+        severity: Severity::Medium,
+        last_value: 12.0,
+        threshold: 10.0,
+        fired_at: Some(at),
+        resolved_at: None,
+    }
+}
+
+fn sample_digest(id: NotificationId) -> DigestNews {
+    DigestNews {
+        digest_id: id,
+        incidents: vec![(Severity::High, 2)],
+        alerts: vec![("failed_sign_ins".to_owned(), true, 1)],
+        lines: vec![(
+            Severity::High,
+            "Test: nothing happened".to_owned(),
+            "test-endpoint".to_owned(),
+        )],
+        total: 3,
     }
 }
 
@@ -288,7 +415,7 @@ fn capitalise(text: &str) -> String {
         .unwrap_or_default()
 }
 
-fn format_time(at: DateTime<Utc>) -> String {
+pub(super) fn format_time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

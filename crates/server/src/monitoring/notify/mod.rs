@@ -7,7 +7,9 @@ mod routes;
 mod rules;
 mod sender;
 mod target;
+mod template;
 
+use crate::AppState;
 use crate::error::{ApiError, ApiResult};
 use crate::users::is_display_name;
 
@@ -17,6 +19,11 @@ pub use sender::{run, spawn};
 
 /// Characters of a name.
 const MAX_NAME_CHARS: usize = 100;
+
+/// Where the console is, without a slash at its end.
+fn console(state: &AppState) -> &str {
+    state.public_url.trim_end_matches('/')
+}
 
 fn check_name(field: &'static str, name: &str) -> ApiResult<()> {
     if is_display_name(name, MAX_NAME_CHARS) {

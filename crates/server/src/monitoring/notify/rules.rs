@@ -4,8 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 use sg_db::monitoring as db;
 use sg_db::{DbError, SystemTx};
 use sg_types::api::notifications::{CreateSilence, RouteSource, RouteView, SaveRoute, SilenceView};
-use sg_types::{RouteId, SilenceId};
+use sg_types::{RouteId, SilenceId, TenantId};
 
+use super::super::Whose;
 use super::channels::require_whole_tenant;
 use super::check_name;
 use crate::AppState;
@@ -24,12 +25,17 @@ const MAX_DAYS: i64 = 90;
 /// Minutes of a week.
 const MAX_ESCALATION_MINUTES: i32 = 10_080;
 
-pub(super) async fn create_route(state: &AppState, acting: &Acting, body: SaveRoute) -> ApiResult<RouteView> {
+pub(super) async fn create_route(
+    state: &AppState,
+    acting: &Acting,
+    whose: Whose,
+    body: SaveRoute,
+) -> ApiResult<RouteView> {
     require_whole_tenant(acting)?;
     let route_id: RouteId = state.next_id();
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "route.create");
-    check_route(&body, event.at)?;
+    check_route(&body, whose, event.at)?;
     event.object = Some(("route", route_id.to_string()));
     let mut tx = state.db.system("route").await?;
     if db::count_routes(&mut tx, tenant_id).await? >= MAX_ROUTES {
@@ -38,56 +44,63 @@ pub(super) async fn create_route(state: &AppState, acting: &Acting, body: SaveRo
             format!("a tenant has at most {MAX_ROUTES} routes"),
         ));
     }
-    let by = acting.caller.user_id;
+    let by = whose.member(acting);
     let stored = db::insert_route(&mut tx, tenant_id, route_id, &body, by, event.at).await;
     stored.map_err(explain)?;
-    let view = show_route(&mut tx, acting, route_id).await?;
-    tx.commit(tenant_id, event).await?;
+    let view = show_route(&mut tx, tenant_id, route_id).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(view)
 }
 
 pub(super) async fn replace_route(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     route_id: RouteId,
     body: SaveRoute,
 ) -> ApiResult<RouteView> {
     require_whole_tenant(acting)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "route.update");
     event.object = Some(("route", route_id.to_string()));
-    check_route(&body, event.at)?;
+    check_route(&body, whose, event.at)?;
     let mut tx = state.db.system("route").await?;
     let changed = db::update_route(&mut tx, tenant_id, route_id, &body).await;
     if !changed.map_err(explain)? {
         return Err(ApiError::not_found());
     }
-    let view = show_route(&mut tx, acting, route_id).await?;
-    tx.commit(tenant_id, event).await?;
+    let view = show_route(&mut tx, tenant_id, route_id).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(view)
 }
 
-pub(super) async fn remove_route(state: &AppState, acting: &Acting, route_id: RouteId) -> ApiResult<()> {
+pub(super) async fn remove_route(
+    state: &AppState,
+    acting: &Acting,
+    whose: Whose,
+    route_id: RouteId,
+) -> ApiResult<()> {
     require_whole_tenant(acting)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "route.delete");
     event.object = Some(("route", route_id.to_string()));
     let mut tx = state.db.system("route").await?;
     if !db::delete_route(&mut tx, tenant_id, route_id).await? {
         return Err(ApiError::not_found());
     }
-    tx.commit(tenant_id, event).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(())
 }
 
 pub(super) async fn create_silence(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     body: CreateSilence,
 ) -> ApiResult<SilenceView> {
     require_whole_tenant(acting)?;
     let silence_id: SilenceId = state.next_id();
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "silence.create");
     let reason = body.reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0') {
@@ -101,12 +114,12 @@ pub(super) async fn create_silence(
     event.object = Some(("silence", silence_id.to_string()));
     event.reason = Some(reason);
     let mut tx = state.db.system("silence").await?;
-    let by = acting.caller.user_id;
+    let by = whose.member(acting);
     let stored = db::insert_silence(&mut tx, tenant_id, silence_id, &body, by, event.at).await;
     stored.map_err(explain)?;
     let view = db::find_silence(&mut tx, tenant_id, silence_id, event.at).await?;
     let view = view.ok_or_else(|| ApiError::internal("a stored silence is not to be seen"))?;
-    tx.commit(tenant_id, event).await?;
+    tx.commit(acting.caller.tenant_id, event).await?;
     Ok(view)
 }
 
@@ -114,31 +127,32 @@ pub(super) async fn create_silence(
 pub(super) async fn end_silence(
     state: &AppState,
     acting: &Acting,
+    whose: Whose,
     silence_id: SilenceId,
 ) -> ApiResult<SilenceView> {
     require_whole_tenant(acting)?;
-    let tenant_id = acting.caller.tenant_id;
+    let tenant_id = whose.tenant_id();
     let mut event = acting.event(state, "silence.end");
     event.object = Some(("silence", silence_id.to_string()));
     let at = event.at;
     let mut tx = state.db.system("silence").await?;
-    let ended = db::end_silence(&mut tx, tenant_id, silence_id, acting.caller.user_id, at).await?;
+    let ended = db::end_silence(&mut tx, tenant_id, silence_id, whose.member(acting), at).await?;
     let view = db::find_silence(&mut tx, tenant_id, silence_id, at)
         .await?
         .ok_or_else(ApiError::not_found)?;
     if ended {
-        tx.commit(tenant_id, event).await?;
+        tx.commit(acting.caller.tenant_id, event).await?;
     }
     Ok(view)
 }
 
-async fn show_route(tx: &mut SystemTx, acting: &Acting, route_id: RouteId) -> ApiResult<RouteView> {
-    let found = db::list_routes(tx, acting.caller.tenant_id, Some(route_id)).await?;
+async fn show_route(tx: &mut SystemTx, tenant_id: TenantId, route_id: RouteId) -> ApiResult<RouteView> {
+    let found = db::list_routes(tx, tenant_id, Some(route_id)).await?;
     let view = found.into_iter().next();
     view.ok_or_else(|| ApiError::internal("a stored route is not to be seen"))
 }
 
-fn check_route(body: &SaveRoute, now: DateTime<Utc>) -> ApiResult<()> {
+fn check_route(body: &SaveRoute, whose: Whose, now: DateTime<Utc>) -> ApiResult<()> {
     check_name("name", &body.name)?;
     check_entries("rules", &body.rules)?;
     check_entries("tags", &body.tags)?;
@@ -146,6 +160,12 @@ fn check_route(body: &SaveRoute, now: DateTime<Utc>) -> ApiResult<()> {
         return Err(ApiError::invalid_field(
             "agents",
             format!("has at most {MAX_ENTRIES} entries"),
+        ));
+    }
+    if whose == Whose::Installation && body.source == RouteSource::Incident {
+        return Err(ApiError::invalid_field(
+            "source",
+            "the installation has alerts only; incidents are their tenants'",
         ));
     }
     if body.source == RouteSource::Alert && !(body.tags.is_empty() && body.agents.is_empty()) {
@@ -157,12 +177,10 @@ fn check_route(body: &SaveRoute, now: DateTime<Utc>) -> ApiResult<()> {
     if body.muted_until.is_some_and(|until| until > now) {
         check_end("muted_until", body.muted_until, now)?;
     }
-    if body.escalate_after_minutes.is_some() != body.escalate_to.is_some()
-        || (body.source == RouteSource::Alert && body.escalate_to.is_some())
-    {
+    if body.escalate_after_minutes.is_some() != body.escalate_to.is_some() {
         return Err(ApiError::invalid_field(
             "escalate_to",
-            "goes with escalate_after_minutes, and is for incidents",
+            "goes with escalate_after_minutes",
         ));
     }
     if body

@@ -17,7 +17,7 @@ use sg_types::{ChannelId, NotificationId};
 
 use super::deliver::{Refusal, deliver};
 use super::letter::Letter;
-use super::target;
+use super::{console, target, template};
 use crate::AppState;
 
 /// Channels that are served at the same time.
@@ -172,7 +172,7 @@ async fn send(state: &AppState, claimed: &ClaimedNotification) -> anyhow::Result
 }
 
 fn letter(state: &AppState, claimed: &ClaimedNotification, content: &Content) -> Letter {
-    Letter::new(claimed, content, state.public_url.trim_end_matches('/'))
+    Letter::new(claimed, content, console(state))
 }
 
 /// One attempt, and why it failed where it did.
@@ -184,7 +184,8 @@ pub(super) async fn attempt(
     let secret = target::open(state, channel).await?;
     let started_at = state.now();
     let began = tokio::time::Instant::now();
-    let result = deliver(state, &channel.settings, &secret, letter).await;
+    let own = template::apply(channel.settings.kind(), &channel.templates, letter);
+    let result = deliver(state, &channel.settings, &secret, letter, &own).await;
     let refusal = result.as_ref().err().cloned();
     let attempt = DeliveryAttempt {
         started_at,
@@ -196,6 +197,7 @@ pub(super) async fn attempt(
             _ => None,
         },
         error: refusal.as_ref().map(|refusal| refusal.reason.clone()),
+        note: own.note,
     };
     Ok((attempt, refusal))
 }

@@ -330,13 +330,28 @@ async fn a_roll_out_enrols_every_host_once_and_nothing_stands_in_each_others_way
     }
     for (query, count) in [
         ("select count(*) from agents.endpoints", 150),
-        ("select count(*) from agents.agent_tokens where revoked_at is null", 150),
-        ("select count(*) from agents.agent_tokens where revoked_at is not null", 150),
+        (
+            "select count(*) from agents.agent_tokens where revoked_at is null",
+            150,
+        ),
+        (
+            "select count(*) from agents.agent_tokens where revoked_at is not null",
+            150,
+        ),
         ("select max(enrolments) from users.api_keys", 150),
         ("select max(usage_count) from users.api_keys", 300),
-        ("select count(*) from audit.events where action = 'endpoint.enrol'", 150),
-        ("select count(*) from audit.events where action = 'endpoint.reenrol'", 150),
-        ("select deadlocks from pg_stat_database where datname = current_database()", 0),
+        (
+            "select count(*) from audit.events where action = 'endpoint.enrol'",
+            150,
+        ),
+        (
+            "select count(*) from audit.events where action = 'endpoint.reenrol'",
+            150,
+        ),
+        (
+            "select deadlocks from pg_stat_database where datname = current_database()",
+            0,
+        ),
     ] {
         assert_eq!(server.count(query).await, count, "{query}");
     }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use super::{BUILTIN, Site, Way, count, run, wait_for};
+use crate::notifications::listeners::Listeners;
 use crate::up::Up;
 
 fn chmod(path: &Path, mode: u32) {
@@ -14,16 +17,70 @@ fn chmod(path: &Path, mode: u32) {
 
 #[tokio::test]
 async fn a_repository_that_cannot_be_reached_loses_nothing() {
-    lose_the_repository(&[]).await;
+    let (listeners, dir) = (Listeners::start().await, crate::up::folder());
+    let settings = listeners.settings(dir.path());
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let site = Site::start(&settings);
+    let password = site.up().ready["admin"]["password"].as_str().unwrap().to_owned();
+    let token = listeners.join_program(site.up(), &password).await;
+    // Somebody else tries the database meanwhile.
+    let socket = std::fs::read_to_string(site.data().join("secrets/socket")).unwrap();
+    let mut lines = socket.lines();
+    let stranger = sqlx::postgres::PgConnectOptions::new()
+        .socket(lines.next().unwrap())
+        .port(lines.next().unwrap().parse().unwrap())
+        .username("sg_app")
+        .password("a guess")
+        .database("secureguard");
+    assert!(sqlx::PgConnection::connect_with(&stranger).await.is_err());
+    let site = lose_the_repository(site).await;
+    for subject in ["repository", "archiving"] {
+        let words = format!("Installation alert backup failure about {subject}");
+        listeners.hear(&[&words, "firing"]).await;
+        listeners.hear(&[&words, "is over"]).await;
+    }
+    let words = "Installation alert unauthorized database access about connections";
+    listeners.hear(&[words, "firing"]).await;
+    shorten_the_window(&site, &token).await;
+    listeners.hear(&[words, "is over"]).await;
+    assert_eq!(listeners.heard(&[words, "firing"]), [1, 1, 1]);
+}
+
+/// Refused connections count for a second only.
+async fn shorten_the_window(site: &Site, token: &str) {
+    let rules = site.up().url("/api/v1/monitoring/alert-rules");
+    let answer = crate::up::client()
+        .get(format!("{rules}?installation=true"))
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap();
+    let page: serde_json::Value = answer.json().await.unwrap();
+    let rule = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| rule["kind"] == "unauthorized_database_access")
+        .unwrap();
+    let answer = crate::up::client()
+        .patch(format!("{rules}/{}", rule["rule_id"].as_str().unwrap()))
+        .bearer_auth(token)
+        .json(&serde_json::json!({ "window_seconds": 1 }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
 #[tokio::test]
 async fn a_repository_of_the_built_in_way_that_cannot_be_reached_loses_nothing() {
-    lose_the_repository(BUILTIN).await;
+    lose_the_repository(Site::start(BUILTIN)).await;
 }
 
-async fn lose_the_repository(way: Way) {
-    let site = Site::start(way);
+async fn lose_the_repository(site: Site) -> Site {
     site.first_backup().await;
     site.archive().await;
     let repository = site.path("repository");
@@ -51,6 +108,7 @@ async fn lose_the_repository(way: Way) {
     site.must(&["backup", "full"]);
     site.must(&["backup", "verify"]);
     site.all_clear().await;
+    site
 }
 
 #[tokio::test]

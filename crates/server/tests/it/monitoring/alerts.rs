@@ -129,7 +129,7 @@ async fn rules_are_changed_by_whoever_may_and_within_their_ranges() {
             .items
     };
     let own = rules(&manager.token, "").await;
-    assert_eq!(own.len(), 4);
+    assert_eq!(own.len(), 5);
     assert!(own.iter().all(|rule| rule.evaluated));
     let path = format!("{RULES}/{}", own[2].rule_id);
     let changed = app
@@ -168,7 +168,7 @@ async fn rules_are_changed_by_whoever_may_and_within_their_ranges() {
         403
     );
     let of_installation = rules(&root.token, "?installation=true").await;
-    assert_eq!(of_installation.len(), 14);
+    assert_eq!(of_installation.len(), 15);
     let path = format!("{RULES}/{}", of_installation[0].rule_id);
     assert_eq!(
         app.patch(&path, &admin.token, json!({"enabled": false}))

@@ -1,8 +1,9 @@
 //! Each kind of channel, to a receiver of its kind.
 
+use sg_db::monitoring::{clear_alert, raise_alert};
 use sg_types::api::notifications::{DeliveryAttempt, NotificationOutcome};
 
-use super::receiver::SyslogServer;
+use super::receiver::{Answer, SyslogServer};
 use super::*;
 use crate::recovery::Sink;
 
@@ -141,6 +142,165 @@ async fn pagerduty_opens_raises_and_resolves_under_one_key() {
     );
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(scene.receiver.all().len(), 3, "resolved once");
+}
+
+#[tokio::test]
+async fn pagerduty_triggers_again_under_the_same_key_what_is_open_again() {
+    let mut scene = Scene::start().await;
+    let target = json!({ "kind": "pagerduty", "routing_key": "R0123456789", "url": scene.receiver.url("/") });
+    scene.channel("pager", target).await;
+    let told = async |scene: &Scene, number: usize| {
+        let body = scene.receiver.wait_for(number).await[number - 1].json();
+        (
+            body["event_action"].as_str().unwrap().to_owned(),
+            body["dedup_key"].as_str().unwrap().to_owned(),
+        )
+    };
+    // The database's clock, by which what is opened again is told, goes on while this one stands.
+    scene.advance(300);
+    scene.incident("miner", "high", "/tmp/xmrig").await;
+    let (action, key) = told(&scene, 1).await;
+    assert_eq!(action, "trigger");
+    scene.settle().await;
+    let threat = scene.log("").await[0].threat_id.unwrap();
+    let path = format!("/api/v1/threats/incidents/{threat}");
+    let become_ = async |scene: &Scene, status: &str| {
+        let answer = scene
+            .server
+            .patch(&scene.admin, &path, json!({ "status": status }))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    // Twice, since each time has to be told.
+    for turn in 0..2 {
+        scene.advance(2);
+        become_(&scene, "resolved").await;
+        assert_eq!(
+            told(&scene, 2 + 2 * turn).await,
+            ("resolve".to_owned(), key.clone())
+        );
+        become_(&scene, "investigating").await;
+        assert_eq!(
+            told(&scene, 3 + 2 * turn).await,
+            ("trigger".to_owned(), key.clone())
+        );
+    }
+    let last = scene.receiver.all().last().unwrap().json();
+    assert_eq!(
+        last["payload"]["summary"],
+        "The incident on web-1 is open again (investigating): Rule miner: /tmp/xmrig"
+    );
+
+    // An alert that fires again is another row, and the same thing to the receiver; another subject is another thing.
+    let subject = async |scene: &Scene, subject: &str, fires: bool| {
+        let (state, now) = (&scene.server.state, scene.server.state.now());
+        let mut tx = state.db.system("test").await.unwrap();
+        if fires {
+            raise_alert(&mut tx, TenantId::DEFAULT, "account_lockouts", subject, 6.0, now)
+                .await
+                .unwrap();
+        } else {
+            clear_alert(&mut tx, TenantId::DEFAULT, "account_lockouts", subject, now)
+                .await
+                .unwrap();
+        }
+        tx.commit_upkeep().await.unwrap();
+    };
+    scene.advance(61);
+    subject(&scene, "one", true).await;
+    let (_, alert) = told(&scene, 6).await;
+    assert_ne!(alert, key);
+    for (number, (fires, action)) in [(false, "resolve"), (true, "trigger"), (false, "resolve")]
+        .into_iter()
+        .enumerate()
+    {
+        subject(&scene, "one", fires).await;
+        assert_eq!(told(&scene, 7 + number).await, (action.to_owned(), alert.clone()));
+    }
+    subject(&scene, "two", true).await;
+    assert_ne!(told(&scene, 10).await.1, alert);
+}
+
+/// The end waits for the beginning: one that overtakes it would leave the receiver with something that is open for ever.
+#[tokio::test]
+async fn an_end_does_not_overtake_a_beginning_that_has_to_be_tried_again() {
+    let scene = Scene::start().await;
+    for (name, target) in [
+        (
+            "pager",
+            json!({ "kind": "pagerduty", "routing_key": "R0123456789", "url": scene.receiver.url("/") }),
+        ),
+        (
+            "slack",
+            json!({ "kind": "slack", "url": scene.receiver.url("/") }),
+        ),
+    ] {
+        let channel = scene.channel(name, target).await.channel.channel_id;
+        let path = format!("{CHANNELS}/{channel}");
+        scene.receiver.answer_with(&[Answer::Status(503)]);
+        if name == "slack" {
+            scene
+                .route(json!({ "name": "Alerts too", "channel_id": channel, "source": "alert", "min_severity": "low" }))
+                .await;
+        }
+        let change = async |fires: bool| {
+            let (state, now) = (&scene.server.state, scene.server.state.now());
+            let mut tx = state.db.system("test").await.unwrap();
+            if fires {
+                raise_alert(&mut tx, TenantId::DEFAULT, "account_lockouts", "", 6.0, now)
+                    .await
+                    .unwrap();
+            } else {
+                clear_alert(&mut tx, TenantId::DEFAULT, "account_lockouts", "", now)
+                    .await
+                    .unwrap();
+            }
+            tx.commit_upkeep().await.unwrap();
+        };
+        change(true).await;
+        scene.receiver.wait_for(1).await;
+        scene
+            .wait_for_log("&waiting=true", |log| {
+                log.iter().any(|one| one.attempts.len() == 1)
+            })
+            .await;
+        scene.advance(1);
+        change(false).await;
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        assert_eq!(scene.receiver.all().len(), 1, "{name}: the end waits");
+        scene.advance(30);
+        scene.receiver.wait_for(3).await;
+        scene.settle().await;
+        let causes: Vec<_> = scene
+            .log("&outcome=sent")
+            .await
+            .into_iter()
+            .map(|one| (one.finished_at, one.cause))
+            .collect();
+        assert_eq!(causes.len(), 2, "{causes:?}");
+        let bodies: Vec<String> = scene
+            .receiver
+            .take()
+            .iter()
+            .map(|one| one.json().to_string())
+            .collect();
+        let (first, last) = match name {
+            "pager" => ("trigger", "resolve"),
+            _ => ("is firing", "is over"),
+        };
+        assert!(
+            bodies[0] == bodies[1] && bodies[1].contains(first) && bodies[2].contains(last),
+            "{bodies:?}"
+        );
+        assert_eq!(
+            scene
+                .server
+                .send("DELETE", &path, &scene.admin.token, None)
+                .await
+                .status,
+            204
+        );
+    }
 }
 
 #[tokio::test]

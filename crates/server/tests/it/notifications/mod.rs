@@ -3,11 +3,15 @@
 mod channels;
 mod delivery;
 mod hostile;
+mod installation;
 mod killed;
 mod kinds;
+mod provoked;
 mod routing;
 mod storms;
+mod templates;
 
+pub(crate) mod listeners;
 pub(crate) mod receiver;
 
 use std::time::Duration;

@@ -190,6 +190,11 @@ impl SyslogServer {
         server
     }
 
+    /// What came so far.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+
     /// Waits until that many messages have come.
     pub(crate) async fn wait_for(&self, number: usize) -> Vec<String> {
         for _ in 0..400 {

@@ -125,6 +125,11 @@ impl Sink {
         panic!("no mail with a link came");
     }
 
+    /// The mails that were taken and not fetched yet.
+    pub(crate) fn all(&self) -> Vec<Mail> {
+        self.shared.mails.lock().unwrap().clone()
+    }
+
     /// The mails that were taken since the last time.
     pub(crate) fn take(&self) -> Vec<Mail> {
         std::mem::take(&mut *self.shared.mails.lock().unwrap())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::backups::{count, run, wait_for};
-use crate::up::sign_in_first;
+use crate::notifications::listeners::Listeners;
 
 use super::{Node, ports};
 
@@ -17,8 +17,12 @@ async fn a_standby_that_is_away_is_told_and_let_go_before_the_disk_is_full() {
     let (here, there) = ports();
     let small = [("SECUREGUARD_STANDBY__SLOT_KEEP_MB", "64")];
     let (mut first, mut second) = (Node::new(here, there, &small), Node::new(there, here, &small));
+    let (listeners, dir) = (Listeners::start().await, crate::up::folder());
+    first.settings.extend(listeners.settings(dir.path()));
     first.start();
-    let token = sign_in_first(first.up.as_ref().unwrap()).await;
+    let up = first.up.as_ref().unwrap();
+    let password = up.ready["admin"]["password"].as_str().unwrap().to_owned();
+    let token = listeners.join_program(up, &password).await;
     let list = first.standbys(&token).await;
     assert_eq!(
         (&list["setup"], &list["items"], &list["problem"]),
@@ -95,6 +99,12 @@ async fn a_standby_that_is_away_is_told_and_let_go_before_the_disk_is_full() {
         async || count(&mut conn, FIRING).await == 0,
     )
     .await;
+    for rule in ["standby lag", "replication slots"] {
+        let words = format!("Installation alert {rule} about sg_second");
+        listeners.hear(&[&words, "firing"]).await;
+        listeners.hear(&[&words, "is over"]).await;
+        assert_eq!(listeners.heard(&[&words, "firing"]), [1, 1, 1]);
+    }
 }
 
 #[tokio::test]

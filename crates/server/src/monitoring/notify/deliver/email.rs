@@ -1,6 +1,6 @@
 //! Mail, in plain text.
 
-use super::{Letter, Refusal};
+use super::{Letter, OwnWords, Refusal};
 use crate::AppState;
 use crate::mail::Message;
 
@@ -11,13 +11,14 @@ pub(super) async fn send(
     state: &AppState,
     addresses: &[String],
     letter: &Letter,
+    own: &OwnWords,
 ) -> Result<Option<i32>, Refusal> {
     let mailer = state
         .mailer
         .as_ref()
         .ok_or_else(|| Refusal::passing("no mail server is configured"))?;
     let to: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let sent = mailer.send(letter.id.0, &to, &compose(letter)).await;
+    let sent = mailer.send(letter.id.0, &to, &compose(letter, own)).await;
     sent.map(|()| Some(250)).map_err(|failure| Refusal {
         is_permanent: failure.permanent,
         code: failure.code.map(i32::from),
@@ -26,19 +27,15 @@ pub(super) async fn send(
     })
 }
 
-fn compose(letter: &Letter) -> Message {
-    let title = letter.plain_title();
-    let subject: String = format!("[SecureGuard] {title}")
-        .chars()
-        .take(SUBJECT_CHARS)
-        .collect();
-    let facts: String = letter
-        .facts
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\n"))
-        .collect();
+fn compose(letter: &Letter, own: &OwnWords) -> Message {
+    let subject = own
+        .subject
+        .clone()
+        .unwrap_or_else(|| format!("[SecureGuard] {}", letter.plain_title()));
+    let subject: String = subject.chars().take(SUBJECT_CHARS).collect();
+    let text = own.body.clone().unwrap_or_else(|| letter.plain_text());
     Message {
         subject: subject.into(),
-        text: format!("{title}\n\n{facts}\n{}\n", letter.url).into(),
+        text: text.into(),
     }
 }

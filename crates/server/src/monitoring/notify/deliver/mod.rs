@@ -2,7 +2,7 @@
 
 mod email;
 mod pagerduty;
-mod slack;
+pub(super) mod slack;
 mod syslog;
 mod webhook;
 
@@ -15,6 +15,7 @@ use url::Url;
 
 use super::letter::Letter;
 use super::target::ChannelSecret;
+use super::template::OwnWords;
 use crate::AppState;
 use crate::users::providers::outbound::{Outbound, OutboundError};
 
@@ -54,18 +55,19 @@ impl Refusal {
     }
 }
 
-/// Hands a letter to a receiver; its answer, where it has one.
+/// Hands a letter to a receiver, where people read it in the channel's own words; its answer, where it has one.
 pub(super) async fn deliver(
     state: &AppState,
     settings: &ChannelSettings,
     secret: &ChannelSecret,
     letter: &Letter,
+    own: &OwnWords,
 ) -> Result<Option<i32>, Refusal> {
     let sending = async {
         match settings {
-            ChannelSettings::Email { addresses } => email::send(state, addresses, letter).await,
+            ChannelSettings::Email { addresses } => email::send(state, addresses, letter, own).await,
             ChannelSettings::Slack { ca_pem, .. } => {
-                slack::send(state, ca_pem.as_deref(), secret, letter).await
+                slack::send(state, ca_pem.as_deref(), secret, letter, own).await
             }
             ChannelSettings::Webhook { ca_pem, .. } => {
                 webhook::send(state, ca_pem.as_deref(), secret, letter).await

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::letter::Part;
 use super::super::target::ChannelSecret;
-use super::{Letter, Refusal, post};
+use super::{Letter, OwnWords, Refusal, post};
 use crate::AppState;
 
 pub(super) async fn send(
@@ -12,20 +12,24 @@ pub(super) async fn send(
     ca_pem: Option<&str>,
     secret: &ChannelSecret,
     letter: &Letter,
+    own: &OwnWords,
 ) -> Result<Option<i32>, Refusal> {
-    let body = json!({ "text": compose(letter) }).to_string().into_bytes();
+    let text = own.body.clone().unwrap_or_else(|| compose(letter));
+    let body = json!({ "text": text }).to_string().into_bytes();
     post(state, ca_pem, secret.url.as_ref(), &[], body).await
 }
 
-fn compose(letter: &Letter) -> String {
-    let title: String = letter
-        .title
-        .iter()
-        .map(|part| match part {
-            Part::Words(text) => escape(text),
-            Part::Value(text) => quote(text),
-        })
-        .collect();
+/// The title, in which our own words are told from somebody else's.
+pub(in super::super) fn title(letter: &Letter) -> String {
+    let parts = letter.title.iter().map(|part| match part {
+        Part::Words(text) => escape(text),
+        Part::Value(text) => quote(text),
+    });
+    parts.collect()
+}
+
+pub(in super::super) fn compose(letter: &Letter) -> String {
+    let title = title(letter);
     let facts: String = letter
         .facts
         .iter()
@@ -35,14 +39,14 @@ fn compose(letter: &Letter) -> String {
 }
 
 /// The three characters that Slack reads as more than themselves; without them nothing is a mention or a link.
-fn escape(text: &str) -> String {
+pub(in super::super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
 /// Somebody else's text as code, in which no markup is read; an `@` that mentions nobody, where the receiver looks for names in code too.
-fn quote(text: &str) -> String {
+pub(in super::super) fn quote(text: &str) -> String {
     if text.is_empty() {
         return "–".to_owned();
     }
