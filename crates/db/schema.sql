@@ -1145,6 +1145,8 @@ CREATE FUNCTION monitoring.create_default_rules(p_tenant uuid) RETURNS void
         ('password_policy_violations', 'low', 'above', 0, 0, 0, false),
         -- Missed intervals; the window is that within which many at once are one outage.
         ('endpoint_offline', 'medium', 'above', 2, 900, 0, false),
+        -- Places of the audit log that do not hold.
+        ('audit_chain', 'critical', 'above', 0, 0, 0, false),
         ('unauthorized_database_access', 'critical', 'above', 0, 3600, 0, true),
         ('slow_queries', 'medium', 'above', 1, 60, 300, true),
         ('database_connections', 'high', 'above', 80, 0, 60, true),
@@ -1197,7 +1199,8 @@ begin
             created_at, next_attempt_at, expires_at, escalate_at, finished_at, outcome)
         select distinct on (r.channel_id) users.time_ordered_uuid(), p_tenant, r.channel_id, r.route_id, p_cause, p_threat, p_alert, p_severity,
             p_key, p_at, p_at, p_at + interval '24 hours',
-            case when not m.is_muted and p_cause in ('incident_opened', 'incident_raised') then p_at + make_interval(mins => r.escalate_after_minutes) end,
+            case when not m.is_muted and p_cause in ('incident_opened', 'incident_raised', 'alert_firing')
+                then p_at + make_interval(mins => r.escalate_after_minutes) end,
             case when m.is_muted then p_at end, case when m.is_muted then 'silenced' end
         from monitoring.routes r
         join monitoring.channels c on c.tenant_id = r.tenant_id and c.channel_id = r.channel_id and c.is_enabled
@@ -1392,12 +1395,13 @@ begin
     -- Whoever heard of the beginning hears of the end.
     insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, alert_id, severity, dedup_key, created_at,
         next_attempt_at, expires_at)
-    select users.time_ordered_uuid(), n.tenant_id, n.channel_id, n.route_id, 'alert_resolved', n.alert_id, n.severity,
+    select distinct on (n.channel_id) users.time_ordered_uuid(), n.tenant_id, n.channel_id, n.route_id, 'alert_resolved', n.alert_id, n.severity,
         'alert:' || new.alert_id || ':resolved', new.resolved_at, new.resolved_at, new.resolved_at + interval '24 hours'
     from monitoring.notifications n
     join monitoring.channels c on c.tenant_id = n.tenant_id and c.channel_id = n.channel_id and c.is_enabled
-    where n.tenant_id = new.tenant_id and n.alert_id = new.alert_id and n.cause = 'alert_firing'
+    where n.tenant_id = new.tenant_id and n.alert_id = new.alert_id and n.cause in ('alert_firing', 'alert_waiting')
         and n.outcome is distinct from 'silenced' and n.outcome is distinct from 'merged'
+    order by n.channel_id, n.created_at
     on conflict (tenant_id, channel_id, dedup_key) do nothing;
     get diagnostics waiting = row_count;
     if waiting > 0 then
@@ -1408,6 +1412,39 @@ end
 $$;
 
 ALTER FUNCTION monitoring.notify_of_alert() OWNER TO sg_owner;
+
+--
+-- Name: notify_of_reopening(); Type: FUNCTION; Schema: monitoring; Owner: sg_auth
+--
+
+CREATE FUNCTION monitoring.notify_of_reopening() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    waiting integer;
+begin
+    insert into monitoring.notifications (notification_id, tenant_id, channel_id, route_id, cause, threat_id, severity, dedup_key, created_at,
+        next_attempt_at, expires_at)
+    select distinct on (n.channel_id) users.time_ordered_uuid(), n.tenant_id, n.channel_id, n.route_id, 'incident_reopened', new.threat_id,
+        new.severity, 'incident:' || new.threat_id || ':reopened:' || coalesce((extract(epoch from old.resolved_at) * 1000000)::bigint, 0),
+        new.updated_at, new.updated_at, new.updated_at + interval '24 hours'
+    from monitoring.notifications n
+    join monitoring.channels c on c.tenant_id = n.tenant_id and c.channel_id = n.channel_id and c.is_enabled
+        and c.kind in ('pagerduty', 'webhook')
+    where n.tenant_id = new.tenant_id and n.threat_id = new.threat_id and n.cause <> 'incident_closed'
+        and coalesce(n.outcome, 'sent') in ('sent', 'merged')
+    order by n.channel_id, n.created_at
+    on conflict (tenant_id, channel_id, dedup_key) do nothing;
+    get diagnostics waiting = row_count;
+    if waiting > 0 then
+        perform pg_notify('sg_live', '{"kind":"notification"}');
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION monitoring.notify_of_reopening() OWNER TO sg_auth;
 
 --
 -- Name: raise_alert(uuid, text, text, numeric, timestamp with time zone); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
@@ -4122,10 +4159,12 @@ CREATE TABLE monitoring.channels (
     created_by uuid,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    templates jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'slack'::text, 'webhook'::text, 'syslog'::text, 'pagerduty'::text]))),
     CONSTRAINT channels_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
     CONSTRAINT channels_per_minute_check CHECK (((per_minute >= 1) AND (per_minute <= 600))),
     CONSTRAINT channels_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+    CONSTRAINT channels_templates_check CHECK (((jsonb_typeof(templates) = 'object'::text) AND (length((templates)::text) <= 40000))),
     CONSTRAINT channels_times_check CHECK ((isfinite(created_at) AND isfinite(updated_at)))
 );
 
@@ -4146,9 +4185,11 @@ CREATE TABLE monitoring.delivery_attempts (
     is_delivered boolean NOT NULL,
     answer_code integer,
     error text,
+    note text,
     CONSTRAINT delivery_attempts_attempt_check CHECK ((attempt >= 1)),
     CONSTRAINT delivery_attempts_error_check CHECK (((length(error) <= 500) AND (is_delivered = (error IS NULL)))),
-    CONSTRAINT delivery_attempts_milliseconds_check CHECK ((milliseconds >= 0))
+    CONSTRAINT delivery_attempts_milliseconds_check CHECK ((milliseconds >= 0)),
+    CONSTRAINT delivery_attempts_note_check CHECK (((length(note) >= 1) AND (length(note) <= 500)))
 );
 
 ALTER TABLE ONLY monitoring.delivery_attempts FORCE ROW LEVEL SECURITY;
@@ -4271,7 +4312,7 @@ CREATE TABLE monitoring.notifications (
     escalate_at timestamp with time zone,
     is_open boolean DEFAULT false NOT NULL,
     CONSTRAINT notifications_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT notifications_cause_check CHECK ((cause = ANY (ARRAY['incident_opened'::text, 'incident_raised'::text, 'incident_waiting'::text, 'incident_closed'::text, 'alert_firing'::text, 'alert_resolved'::text, 'digest'::text, 'test'::text]))),
+    CONSTRAINT notifications_cause_check CHECK ((cause = ANY (ARRAY['incident_opened'::text, 'incident_raised'::text, 'incident_waiting'::text, 'incident_closed'::text, 'incident_reopened'::text, 'alert_firing'::text, 'alert_waiting'::text, 'alert_resolved'::text, 'digest'::text, 'test'::text]))),
     CONSTRAINT notifications_dedup_key_check CHECK (((length(dedup_key) >= 1) AND (length(dedup_key) <= 200))),
     CONSTRAINT notifications_finished_check CHECK (((finished_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT notifications_outcome_check CHECK ((outcome = ANY (ARRAY['sent'::text, 'refused'::text, 'expired'::text, 'silenced'::text, 'merged'::text]))),
@@ -4348,7 +4389,7 @@ CREATE TABLE monitoring.routes (
     escalate_to uuid,
     created_by uuid,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT routes_escalation_check CHECK ((((escalate_to IS NULL) OR (escalate_after_minutes IS NOT NULL)) AND ((escalate_after_minutes >= 1) AND (escalate_after_minutes <= 10080)) AND ((source = 'incident'::text) OR (escalate_to IS NULL)))),
+    CONSTRAINT routes_escalation_check CHECK ((((escalate_to IS NULL) OR (escalate_after_minutes IS NOT NULL)) AND ((escalate_after_minutes >= 1) AND (escalate_after_minutes <= 10080)))),
     CONSTRAINT routes_lists_check CHECK (((cardinality(rules) <= 100) AND (cardinality(tags) <= 100) AND (cardinality(agents) <= 100) AND ((source = 'incident'::text) OR ((cardinality(tags) = 0) AND (cardinality(agents) = 0))))),
     CONSTRAINT routes_min_severity_check CHECK ((min_severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
     CONSTRAINT routes_name_check CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 100))),
@@ -6702,6 +6743,12 @@ CREATE UNIQUE INDEX endpoints_log_source_key ON agents.endpoints USING btree (te
 CREATE INDEX endpoints_tenant_id_hardware_fingerprint_idx ON agents.endpoints USING btree (tenant_id, hardware_fingerprint);
 
 --
+-- Name: endpoints_tenant_id_hostname_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX endpoints_tenant_id_hostname_idx ON agents.endpoints USING btree (tenant_id, lower((hostname)::text), agent_id);
+
+--
 -- Name: endpoints_tenant_id_registered_via_key_id_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
@@ -8524,6 +8571,12 @@ CREATE TRIGGER touch_updated_at BEFORE UPDATE ON monitoring.alert_rules FOR EACH
 --
 
 CREATE TRIGGER derive_tenant BEFORE INSERT ON threats.incidents FOR EACH ROW WHEN ((new.tenant_id IS NULL)) EXECUTE FUNCTION users.derive_tenant();
+
+--
+-- Name: incidents notify_of_reopening; Type: TRIGGER; Schema: threats; Owner: sg_owner
+--
+
+CREATE TRIGGER notify_of_reopening AFTER UPDATE OF status ON threats.incidents FOR EACH ROW WHEN ((((old.status)::text = ANY ((ARRAY['resolved'::character varying, 'false_positive'::character varying])::text[])) AND ((new.status)::text <> ALL ((ARRAY['resolved'::character varying, 'false_positive'::character varying])::text[])))) EXECUTE FUNCTION monitoring.notify_of_reopening();
 
 --
 -- Name: exceptions record_row_change; Type: TRIGGER; Schema: threats; Owner: sg_owner
@@ -10893,6 +10946,18 @@ ALTER TABLE monitoring.alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY auth_access ON monitoring.alert_rules TO sg_auth USING (true) WITH CHECK (true);
 
 --
+-- Name: channels auth_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON monitoring.channels FOR SELECT TO sg_auth USING (true);
+
+--
+-- Name: notifications auth_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON monitoring.notifications TO sg_auth USING (true) WITH CHECK (true);
+
+--
 -- Name: alert_rules backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -13191,6 +13256,13 @@ GRANT ALL ON FUNCTION monitoring.notify_of_alert() TO sg_system;
 GRANT ALL ON FUNCTION monitoring.notify_of_alert() TO sg_admin;
 
 --
+-- Name: FUNCTION notify_of_reopening(); Type: ACL; Schema: monitoring; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION monitoring.notify_of_reopening() FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.notify_of_reopening() TO sg_owner;
+
+--
 -- Name: FUNCTION raise_alert(p_tenant uuid, p_kind text, p_subject text, p_value numeric, p_at timestamp with time zone); Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -14718,6 +14790,7 @@ GRANT SELECT ON TABLE monitoring.channels TO sg_app;
 GRANT SELECT ON TABLE monitoring.channels TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.channels TO sg_admin;
+GRANT SELECT ON TABLE monitoring.channels TO sg_auth;
 GRANT SELECT ON TABLE monitoring.channels TO sg_app_own;
 
 --
@@ -14764,6 +14837,7 @@ GRANT SELECT ON TABLE monitoring.notifications TO sg_app;
 GRANT SELECT ON TABLE monitoring.notifications TO sg_backup;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE monitoring.notifications TO sg_admin;
+GRANT SELECT,INSERT ON TABLE monitoring.notifications TO sg_auth;
 GRANT SELECT ON TABLE monitoring.notifications TO sg_app_own;
 
 --
