@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{self, Listener};
-use crate::{AppState, agents, audit, jobs, metrics, response, router};
+use crate::{AppState, audit, jobs, metrics, response, router};
 
 /// Time that background work gets to end, on top of what running requests get.
 const STOP_GRACE: Duration = Duration::from_secs(15);
@@ -45,7 +45,6 @@ pub fn start(state: &AppState, listener: Listener) {
 /// Starts what keeps things true while the server runs. Areas add theirs here.
 fn spawn_background(state: &AppState) {
     jobs::spawn(state);
-    agents::spawn(state);
     response::spawn(state);
     state
         .supervisor

@@ -91,6 +91,11 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
         "only who may read all statistics sees how far a standby is",
     ),
     (
+        "monitoring.notify_of_reopening",
+        &[],
+        "a trigger on what its statement's role may not write",
+    ),
+    (
         "users.apply_retention",
         &[],
         "a trigger on what its statement's role may not write",

@@ -45,10 +45,17 @@ fn a_durable_cluster_keeps_fsync() {
     assert_eq!(
         sql(
             &cluster,
-            "select current_setting('shared_buffers'), current_setting('max_connections')"
+            "select current_setting('wal_compression'), current_setting('checkpoint_timeout'), current_setting('max_connections')"
         ),
-        "256MB|100"
+        "lz4|15min|100"
     );
+    let kept: u64 = sql(
+        &cluster,
+        "select pg_size_bytes(current_setting('shared_buffers')) / 1048576",
+    )
+    .parse()
+    .unwrap();
+    assert!((128..=8_192).contains(&kept), "{kept} MB, by the machine");
 }
 
 #[test]

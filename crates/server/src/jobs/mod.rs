@@ -14,7 +14,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::users::providers::ldap;
-use crate::{AppState, backup, ingest, mail, maintenance, monitoring, threats};
+use crate::{AppState, agents, backup, ingest, mail, maintenance, monitoring, threats};
 
 /// Time between looks for endpoints that have missed their check-ins.
 const LIVENESS: Duration = Duration::from_secs(10);
@@ -48,9 +48,10 @@ const MAIL: Duration = Duration::from_secs(1);
 /// Time between looks for directories to follow.
 const DIRECTORIES: Duration = Duration::from_secs(60);
 
-/// Starts the group commit, the listener for live events, and every reconciler.
+/// Starts the group commits of check-ins and enrolments, the listener for live events, and every reconciler.
 pub fn spawn(state: &AppState) {
     ingest::spawn(state);
+    agents::spawn(state);
     monitoring::spawn(state);
     monitoring::spawn_notifications(state);
     audit::spawn(state, AUDIT);

@@ -100,10 +100,9 @@ async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<C
                 "agents.endpoints",
             )
             .await?,
-            arguments: page(&["50"]),
+            arguments: page(&[]),
             partitions: 3,
-            // Their order is by name in any case, which no index of a tenant has: all of the tenant's names are read, and nothing else of them.
-            rows: 1_100.0,
+            rows: FEW,
         },
         Case {
             name: "endpoints by name, a later page",
@@ -112,8 +111,9 @@ async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<C
                 "agents.endpoints",
             )
             .await?,
-            arguments: page(&["'host-500'", &format!("'{}'", data::AGENT), "50"]),
+            arguments: page(&["'host-500'", &format!("'{}'", data::AGENT)]),
             partitions: 3,
+            // What is before the page is passed by: under row security no function of a name is a condition of an index.
             rows: 1_100.0,
         },
         Case {

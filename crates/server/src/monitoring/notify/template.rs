@@ -1,6 +1,7 @@
 //! Texts in somebody's own words. A template is another tenant's code in this process, so it is given little: no functions, no variables of its own,
 //! nothing that makes a long text out of a short one, and a budget of steps that it may take.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
@@ -221,9 +222,12 @@ fn context(letter: &Letter, quotes: bool) -> Value {
     let facts: Vec<Value> = letter
         .facts
         .iter()
-        .map(|(name, value)| Value::from_iter([("name", ours(name)), ("value", Value::from(value.as_str()))]))
+        .map(|(name, value)| {
+            let fact = [("name", ours(name)), ("value", Value::from(value.as_str()))];
+            Value::from(BTreeMap::from(fact))
+        })
         .collect();
-    let mut given = vec![
+    let mut given = BTreeMap::from([
         ("kind", ours(letter.kind)),
         ("severity", ours(letter.severity.as_str())),
         ("title", Value::from_safe_string(title)),
@@ -232,12 +236,12 @@ fn context(letter: &Letter, quotes: bool) -> Value {
         ("url", Value::from_safe_string(url)),
         ("is_over", Value::from(letter.is_over)),
         ("facts", Value::from(facts)),
-    ];
+    ]);
     for name in ["incident", "endpoint", "alert", "digest"] {
         let data = letter.data.get(name).map_or(Value::from(()), theirs);
-        given.push((name, data));
+        given.insert(name, data);
     }
-    Value::from_iter(given)
+    Value::from(given)
 }
 
 fn theirs(value: &Json) -> Value {
@@ -250,7 +254,8 @@ fn theirs(value: &Json) -> Value {
         Json::String(text) => Value::from(clean(text)),
         Json::Array(values) => Value::from(values.iter().map(theirs).collect::<Vec<_>>()),
         Json::Object(fields) => {
-            Value::from_iter(fields.iter().map(|(name, value)| (name.clone(), theirs(value))))
+            let fields = fields.iter().map(|(name, value)| (name.clone(), theirs(value)));
+            Value::from(fields.collect::<BTreeMap<_, _>>())
         }
     }
 }
