@@ -74,6 +74,7 @@ mod secrets;
 mod sessions;
 #[cfg(test)]
 mod standby;
+#[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
 mod tenant_export;
@@ -81,6 +82,7 @@ mod tenant_export;
 mod tenants;
 #[cfg(test)]
 mod threats;
+#[cfg(test)]
 mod traces;
 #[cfg(test)]
 mod up;

@@ -301,7 +301,10 @@ async fn a_maximum_belongs_to_keys_that_enrol() {
 
 #[tokio::test]
 async fn a_roll_out_enrols_every_host_once_and_nothing_stands_in_each_others_way() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| {
+        config.rate_limits.enrol_per_address_burst = 1_000.try_into().unwrap();
+    })
+    .await;
     let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
     let made = server
         .post(

@@ -290,12 +290,13 @@ async fn what_ails_the_host() {
         let pair = rcgen::KeyPair::generate().unwrap();
         std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
     };
-    write(2021);
+    write(2099);
     let watched = Watched::start(Role::SystemAdmin, OF_INSTALLATION, |config| {
         config.data_dir = dir.path().to_owned();
         config.tls.cert_file = certificate.clone();
     })
     .await;
+    write(2021);
     watched.fires("certificate expiry").await;
     write(2099);
     watched.clears("certificate expiry").await;

@@ -147,7 +147,7 @@ async fn what_could_not_be_sent_or_would_do_harm_is_refused_with_its_line() {
             "there is no tag `include`",
         ),
         ("x".repeat(8_001), "at most 8000 bytes"),
-        ("a\0b".to_owned(), "text"),
+        ("a\0b".to_owned(), "NUL"),
     ] {
         let body = json!({ "name": "x", "target": slack, "templates": { "body": template } });
         let began = std::time::Instant::now();
