@@ -217,8 +217,6 @@ async fn no_secret_is_kept_anywhere() {
     std::fs::write(&auto, std::fs::read_to_string(&auto).unwrap() + more).unwrap();
     let mut up = Up::start_with(dir.path(), &[], &settings);
     up.ready["admin"] = admin;
-    // The address that it says is the one for the links, which nothing listens on here.
-    up.find_address(dir.path());
 
     let secrets = flow(&up, &sink).await;
     let bin = sg_postgres::find(std::env::var_os("PG_BIN").map(PathBuf::from).as_deref())

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// What a program tells the world where mail is sent, which takes an address to link to.
+pub(crate) const PUBLIC_URL: &str = "http://localhost:8080";
+
 pub(crate) struct Up {
     child: Child,
     pub(crate) ready: Value,
@@ -70,6 +73,9 @@ impl Up {
         );
         self.ready = serde_json::from_slice(&std::fs::read(&ready_file).unwrap()).unwrap();
         std::fs::remove_file(&ready_file).unwrap();
+        if self.ready["url"] == PUBLIC_URL {
+            self.find_address(dir);
+        }
     }
 
     /// Waits for its end by itself; whether that was a good one.
@@ -85,7 +91,7 @@ impl Up {
     }
 
     /// Where it listens, for one that tells another address to the world.
-    pub(crate) fn find_address(&mut self, dir: &Path) {
+    fn find_address(&mut self, dir: &Path) {
         let log = std::fs::read_to_string(dir.join("up.log")).unwrap();
         let (_, port) = log.rsplit_once("http.address=127.0.0.1:").unwrap();
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();

@@ -101,8 +101,7 @@ async fn a_killed_run_is_taken_up_by_the_next() {
 async fn each_task_of_each_period_is_done_and_its_report_is_read_and_mailed() {
     let dir = folder();
     let sink = Sink::start().await;
-    let mut up = Up::start_with(dir.path(), &[], &sink.settings(dir.path()));
-    up.find_address(dir.path());
+    let up = Up::start_with(dir.path(), &[], &sink.settings(dir.path()));
     let token = sign_in_first(&up).await;
     let always = json!({"kind": "daily", "of_installation": true, "mode": "always"});
     let (status, chosen) = call(&up, &token, "PUT", SUBSCRIPTIONS, &always).await;

@@ -43,7 +43,7 @@ impl Listeners {
     /// The same for the program.
     pub(crate) fn settings(&self, dir: &Path) -> Vec<(&'static str, String)> {
         let mut settings = self.mail.settings(dir);
-        settings.retain(|(name, _)| !["SECUREGUARD_LOG", "SECUREGUARD_HTTP__PUBLIC_URL"].contains(name));
+        settings.retain(|(name, _)| *name != "SECUREGUARD_LOG");
         settings
     }
 

@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::up::PUBLIC_URL;
+
 pub(crate) const USER: &str = "guard";
 pub(crate) const PASSWORD: &str = "the mail server's password";
 
@@ -103,7 +105,7 @@ impl Sink {
         std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
         std::fs::write(&ca, &self.certificate).unwrap();
         vec![
-            ("SECUREGUARD_HTTP__PUBLIC_URL", "http://localhost:8080".to_owned()),
+            ("SECUREGUARD_HTTP__PUBLIC_URL", PUBLIC_URL.to_owned()),
             ("SECUREGUARD_MAIL__HOST", "localhost".to_owned()),
             ("SECUREGUARD_MAIL__PORT", self.address.port().to_string()),
             ("SECUREGUARD_MAIL__USER", USER.to_owned()),
