@@ -153,3 +153,86 @@ test("an administrator has incidents told to a webhook and to Slack, sees what b
   });
   receiver.stop();
 });
+
+test("those who run the installation are told of its alerts on channels of their own, in their own words", async ({
+  page,
+  stack,
+  signIn,
+  refusals,
+}) => {
+  // The text with a fault.
+  refusals.expect(422);
+  const receiver = await Receiver.start();
+  await signIn(stack.admin);
+  await page.goto("/monitoring/alerts?of=installation");
+  await page.getByRole("main").getByRole("link", { name: "Channels" }).click();
+  await expect(page.getByText("Alerts of the installation show up")).toBeVisible();
+  const dialog = page.getByRole("dialog");
+
+  await test.step("the first channel is told of every alert", async () => {
+    await page.getByRole("button", { name: "Add channel" }).click();
+    await dialog.getByLabel("Kind").selectOption({ label: "Slack or compatible" });
+    await dialog.getByLabel("Name").fill("Operators");
+    await dialog.getByLabel("Address").fill(receiver.url("/slack"));
+    await dialog.getByRole("button", { name: "Add channel" }).click();
+    await expect(dialog).toBeHidden();
+    const route = page.getByRole("row").filter({ hasText: "Alerts, low or worse" });
+    await expect(route).toContainText("Operators");
+    await page.getByRole("button", { name: "Add route" }).click();
+    await expect(dialog.getByLabel("What", { exact: true })).toHaveCount(0);
+    await dialog.getByLabel("Name").fill("Nights");
+    await dialog.getByLabel("If it goes on, also tell").selectOption({ label: "Operators" });
+    await dialog.getByLabel("After how many minutes").fill("15");
+    await dialog.getByRole("button", { name: "Add route" }).click();
+    await expect(dialog).toBeHidden();
+    await expect(page.getByRole("row").filter({ hasText: "Nights" })).toContainText(
+      "if it goes on for 15 min",
+    );
+  });
+
+  await test.step("a fault in a text is shown with its line, and a good one is tried at once", async () => {
+    await page.getByRole("button", { name: "Texts of Operators" }).click();
+    await dialog.getByLabel("Text (optional)").fill("*{{ severity }}*\n{{ alert.nothing }}");
+    await dialog.getByRole("button", { name: "Save texts" }).click();
+    await expect(dialog.getByText("line 2")).toBeVisible();
+    await look(page, "channel-texts-fault");
+    await dialog
+      .getByLabel("Text (optional)")
+      .fill("*{{ severity }}* {% if alert %}{{ alert.kind }}{% else %}{{ title }}{% endif %}");
+    await dialog.getByRole("button", { name: "Save and send a test" }).click();
+    await expect(dialog.getByText("Delivered – answered 200.")).toBeVisible();
+    expect(receiver.posted.at(-1)?.body.text).toBe("*medium* `failed_sign_ins`");
+    await look(page, "channel-texts");
+    await dialog.getByRole("button", { name: "Save texts" }).click();
+    await expect(dialog).toBeHidden();
+    await expect(page.getByRole("row").filter({ hasText: "Operators" }).first()).toContainText(
+      "in your own words",
+    );
+    await look(page, "channels-installation");
+  });
+
+  await test.step("its log and its silences are apart from the tenant's", async () => {
+    await page.goto("/monitoring/notifications?of=installation");
+    await expect(page.getByRole("row").filter({ hasText: "Operators" })).toHaveCount(1);
+    await page.getByRole("button", { name: "Add silence" }).click();
+    await expect(dialog.getByLabel("Only this endpoint")).toHaveCount(0);
+    await dialog.getByLabel("Why").fill("The standby is moved.");
+    await dialog.getByLabel("Only this rule").fill("standby_lag");
+    await dialog.getByRole("button", { name: "Add silence" }).click();
+    await expect(page.getByRole("row").filter({ hasText: "The standby is moved." })).toContainText(
+      "In force",
+    );
+    await look(page, "notifications-installation");
+    await page.getByLabel("Of", { exact: true }).selectOption("");
+    await expect(page.getByRole("row").filter({ hasText: "The standby is moved." })).toHaveCount(0);
+    await expect(page.getByRole("row").filter({ hasText: "Operators" })).toHaveCount(0);
+  });
+
+  await test.step("removed again", async () => {
+    await page.goto("/monitoring/channels?of=installation");
+    await page.getByRole("button", { name: "Remove Operators" }).click();
+    await dialog.getByRole("button", { name: "Remove channel" }).click();
+    await expect(page.getByText("Nobody is told")).toBeVisible();
+  });
+  receiver.stop();
+});

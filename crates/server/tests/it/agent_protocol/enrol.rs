@@ -359,3 +359,79 @@ async fn a_roll_out_enrols_every_host_once_and_nothing_stands_in_each_others_way
         assert_eq!(server.count(query).await, count, "{query}");
     }
 }
+
+/// Hosts of two tenants that share a transaction: with the other's fingerprint and claiming to be the other's endpoint, and with a key that is used up.
+#[tokio::test]
+async fn who_enrols_beside_others_gets_nothing_of_theirs_and_spoils_nothing() {
+    let server = TestServer::start_with(|config| {
+        config.rate_limits.enrol_per_address_burst = 1_000.try_into().unwrap();
+    })
+    .await;
+    let theirs = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let tenant_id = server.tenant("other").await;
+    let other = server.caller(tenant_id, Role::Admin).await;
+    let made = server
+        .post(
+            &theirs,
+            "/api/v1/users/api-keys",
+            json!({"key_name": "one", "scopes": ["enrol"], "max_enrolments": 1}),
+        )
+        .await;
+    let spent = TestCaller {
+        token: made.body["key"].as_str().unwrap().to_owned(),
+        ..theirs.clone()
+    };
+    assert_eq!(
+        enrol(&server, &spent, enrol_body("spent", &"e".repeat(64)))
+            .await
+            .0,
+        201
+    );
+    let mut known = Vec::new();
+    for number in 0..20 {
+        let body = enrol_body(&format!("host-{number}"), &format!("{number:064}"));
+        let answer = server.post(&theirs, "/agent/v1/enrol", body).await;
+        known.push(answer.body["agent_id"].clone());
+    }
+    let attempts = (0..60).map(|number| {
+        let (server, theirs, other, spent, known) = (&server, &theirs, &other, &spent, &known);
+        async move {
+            let host = number / 3;
+            let mut body = enrol_body(&format!("host-{host}"), &format!("{host:064}"));
+            let caller = match number % 3 {
+                0 => theirs,
+                1 => {
+                    body["previous_agent_id"] = known[host].clone();
+                    other
+                }
+                _ => {
+                    body = enrol_body("late", &format!("{number:f>64}"));
+                    spent
+                }
+            };
+            let answer = server.post(caller, "/agent/v1/enrol", body).await;
+            (number, answer.status.as_u16(), answer.body)
+        }
+    });
+    for (number, status, body) in futures_util::future::join_all(attempts).await {
+        let same = body["agent_id"] == known[number / 3];
+        match number % 3 {
+            0 => assert!(status == 200 && same, "{status} {body}"),
+            1 => assert!(status == 201 && !same, "{status} {body}"),
+            _ => assert!(status == 403 && body["code"] == "key_used_up", "{status} {body}"),
+        }
+    }
+    for (query, count) in [
+        (
+            "select count(*) from agents.endpoints e join users.tenants t using (tenant_id) where t.slug = 'other'",
+            20,
+        ),
+        ("select count(*) from agents.endpoints", 41),
+        (
+            "select count(*) from agents.agent_tokens t join agents.endpoints e using (agent_id) where t.tenant_id <> e.tenant_id",
+            0,
+        ),
+    ] {
+        assert_eq!(server.count(query).await, count, "{query}");
+    }
+}
