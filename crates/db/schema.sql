@@ -83,6 +83,24 @@ $$;
 ALTER FUNCTION agents.backfill_rollups() OWNER TO sg_owner;
 
 --
+-- Name: begin_heartbeat(); Type: FUNCTION; Schema: agents; Owner: sg_auth
+--
+
+CREATE FUNCTION agents.begin_heartbeat() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into agents.heartbeats (agent_id, tenant_id, online)
+    select e.agent_id, e.tenant_id, false from agents.endpoints e where e.agent_id = new.agent_id
+    on conflict do nothing;
+    return null;
+end
+$$;
+
+ALTER FUNCTION agents.begin_heartbeat() OWNER TO sg_auth;
+
+--
 -- Name: command_is_dangerous(text); Type: FUNCTION; Schema: agents; Owner: sg_owner
 --
 
@@ -807,9 +825,11 @@ CREATE FUNCTION agents.watch_for_endpoints() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into agents.deadlines (agent_id, tenant_id, look_at)
-    select n.agent_id, n.tenant_id, n.last_seen_at from added n where n.online
-    on conflict (agent_id) do nothing;
+    if exists (select from added n where n.online) then
+        insert into agents.deadlines (agent_id, tenant_id, look_at)
+        select n.agent_id, n.tenant_id, n.last_seen_at from added n where n.online
+        on conflict (agent_id) do nothing;
+    end if;
     return null;
 end
 $$;
@@ -2993,11 +3013,18 @@ CREATE TABLE agents.endpoints (
     user_id uuid,
     decommissioned_at timestamp with time zone,
     kind text DEFAULT 'agent'::text NOT NULL,
+    name_key text GENERATED ALWAYS AS (lower((hostname)::text)) STORED NOT NULL,
+    search_text text GENERATED ALWAYS AS (
+CASE
+    WHEN (kind <> 'server'::text) THEN "left"(lower((((((((hostname)::text || chr(10)) || (COALESCE(device_name, ''::character varying))::text) || chr(10)) || COALESCE(host(ip_address), ''::text)) || chr(10)) || COALESCE(os_info, ''::text))), 390)
+    ELSE NULL::text
+END) STORED,
     CONSTRAINT endpoints_heartbeat_interval_check CHECK (((heartbeat_interval >= 1) AND (heartbeat_interval <= 86400))),
     CONSTRAINT endpoints_kind_check CHECK ((kind = ANY (ARRAY['agent'::text, 'log_source'::text, 'server'::text]))),
     CONSTRAINT endpoints_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'inactive'::character varying, 'decommissioned'::character varying])::text[]))),
     CONSTRAINT endpoints_times_check CHECK ((isfinite(last_seen) AND isfinite(created_at) AND isfinite(updated_at)))
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.05');
 
 ALTER TABLE ONLY agents.endpoints FORCE ROW LEVEL SECURITY;
 
@@ -3203,7 +3230,7 @@ ALTER TABLE agents.gaps OWNER TO sg_owner;
 CREATE TABLE agents.heartbeats (
     agent_id uuid NOT NULL,
     tenant_id uuid NOT NULL,
-    last_seen_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone,
     online boolean DEFAULT true NOT NULL,
     rules_version bigint DEFAULT 0 NOT NULL,
     backlog_records bigint DEFAULT 0 NOT NULL,
@@ -6743,10 +6770,10 @@ CREATE UNIQUE INDEX endpoints_log_source_key ON agents.endpoints USING btree (te
 CREATE INDEX endpoints_tenant_id_hardware_fingerprint_idx ON agents.endpoints USING btree (tenant_id, hardware_fingerprint);
 
 --
--- Name: endpoints_tenant_id_hostname_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+-- Name: endpoints_tenant_id_name_key_idx; Type: INDEX; Schema: agents; Owner: sg_owner
 --
 
-CREATE INDEX endpoints_tenant_id_hostname_idx ON agents.endpoints USING btree (tenant_id, lower((hostname)::text), agent_id);
+CREATE INDEX endpoints_tenant_id_name_key_idx ON agents.endpoints USING btree (tenant_id, name_key, agent_id) INCLUDE (search_text);
 
 --
 -- Name: endpoints_tenant_id_registered_via_key_id_idx; Type: INDEX; Schema: agents; Owner: sg_owner
@@ -6843,6 +6870,12 @@ CREATE INDEX gaps_tenant_id_agent_id_from_at_idx ON agents.gaps USING btree (ten
 --
 
 CREATE INDEX gaps_tenant_id_agent_id_recorded_at_idx ON agents.gaps USING btree (tenant_id, agent_id, recorded_at DESC);
+
+--
+-- Name: heartbeats_offline_idx; Type: INDEX; Schema: agents; Owner: sg_owner
+--
+
+CREATE INDEX heartbeats_offline_idx ON agents.heartbeats USING btree (tenant_id, agent_id) WHERE (NOT online);
 
 --
 -- Name: heartbeats_tenant_id_agent_id_idx; Type: INDEX; Schema: agents; Owner: sg_owner
@@ -8279,6 +8312,12 @@ ALTER INDEX monitoring.security_events_tenant_id_kind_occurred_at_idx ATTACH PAR
 ALTER INDEX monitoring.security_events_tenant_id_occurred_at_idx ATTACH PARTITION monitoring.security_events_default_tenant_id_occurred_at_idx;
 
 --
+-- Name: endpoints begin_heartbeat; Type: TRIGGER; Schema: agents; Owner: sg_owner
+--
+
+CREATE CONSTRAINT TRIGGER begin_heartbeat AFTER INSERT ON agents.endpoints DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agents.begin_heartbeat();
+
+--
 -- Name: system_info derive_tenant; Type: TRIGGER; Schema: agents; Owner: sg_owner
 --
 
@@ -8336,7 +8375,7 @@ CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON agents.comm
 -- Name: endpoints record_row_change; Type: TRIGGER; Schema: agents; Owner: sg_owner
 --
 
-CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON agents.endpoints FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('agent_id', 'last_seen');
+CREATE TRIGGER record_row_change AFTER INSERT OR DELETE OR UPDATE ON agents.endpoints FOR EACH ROW EXECUTE FUNCTION audit.record_row_change('agent_id', 'last_seen', 'name_key', 'search_text');
 
 --
 -- Name: legal_holds record_row_change; Type: TRIGGER; Schema: agents; Owner: sg_owner
@@ -9900,6 +9939,12 @@ ALTER TABLE agents.agent_tokens ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY auth_access ON agents.endpoints FOR SELECT TO sg_auth USING (true);
+
+--
+-- Name: heartbeats auth_access; Type: POLICY; Schema: agents; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON agents.heartbeats FOR INSERT TO sg_auth WITH CHECK ((NOT online));
 
 --
 -- Name: agent_tokens backup_access; Type: POLICY; Schema: agents; Owner: sg_owner
@@ -12949,6 +12994,13 @@ REVOKE ALL ON FUNCTION agents.backfill_rollups() FROM PUBLIC;
 GRANT ALL ON FUNCTION agents.backfill_rollups() TO sg_system;
 
 --
+-- Name: FUNCTION begin_heartbeat(); Type: ACL; Schema: agents; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION agents.begin_heartbeat() FROM PUBLIC;
+GRANT ALL ON FUNCTION agents.begin_heartbeat() TO sg_owner;
+
+--
 -- Name: FUNCTION command_is_dangerous(p_kind text); Type: ACL; Schema: agents; Owner: sg_owner
 --
 
@@ -14095,6 +14147,7 @@ GRANT SELECT ON TABLE agents.heartbeats TO sg_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.heartbeats TO sg_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agents.heartbeats TO sg_admin;
 GRANT SELECT ON TABLE agents.heartbeats TO sg_backup;
+GRANT INSERT ON TABLE agents.heartbeats TO sg_auth;
 GRANT SELECT ON TABLE agents.heartbeats TO sg_app_own;
 
 --

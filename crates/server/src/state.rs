@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::downloads::Downloads;
 use crate::ingest::Ingest;
 use crate::mail::Mailer;
-use crate::monitoring::Live;
+use crate::monitoring::{FleetCounts, Live};
 use crate::passwords::PasswordHasher;
 use crate::quotas::Quotas;
 use crate::rate_limit::RateLimits;
@@ -75,6 +75,8 @@ pub struct Shared {
     pub ingest: Ingest,
     /// Enrolments that wait for their transaction.
     pub enrolments: Enrolments,
+    /// How many endpoints tenants have, where counting takes long.
+    pub fleet_counts: FleetCounts,
     /// What OpenID providers said of themselves lately.
     pub(crate) discovery: Discovery,
     /// Bounds the questions to directories.
@@ -134,6 +136,7 @@ impl AppState {
             own_log_until: AtomicI64::new(0),
             ingest: Ingest::new(&parts.config.ingest),
             enrolments: Enrolments::default(),
+            fleet_counts: FleetCounts::default(),
             discovery: Discovery::default(),
             directories: Directories::default(),
             live: Live::default(),

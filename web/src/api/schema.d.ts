@@ -3107,6 +3107,11 @@ export interface components {
         /** @description Endpoints by state; decommissioned ones are not counted. */
         EndpointCounts: {
             /**
+             * Format: date-time
+             * @description When they were counted: a moment ago, where counting takes long.
+             */
+            counted_at: string;
+            /**
              * Format: int64
              * @description Missed two check-ins.
              */

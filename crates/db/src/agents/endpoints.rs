@@ -9,7 +9,7 @@ use sg_types::{
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{DbError, Reads, WriteTx, threats::like_pattern, tx::Connection};
+use crate::{DbError, Reads, WriteTx, tx::Connection};
 
 /// How old the latest sample may be to be shown as the present state.
 const LATEST_SAMPLE: Duration = Duration::days(1);
@@ -25,6 +25,27 @@ pub struct EndpointFilter {
     pub liveness: Vec<Liveness>,
     /// Only those with this text in host name, given name, address or operating system, in any case.
     pub search: Option<String>,
+}
+
+impl EndpointFilter {
+    /// What is asked of online and liveness together: whether endpoints are online, where that says all of it, and else which liveness they have.
+    fn presence(&self) -> (Option<bool>, &[Liveness]) {
+        let has = |one| self.liveness.contains(&one);
+        let asked = match (
+            has(Liveness::Online),
+            has(Liveness::Stale),
+            has(Liveness::Offline),
+        ) {
+            (true, true, false) => Some(true),
+            (false, false, true) => Some(false),
+            (false, false, false) | (true, true, true) => None,
+            _ => return (self.online, &self.liveness),
+        };
+        match (self.online, asked) {
+            (Some(online), Some(asked)) if online != asked => (self.online, &self.liveness),
+            (online, asked) => (online.or(asked), &[]),
+        }
+    }
 }
 
 /// An endpoint that nobody else changes until the transaction ends.
@@ -44,7 +65,7 @@ pub struct LockedEndpoint {
 
 /// What is stored of an endpoint and shown or needed for what is.
 const STORED_COLUMNS: &str = "e.agent_id, e.tenant_id, e.kind, e.hostname, e.device_name, e.ip_address, e.mac_address, e.os_info, e.version, e.status,
-    e.heartbeat_interval, e.user_id, e.created_at, e.last_seen";
+    e.heartbeat_interval, e.user_id, e.created_at, e.last_seen, e.name_key";
 /// What is shown, of a table or a page by the name `e`.
 const COLUMNS: &str = "e.agent_id, e.kind, e.hostname, e.device_name, host(e.ip_address) as ip_address, e.mac_address::text as mac_address, e.os_info,
     e.version, e.status, e.heartbeat_interval, e.user_id, e.created_at,
@@ -55,6 +76,9 @@ const COLUMNS: &str = "e.agent_id, e.kind, e.hostname, e.device_name, host(e.ip_
 const SAMPLE_COLUMNS: &str = "s.cpu_usage::float8 as cpu_usage, s.memory_usage::float8 as memory_usage, s.disk_usage::float8 as disk_usage";
 /// An endpoint is offline from the moment at which it has missed two check-ins while somebody was listening.
 const ONLINE: &str = "e.status <> 'decommissioned' and coalesce(h.online, false)";
+/// The endpoints that are not [`ONLINE`]; each has a heartbeat.
+const OFFLINE: &str = "select h.agent_id from agents.heartbeats h where not h.online
+    union all select d.agent_id from agents.endpoints d where d.status = 'decommissioned'";
 const ENDPOINT_TABLE: &str = " from agents.endpoints e";
 const JOINS: &str = "
     left join agents.heartbeats h on h.agent_id = e.agent_id ";
@@ -70,13 +94,16 @@ pub async fn list_endpoints(
     limit: u32,
     at: DateTime<Utc>,
 ) -> Result<Vec<EndpointView>, DbError> {
-    let mut query = QueryBuilder::new("with page as (");
-    push_page(&mut query, filter, after, limit, at);
-    query.push(") select s.*, ");
+    let mut query = QueryBuilder::new("with keys as (");
+    push_keys(&mut query, filter, after, limit, at);
+    query
+        .push("), page as (select ")
+        .push(STORED_COLUMNS)
+        .push(" from keys k join agents.endpoints e on e.agent_id = k.agent_id) select s.*, ");
     push_endpoints(&mut query, " from page e", at);
     query.push("left join lateral (");
     push_latest_sample(&mut query, tx.retention_class(), at, None);
-    query.push(") s on true order by lower(e.hostname), e.agent_id");
+    query.push(") s on true order by e.name_key, e.agent_id");
     let mut endpoints = query
         .build()
         .fetch_all(tx.conn())
@@ -227,50 +254,54 @@ pub(super) async fn take_out_of_service(
     Ok(())
 }
 
-/// The endpoints of a page: what is shown beside them is looked up for those on it only, and nothing of them twice.
-fn push_page(
+/// The endpoints of a page, by columns that an index alone answers for: with a text to look for, all of a tenant's may have to be read. The rest is
+/// looked up for those on the page.
+fn push_keys(
     query: &mut QueryBuilder<Postgres>,
     filter: &EndpointFilter,
     after: Option<(String, AgentId)>,
     limit: u32,
     at: DateTime<Utc>,
 ) {
-    query.push("select ").push(STORED_COLUMNS).push(ENDPOINT_TABLE);
-    if filter.online.is_some() || !filter.liveness.is_empty() {
-        query.push(" left join agents.heartbeats h on h.agent_id = e.agent_id");
+    let (online, liveness) = filter.presence();
+    query.push("select e.name_key, e.agent_id").push(ENDPOINT_TABLE);
+    if online == Some(true) || !liveness.is_empty() {
+        query.push(" join agents.heartbeats h on h.agent_id = e.agent_id");
     }
-    // The entry that stands for the server is nobody's endpoint.
-    query.push(" where e.kind <> 'server'");
+    // The entry that stands for the server is nobody's endpoint, and has no such text.
+    query.push(" where e.search_text is not null");
     if !filter.statuses.is_empty() {
         let words: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
         query.push(" and e.status = any(").push_bind(words).push(")");
     }
-    if let Some(online) = filter.online {
-        query.push(" and (").push(ONLINE).push(") = ").push_bind(online);
-    }
-    if !filter.liveness.is_empty() {
-        let words: Vec<&str> = filter.liveness.iter().map(|one| one.as_str()).collect();
+    // Written and not bound, so that the plan knows which of the two it is for.
+    match online {
+        Some(true) => query.push(" and ").push(ONLINE),
+        Some(false) => query.push(" and e.agent_id in (").push(OFFLINE).push(")"),
+        None => query,
+    };
+    if !liveness.is_empty() {
+        let words: Vec<&str> = liveness.iter().map(|one| one.as_str()).collect();
         query.push(" and ");
         push_liveness(query, at);
         query.push(" = any(").push_bind(words).push(")");
     }
     if let Some(text) = &filter.search {
         query
-            .push(" and concat_ws(chr(10), e.hostname, e.device_name, host(e.ip_address), e.os_info) ilike ")
-            .push_bind(like_pattern(text));
+            .push(" and strpos(e.search_text, lower(")
+            .push_bind(text.clone())
+            .push(")) > 0");
     }
     if let Some((hostname, agent_id)) = after {
         query
-            .push(" and (lower(e.hostname), e.agent_id) > (lower(")
+            .push(" and (e.name_key, e.agent_id) > (lower(")
             .push_bind(hostname)
             .push("), ")
             .push_bind(Uuid::from(agent_id))
             .push(")");
     }
     // Written and not bound: a plan for any limit expects a tenth of all endpoints, and reads every heartbeat for them.
-    query
-        .push(" order by lower(e.hostname), e.agent_id limit ")
-        .push(limit);
+    query.push(" order by e.name_key, e.agent_id limit ").push(limit);
 }
 
 fn push_endpoints(query: &mut QueryBuilder<Postgres>, from: &str, at: DateTime<Utc>) {

@@ -45,7 +45,7 @@ pub use notifications::{
     list_notifications, read_content, record_test, sweep_notifications,
 };
 pub(crate) use notifications::{IncidentNews, enqueue_incidents};
-pub use overview::read_overview;
+pub use overview::{count_endpoints, read_overview};
 pub use own_log::{OwnLogEntry, list_own_log};
 pub use reports::{
     REPORT_MAIL, TenantSection, add_report_sections, find_report, find_report_for_mail,

@@ -203,7 +203,7 @@ pub(crate) fn read_incident(row: &PgRow) -> Result<IncidentView, DbError> {
 }
 
 /// A pattern for `ilike` that finds the text wherever it stands, its own wildcards taken literally.
-pub(crate) fn like_pattern(text: &str) -> String {
+fn like_pattern(text: &str) -> String {
     let escaped: String = text
         .chars()
         .flat_map(|c| {

@@ -19,7 +19,7 @@ pub use exceptions::{
     NewException, end_exception, find_exception, insert_exception, list_excepted, list_exceptions,
     preview_exception,
 };
-pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, like_pattern, read_incident};
+pub(crate) use incidents::{INCIDENT_COLUMNS, INCIDENT_TABLE, read_incident};
 pub use incidents::{IncidentFilter, find_incident, list_incidents};
 pub(crate) use merge::record_findings;
 pub use placeholders::{list_placeholders, load_placeholders, remove_placeholder, set_placeholder};

@@ -20,6 +20,11 @@ const WITHOUT_TENANT: &[&str] = &[
 /// Functions that run with their owner's rights, who may call them, and why they need to.
 const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     (
+        "agents.begin_heartbeat",
+        &[],
+        "a trigger that writes what its statement's role may not",
+    ),
+    (
         "agents.drop_expired_partitions",
         &["sg_system"],
         "only the owner drops a partition",

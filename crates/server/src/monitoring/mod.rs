@@ -2,6 +2,7 @@
 
 mod alert_routes;
 mod alert_rules;
+mod counts;
 mod host;
 mod live;
 mod notify;
@@ -9,6 +10,7 @@ mod routes;
 mod whose;
 
 pub use alert_routes::routes as alert_routes;
+pub use counts::FleetCounts;
 pub(crate) use host::measure as measure_host;
 pub use live::{Live, spawn};
 pub(crate) use notify::clean_text;

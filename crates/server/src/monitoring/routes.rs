@@ -31,7 +31,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 async fn show_overview(State(state): State<AppState>, can: Can<IncidentsRead>) -> ApiResult<Json<Overview>> {
     let now = state.now();
     let mut tx = state.db.read(&can.caller, now).await?;
-    Ok(Json(read_overview(&mut tx, now).await?))
+    let endpoints = state.fleet_counts.read(&mut tx, &can.caller, now).await?;
+    Ok(Json(read_overview(&mut tx, endpoints, now).await?))
 }
 
 /// Tells what changes, as server-sent events. The stream ends with the session, and whenever changes may have been missed.

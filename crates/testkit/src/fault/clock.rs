@@ -32,6 +32,28 @@ impl ChildClock {
         Ok(clock)
     }
 
+    /// Removes what processes that were killed have left of their clocks: one with the same number that runs as somebody else does not start with it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn remove_leftovers() -> io::Result<()> {
+        for entry in fs::read_dir("/dev/shm")? {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let process = name
+                .strip_prefix("sem.faketime_sem_")
+                .or_else(|| name.strip_prefix("faketime_shm_"));
+            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                // Somebody else may have been quicker.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
     /// What a process needs in its environment. Durations stay right: no clock jumps that the kernel promises to be steady.
     pub fn environment(&self) -> [(&'static str, OsString); 6] {
         [

@@ -12,7 +12,7 @@ use sg_load::bound;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use super::{program, wait_for};
+use super::{ChildClock, program, wait_for};
 
 /// How long a start may take on a machine that compiles beside it.
 const START: Duration = Duration::from_secs(60);
@@ -116,6 +116,7 @@ impl Installation {
     /// When it runs already, ends, or does not serve in time.
     pub async fn start_server(&mut self) -> Result<()> {
         ensure!(self.server.is_none(), "a server runs already");
+        ChildClock::remove_leftovers()?;
         let port = self.url.rsplit_once(':').map_or("0", |(_, port)| port);
         let ready_file = self.place.folder.join("ready.json");
         let _ = fs::remove_file(&ready_file);

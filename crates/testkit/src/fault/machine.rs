@@ -15,7 +15,7 @@ use sg_types::AgentId;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Installation, program, wait_for};
+use super::{ChildClock, Installation, program, wait_for};
 
 /// Where an agent lives, and with which settings.
 #[derive(Debug, Clone)]
@@ -88,6 +88,7 @@ impl Machine {
     /// When it runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.agent.is_none(), "an agent runs already");
+        ChildClock::remove_leftovers()?;
         let log = File::options()
             .create(true)
             .append(true)

@@ -31,6 +31,8 @@ pub struct EndpointCounts {
     pub stale: i64,
     /// Missed two check-ins.
     pub offline: i64,
+    /// When they were counted: a moment ago, where counting takes long.
+    pub counted_at: DateTime<Utc>,
 }
 
 /// A number for each severity.

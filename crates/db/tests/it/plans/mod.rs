@@ -70,6 +70,14 @@ async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<C
         first.chain(times.clone()).collect()
     };
     let filter = agents::EndpointFilter::default();
+    let searched = agents::EndpointFilter {
+        search: Some("st-50".to_owned()),
+        ..filter.clone()
+    };
+    let offline = agents::EndpointFilter {
+        online: Some(false),
+        ..filter.clone()
+    };
     let range = agents::Range {
         from: now() - chrono::Duration::days(1),
         to: now(),
@@ -114,7 +122,28 @@ async fn metrics(tx: &mut sg_db::ReadTx, agent: AgentId) -> anyhow::Result<Vec<C
             .await?,
             arguments: page(&["'host-500'", &format!("'{}'", data::AGENT)]),
             partitions: 3,
-            // What is before the page is passed by: under row security no function of a name is a condition of an index.
+            rows: 1_100.0,
+        },
+        Case {
+            name: "endpoints by a part of a text",
+            statement: listen(
+                agents::list_endpoints(tx, &searched, None, 50, now()),
+                "agents.endpoints",
+            )
+            .await?,
+            arguments: page(&["'st-50'"]),
+            partitions: 3,
+            rows: 1_100.0,
+        },
+        Case {
+            name: "endpoints that are offline",
+            statement: listen(
+                agents::list_endpoints(tx, &offline, None, 50, now()),
+                "agents.endpoints",
+            )
+            .await?,
+            arguments: page(&[]),
+            partitions: 3,
             rows: 1_100.0,
         },
         Case {

@@ -4,7 +4,7 @@ use chrono::Duration;
 use serde_json::json;
 use sg_types::api::Page;
 use sg_types::api::agents::{EndpointView, MetricSeries};
-use sg_types::{Role, TenantId};
+use sg_types::{Liveness, Role, TenantId};
 
 use crate::fleet::{TestAgent, TestServer, event, gap, metrics};
 
@@ -60,6 +60,106 @@ async fn endpoints_are_listed_page_by_page_in_one_order() {
             400,
             "{bad}"
         );
+    }
+}
+
+#[tokio::test]
+async fn each_filter_finds_what_the_whole_list_shows_as_such() {
+    let server = TestServer::start_with(|config| config.ingest.check_in_seconds = 30).await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let stranger = server.caller(server.tenant("other").await, Role::Admin).await;
+    TestAgent::enrol(&server, &stranger, "elsewhere").await;
+    let gone = TestAgent::enrol(&server, &admin, "Gone-1").await;
+    server.send("POST", "/agent/v1/unenrol", &gone.token, None).await;
+    TestAgent::enrol(&server, &admin, "silent").await;
+    crate::coverage::look(&server).await;
+    crate::coverage::pass(&server, 30).await;
+    TestAgent::enrol(&server, &admin, "late").await;
+    crate::coverage::pass(&server, 40).await;
+    let fresh = TestAgent::enrol(&server, &admin, "Web-1.example.org").await;
+    server
+        .sql("insert into agents.endpoints (hostname, os_info) values ('never-seen', 'Plan 9, Fourth Edition')")
+        .await;
+
+    let list = async |query: &str| {
+        let page: Page<EndpointView> = server
+            .get(&admin, &format!("/api/v1/agents/endpoints?{query}"))
+            .await
+            .expect(200);
+        page.items
+    };
+    let whole = list("").await;
+    let shown: Vec<_> = whole
+        .iter()
+        .map(|one| (one.hostname.as_str(), one.online, one.liveness))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("Gone-1", false, Liveness::Offline),
+            ("late", true, Liveness::Stale),
+            ("never-seen", false, Liveness::Offline),
+            ("silent", false, Liveness::Offline),
+            ("Web-1.example.org", true, Liveness::Online),
+        ]
+    );
+    for online in [None, Some(true), Some(false)] {
+        for liveness in [
+            "",
+            "online",
+            "stale",
+            "offline",
+            "online,stale",
+            "stale,offline",
+            "online,offline",
+            "online,stale,offline",
+        ] {
+            let mut query = format!("liveness={liveness}");
+            if let Some(online) = online {
+                query = format!("{query}&online={online}");
+            }
+            let matching: Vec<_> = whole
+                .iter()
+                .filter(|one| online.is_none_or(|online| one.online == online))
+                .filter(|one| {
+                    liveness.is_empty() || liveness.split(',').any(|word| word == one.liveness.as_str())
+                })
+                .cloned()
+                .collect();
+            assert_eq!(list(&query).await, matching, "{query}");
+        }
+    }
+
+    let path = format!("/api/v1/agents/endpoints/{}", fresh.agent_id);
+    let renamed = server
+        .send(
+            "PATCH",
+            &path,
+            &admin.token,
+            Some(json!({ "device_name": "Front DOOR_2" })),
+        )
+        .await;
+    assert_eq!(renamed.status, 200);
+    for (text, found) in [
+        ("EXAMPLE.org", vec!["Web-1.example.org"]),
+        ("front door_", vec!["Web-1.example.org"]),
+        ("plan 9", vec!["never-seen"]),
+        (
+            "e",
+            vec!["Gone-1", "late", "never-seen", "silent", "Web-1.example.org"],
+        ),
+        ("e&online=false", vec!["Gone-1", "never-seen", "silent"]),
+        ("e&status=decommissioned", vec!["Gone-1"]),
+        ("secureguard-server", vec![]),
+        ("elsewhere", vec![]),
+        ("%25", vec![]),
+    ] {
+        let names: Vec<_> = list(&format!("search={}", text.replace(' ', "%20")))
+            .await
+            .into_iter()
+            .map(|one| one.hostname)
+            .collect();
+        assert_eq!(names, found, "{text}");
     }
 }
 
