@@ -1,5 +1,6 @@
 //! An agent as far as its stream goes.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 
@@ -8,12 +9,18 @@ use serde_json::json;
 use sg_types::agent::{CheckInReply, EnrolReply};
 use sg_types::{AgentId, Clock, Ids, SystemClock, TimeOrderedIds};
 use uuid::Uuid;
+use zstd::bulk::Compressor;
 
 use crate::records::{Kind, NewRecord};
 use crate::wire::{Answer, Client, compose};
 
 /// Records in one check-in at most, as the agent has it.
 const BATCH: usize = 1_000;
+
+thread_local! {
+    /// What compression works with: making it takes longer than compressing a check-in.
+    static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(Compressor::default());
+}
 
 /// One endpoint: who it is, where its stream stands, and what waits to be acknowledged.
 #[derive(Debug)]
@@ -138,7 +145,7 @@ impl Agent {
         let (coding, body) = if count > 1 {
             (
                 "Content-Encoding: zstd\r\n",
-                zstd::encode_all(body.as_bytes(), 1)?,
+                COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(body.as_bytes()))?,
             )
         } else {
             ("", body.into_bytes())

@@ -287,10 +287,11 @@ fn push_keys(
         query.push(" = any(").push_bind(words).push(")");
     }
     if let Some(text) = &filter.search {
+        // As a query of its own, which is asked once and not for each endpoint.
         query
-            .push(" and strpos(e.search_text, lower(")
+            .push(" and strpos(e.search_text, (select lower(")
             .push_bind(text.clone())
-            .push(")) > 0");
+            .push("))) > 0");
     }
     if let Some((hostname, agent_id)) = after {
         query

@@ -15,8 +15,8 @@ use super::scratch::Scratch;
 
 /// The administrator's password after the first change, on a server that is gone in a moment.
 const PASSWORD: &str = "Gravel-lantern4-quince";
-/// From one question of a person to the next.
-const THINKING: Duration = Duration::from_millis(250);
+/// From one question of a person to the next: somebody who leafs through pages without reading them.
+const THINKING: Duration = Duration::from_secs(1);
 /// Endpoints that people look at, of all.
 const LOOKED_AT: usize = 1_000;
 

@@ -1,10 +1,13 @@
 //! Reading a body that may be compressed, within bounds however it is made.
 
-use std::io::Read;
+use std::cell::RefCell;
+use std::io::{self, Read};
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
+use zstd::stream::read::Decoder;
+use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_error_name};
 
 use super::Ingest;
 use crate::config::IngestConfig;
@@ -110,8 +113,13 @@ fn find_coding(headers: &HeaderMap, codings: &[Coding]) -> Result<Option<Coding>
     }
 }
 
+thread_local! {
+    /// What decompression works with: making it takes longer than decompressing a check-in.
+    static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
 fn decompress(bytes: &[u8], coding: Coding, max: usize) -> Result<Vec<u8>, ApiError> {
-    let damaged = |error: std::io::Error| {
+    let damaged = |error: io::Error| {
         let name = match coding {
             Coding::Zstd => "zstd",
             Coding::Gzip => "gzip",
@@ -121,22 +129,34 @@ fn decompress(bytes: &[u8], coding: Coding, max: usize) -> Result<Vec<u8>, ApiEr
             format!("the body is no complete {name} stream: {error}"),
         )
     };
-    let decoder: Box<dyn Read + '_> = match coding {
-        Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(damaged)?;
-            decoder.window_log_max(MAX_WINDOW_LOG).map_err(damaged)?;
-            Box::new(decoder)
-        }
-        Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
+    let plain = match coding {
+        Coding::Zstd => CONTEXT.with_borrow_mut(|context| {
+            // Whatever was left of a body that was damaged.
+            prepare(context).map_err(|code| io::Error::other(get_error_name(code)))?;
+            read_at_most(Decoder::with_context(bytes, context), bytes.len(), max)
+        }),
+        Coding::Gzip => read_at_most(flate2::read::MultiGzDecoder::new(bytes), bytes.len(), max),
     };
-    let mut plain = Vec::with_capacity((bytes.len() * 4).min(max));
-    let cap = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(cap).read_to_end(&mut plain).map_err(damaged)?;
+    let plain = plain.map_err(damaged)?;
     if plain.len() > max {
         Err(ApiError::too_large(max))
     } else {
         Ok(plain)
     }
+}
+
+fn prepare(context: &mut DCtx<'static>) -> Result<(), usize> {
+    context.reset(ResetDirective::SessionOnly)?;
+    context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
+    Ok(())
+}
+
+/// What comes out of `length` bytes, and a byte more than `max` of more.
+fn read_at_most(decoder: impl Read, length: usize, max: usize) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::with_capacity(length.saturating_mul(4).min(max));
+    let cap = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(cap).read_to_end(&mut plain)?;
+    Ok(plain)
 }
 
 fn refuse_body(error: &axum::Error, limit: usize) -> ApiError {
@@ -180,6 +200,7 @@ mod tests {
             for coding in [Coding::Zstd, Coding::Gzip] {
                 let found = decompress(bad, coding, 100);
                 assert!(found.is_err_and(|e| e.status() == 400) || bad.is_empty());
+                assert_eq!(decompress(&good, Coding::Zstd, 2).unwrap(), b"{}", "after damage");
             }
         }
     }

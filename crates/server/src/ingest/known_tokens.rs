@@ -6,16 +6,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sg_db::TokenHash;
 use sg_types::TenantId;
 
-/// Tokens that are remembered at most; beyond, the memory begins anew.
-const MAX_TOKENS: usize = 200_000;
+/// Tokens that are remembered at most, in some 70 MB; beyond, the memory begins anew. Endpoints that check in every five minutes are looked up each time
+/// where there are more of them.
+const MAX_TOKENS: usize = 1_500_000;
 
-/// Hashes of tokens that stood for somebody when they were looked up last, and whose tenant that was. What it says is a hint, never a permission.
+/// Tokens that stood for somebody when they were looked up last, by the first half of their hash, and whose tenant that was. What it says is a hint, never a
+/// permission.
 #[derive(Debug, Default)]
-pub(super) struct KnownTokens(Mutex<HashMap<TokenHash, TenantId>>);
+pub(super) struct KnownTokens(Mutex<HashMap<Half, TenantId>>);
+
+/// Enough of a hash that nobody finds another token with the same.
+type Half = [u8; 16];
 
 impl KnownTokens {
     pub(super) fn tenant_of(&self, token: TokenHash) -> Option<TenantId> {
-        self.lock().get(&token).copied()
+        self.lock().get(&half(token)).copied()
     }
 
     pub(super) fn add(&self, token: TokenHash, tenant_id: TenantId) {
@@ -23,14 +28,18 @@ impl KnownTokens {
         if tokens.len() >= MAX_TOKENS {
             tokens.clear();
         }
-        tokens.insert(token, tenant_id);
+        tokens.insert(half(token), tenant_id);
     }
 
     pub(super) fn remove(&self, token: TokenHash) {
-        self.lock().remove(&token);
+        self.lock().remove(&half(token));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, TenantId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Half, TenantId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn half(token: TokenHash) -> Half {
+    token.as_bytes().first_chunk().copied().unwrap_or_default()
 }
