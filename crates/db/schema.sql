@@ -597,9 +597,10 @@ CREATE FUNCTION agents.note_hours_to_roll_up() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into agents.rollup_queue (tenant_id, agent_id, hour_at)
+    -- Rows in conflict are locked whether the condition holds or not.
+    insert into agents.rollup_queue as q (tenant_id, agent_id, hour_at)
     select distinct a.tenant_id, a.agent_id, date_trunc('hour', a.collected_at, 'UTC') from added a order by 2, 3
-    on conflict (agent_id, hour_at) do update set marked_at = excluded.marked_at;
+    on conflict (agent_id, hour_at) do update set marked_at = q.marked_at where false;
     return null;
 end
 $$;
@@ -1157,30 +1158,30 @@ CREATE FUNCTION monitoring.create_default_rules(p_tenant uuid) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    insert into monitoring.alert_rules (tenant_id, kind, severity, comparison, threshold, window_seconds, for_seconds)
-    select p_tenant, d.kind, d.severity, d.comparison, d.threshold, d.window_seconds, d.for_seconds
+    insert into monitoring.alert_rules (tenant_id, kind, severity, comparison, threshold, window_seconds, for_seconds, inhibited_by)
+    select p_tenant, d.kind, d.severity, d.comparison, d.threshold, d.window_seconds, d.for_seconds, d.inhibited_by::text[]
     from (values
-        ('failed_sign_ins', 'medium', 'above', 10, 60, 0, false),
-        ('account_lockouts', 'high', 'above', 5, 3600, 0, false),
-        ('password_policy_violations', 'low', 'above', 0, 0, 0, false),
+        ('failed_sign_ins', 'medium', 'above', 10, 60, 0, '{}', false),
+        ('account_lockouts', 'high', 'above', 5, 3600, 0, '{}', false),
+        ('password_policy_violations', 'low', 'above', 0, 0, 0, '{}', false),
         -- Missed intervals; the window is that within which many at once are one outage.
-        ('endpoint_offline', 'medium', 'above', 2, 900, 0, false),
+        ('endpoint_offline', 'medium', 'above', 2, 900, 0, '{}', false),
         -- Places of the audit log that do not hold.
-        ('audit_chain', 'critical', 'above', 0, 0, 0, false),
-        ('unauthorized_database_access', 'critical', 'above', 0, 3600, 0, true),
-        ('slow_queries', 'medium', 'above', 1, 60, 300, true),
-        ('database_connections', 'high', 'above', 80, 0, 60, true),
-        ('storage_usage', 'high', 'above', 85, 0, 300, true),
-        ('backup_failure', 'critical', 'above', 0, 0, 0, true),
+        ('audit_chain', 'critical', 'above', 0, 0, 0, '{}', false),
+        ('unauthorized_database_access', 'critical', 'above', 0, 3600, 0, '{}', true),
+        ('slow_queries', 'medium', 'above', 1, 60, 300, '{database_connections,storage_usage}', true),
+        ('database_connections', 'high', 'above', 80, 0, 60, '{}', true),
+        ('storage_usage', 'high', 'above', 85, 0, 300, '{}', true),
+        ('backup_failure', 'critical', 'above', 0, 0, 0, '{}', true),
         -- Seconds that a standby is behind or away.
-        ('standby_lag', 'high', 'above', 60, 0, 0, true),
+        ('standby_lag', 'high', 'above', 60, 0, 0, '{replication_slots}', true),
         -- Percent of what a replication slot may keep.
-        ('replication_slots', 'high', 'above', 50, 0, 0, true),
+        ('replication_slots', 'high', 'above', 50, 0, 0, '{}', true),
         -- Days until the server's certificate ends.
-        ('certificate_expiry', 'high', 'below', 14, 0, 0, true),
-        ('partitions_ahead', 'high', 'below', 3, 0, 0, true),
-        ('default_partition_rows', 'medium', 'above', 0, 0, 0, true)
-    ) as d (kind, severity, comparison, threshold, window_seconds, for_seconds, of_installation)
+        ('certificate_expiry', 'high', 'below', 14, 0, 0, '{}', true),
+        ('partitions_ahead', 'high', 'below', 3, 0, 0, '{}', true),
+        ('default_partition_rows', 'medium', 'above', 0, 0, 0, '{partitions_ahead}', true)
+    ) as d (kind, severity, comparison, threshold, window_seconds, for_seconds, inhibited_by, of_installation)
     where not d.of_installation or p_tenant = '00000000-0000-0000-0000-000000000000'
     on conflict (tenant_id, kind) do nothing
 $$;
@@ -1333,6 +1334,22 @@ $$;
 ALTER FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: list_sessions(); Type: FUNCTION; Schema: monitoring; Owner: sg_auth
+--
+
+CREATE FUNCTION monitoring.list_sessions() RETURNS TABLE(role text, application text, address text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.usename::text, a.application_name, coalesce(host(a.client_addr), 'local')
+    from pg_stat_activity a
+    where a.datname = current_database() and a.backend_type = 'client backend' and a.application_name is not null
+    group by 1, 2, 3
+$$;
+
+ALTER FUNCTION monitoring.list_sessions() OWNER TO sg_auth;
+
+--
 -- Name: list_standbys(); Type: FUNCTION; Schema: monitoring; Owner: sg_auth
 --
 
@@ -1395,6 +1412,44 @@ $$;
 ALTER FUNCTION monitoring.measure(p_at timestamp with time zone) OWNER TO sg_owner;
 
 --
+-- Name: note_schema_change(); Type: FUNCTION; Schema: monitoring; Owner: sg_auth
+--
+
+CREATE FUNCTION monitoring.note_schema_change() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    application constant text := current_setting('application_name');
+    change record;
+begin
+    -- Migrations, and partitions that the server makes and drops.
+    if application = 'secureguard-migrate' or session_user = 'sg_system' then
+        return;
+    end if;
+    if tg_event = 'sql_drop' then
+        select o.schema_name, o.object_identity into change
+        from pg_event_trigger_dropped_objects() o where o.original and not o.is_temporary limit 1;
+    else
+        select o.schema_name, o.object_identity into change
+        from pg_event_trigger_ddl_commands() o where o.schema_name is distinct from 'pg_temp' limit 1;
+    end if;
+    if not found then
+        return;
+    end if;
+    insert into monitoring.security_events (tenant_id, occurred_at, kind, severity, subject, detail)
+    values ('00000000-0000-0000-0000-000000000000', clock_timestamp(), 'schema_changed', 'critical', left(change.object_identity, 200),
+        jsonb_build_object('command', tg_tag, 'role', session_user, 'application', application,
+            'address', coalesce(host(inet_client_addr()), 'local')));
+exception when others then
+    -- Who repairs a damaged schema is not kept from it.
+    raise warning 'this change of the schema is not on record: %', sqlerrm;
+end
+$$;
+
+ALTER FUNCTION monitoring.note_schema_change() OWNER TO sg_auth;
+
+--
 -- Name: notify_of_alert(); Type: FUNCTION; Schema: monitoring; Owner: sg_owner
 --
 
@@ -1404,12 +1459,24 @@ CREATE FUNCTION monitoring.notify_of_alert() RETURNS trigger
     AS $$
 declare
     rule record;
+    inhibitor uuid;
     waiting integer;
+    released integer;
 begin
-    select r.kind, r.severity into rule from monitoring.alert_rules r where r.tenant_id = new.tenant_id and r.rule_id = new.rule_id;
+    select r.kind, r.severity, r.inhibited_by into rule
+    from monitoring.alert_rules r where r.tenant_id = new.tenant_id and r.rule_id = new.rule_id;
     if new.state = 'firing' then
         perform monitoring.enqueue_notification(new.tenant_id, 'alert_firing', null, new.alert_id, new.agent_id, rule.severity, array[rule.kind],
             '{}', new.subject, 'alert:' || new.alert_id || ':firing', new.fired_at);
+        select a.alert_id into inhibitor
+        from monitoring.alerts a join monitoring.alert_rules r on r.tenant_id = a.tenant_id and r.rule_id = a.rule_id
+        where a.tenant_id = new.tenant_id and a.state = 'firing' and r.kind = any (rule.inhibited_by)
+        limit 1;
+        if found then
+            update monitoring.notifications n
+            set outcome = 'silenced', finished_at = new.fired_at, escalate_at = null, inhibited_by = inhibitor
+            where n.tenant_id = new.tenant_id and n.alert_id = new.alert_id and n.cause = 'alert_firing' and n.outcome is null;
+        end if;
         return null;
     end if;
     -- Whoever heard of the beginning hears of the end.
@@ -1424,7 +1491,32 @@ begin
     order by n.channel_id, n.created_at
     on conflict (tenant_id, channel_id, dedup_key) do nothing;
     get diagnostics waiting = row_count;
-    if waiting > 0 then
+    -- What this one kept quiet and goes on is told now, unless another one keeps it quiet.
+    with quiet as (
+        select n.notification_id, (
+            select o.alert_id
+            from monitoring.alerts o join monitoring.alert_rules p on p.tenant_id = o.tenant_id and p.rule_id = o.rule_id
+            where o.tenant_id = n.tenant_id and o.state = 'firing' and o.alert_id <> new.alert_id and p.kind = any (r.inhibited_by)
+            limit 1) as other
+        from monitoring.notifications n
+        join monitoring.alerts a on a.tenant_id = n.tenant_id and a.alert_id = n.alert_id and a.state = 'firing'
+        join monitoring.alert_rules r on r.tenant_id = a.tenant_id and r.rule_id = a.rule_id
+        where n.tenant_id = new.tenant_id and n.inhibited_by = new.alert_id and n.outcome = 'silenced'
+    ), told as (
+        update monitoring.notifications n
+        set inhibited_by = q.other,
+            outcome = case when q.other is not null then n.outcome end,
+            finished_at = case when q.other is not null then n.finished_at end,
+            next_attempt_at = new.resolved_at,
+            expires_at = new.resolved_at + interval '24 hours',
+            escalate_at = case when q.other is null then (
+                select new.resolved_at + make_interval(mins => t.escalate_after_minutes)
+                from monitoring.routes t where t.tenant_id = n.tenant_id and t.route_id = n.route_id) end
+        from quiet q where n.tenant_id = new.tenant_id and n.notification_id = q.notification_id
+        returning n.outcome
+    )
+    select count(*) filter (where t.outcome is null) into released from told t;
+    if waiting + released > 0 then
         perform pg_notify('sg_live', '{"kind":"notification"}');
     end if;
     return null;
@@ -4075,8 +4167,10 @@ CREATE TABLE monitoring.alert_rules (
     for_seconds integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    inhibited_by text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT alert_rules_comparison_check CHECK ((comparison = ANY (ARRAY['above'::text, 'below'::text]))),
     CONSTRAINT alert_rules_for_seconds_check CHECK (((for_seconds >= 0) AND (for_seconds <= 86400))),
+    CONSTRAINT alert_rules_inhibited_by_check CHECK (((cardinality(inhibited_by) <= 15) AND (array_position(inhibited_by, NULL::text) IS NULL) AND (NOT (kind = ANY (inhibited_by))))),
     CONSTRAINT alert_rules_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
     CONSTRAINT alert_rules_severity_check CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
     CONSTRAINT alert_rules_threshold_check CHECK (((threshold >= (0)::numeric) AND (threshold <= (1000000000)::numeric))),
@@ -4338,6 +4432,7 @@ CREATE TABLE monitoring.notifications (
     digest_id uuid,
     escalate_at timestamp with time zone,
     is_open boolean DEFAULT false NOT NULL,
+    inhibited_by uuid,
     CONSTRAINT notifications_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT notifications_cause_check CHECK ((cause = ANY (ARRAY['incident_opened'::text, 'incident_raised'::text, 'incident_waiting'::text, 'incident_closed'::text, 'incident_reopened'::text, 'alert_firing'::text, 'alert_waiting'::text, 'alert_resolved'::text, 'digest'::text, 'test'::text]))),
     CONSTRAINT notifications_dedup_key_check CHECK (((length(dedup_key) >= 1) AND (length(dedup_key) <= 200))),
@@ -7338,6 +7433,12 @@ CREATE INDEX notifications_escalate_at_idx ON monitoring.notifications USING btr
 --
 
 CREATE INDEX notifications_finished_at_idx ON monitoring.notifications USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+--
+-- Name: notifications_inhibited_by_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE INDEX notifications_inhibited_by_idx ON monitoring.notifications USING btree (tenant_id, inhibited_by) WHERE (inhibited_by IS NOT NULL);
 
 --
 -- Name: notifications_next_attempt_at_idx; Type: INDEX; Schema: monitoring; Owner: sg_owner
@@ -11003,6 +11104,12 @@ CREATE POLICY auth_access ON monitoring.channels FOR SELECT TO sg_auth USING (tr
 CREATE POLICY auth_access ON monitoring.notifications TO sg_auth USING (true) WITH CHECK (true);
 
 --
+-- Name: security_events auth_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
+--
+
+CREATE POLICY auth_access ON monitoring.security_events FOR INSERT TO sg_auth WITH CHECK ((kind = 'schema_changed'::text));
+
+--
 -- Name: alert_rules backup_access; Type: POLICY; Schema: monitoring; Owner: sg_owner
 --
 
@@ -13286,6 +13393,13 @@ REVOKE ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text
 GRANT ALL ON FUNCTION monitoring.list_report_readers(p_tenant uuid, p_kind text, p_findings integer, p_at timestamp with time zone) TO sg_system;
 
 --
+-- Name: FUNCTION list_sessions(); Type: ACL; Schema: monitoring; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION monitoring.list_sessions() FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.list_sessions() TO sg_system;
+
+--
 -- Name: FUNCTION list_standbys(); Type: ACL; Schema: monitoring; Owner: sg_auth
 --
 
@@ -13298,6 +13412,13 @@ GRANT ALL ON FUNCTION monitoring.list_standbys() TO sg_system;
 
 REVOKE ALL ON FUNCTION monitoring.measure(p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION monitoring.measure(p_at timestamp with time zone) TO sg_system;
+
+--
+-- Name: FUNCTION note_schema_change(); Type: ACL; Schema: monitoring; Owner: sg_auth
+--
+
+REVOKE ALL ON FUNCTION monitoring.note_schema_change() FROM PUBLIC;
+GRANT ALL ON FUNCTION monitoring.note_schema_change() TO sg_owner;
 
 --
 -- Name: FUNCTION notify_of_alert(); Type: ACL; Schema: monitoring; Owner: sg_owner
@@ -14810,6 +14931,13 @@ GRANT UPDATE(for_seconds) ON TABLE monitoring.alert_rules TO sg_app;
 GRANT UPDATE(for_seconds) ON TABLE monitoring.alert_rules TO sg_app_own;
 
 --
+-- Name: COLUMN alert_rules.inhibited_by; Type: ACL; Schema: monitoring; Owner: sg_owner
+--
+
+GRANT UPDATE(inhibited_by) ON TABLE monitoring.alert_rules TO sg_app;
+GRANT UPDATE(inhibited_by) ON TABLE monitoring.alert_rules TO sg_app_own;
+
+--
 -- Name: TABLE alerts; Type: ACL; Schema: monitoring; Owner: sg_owner
 --
 
@@ -14929,6 +15057,7 @@ GRANT SELECT ON TABLE monitoring.security_events TO sg_app;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_backup;
 GRANT SELECT,INSERT,DELETE ON TABLE monitoring.security_events TO sg_system;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_admin;
+GRANT INSERT ON TABLE monitoring.security_events TO sg_auth;
 GRANT SELECT ON TABLE monitoring.security_events TO sg_app_own;
 
 --
@@ -16088,6 +16217,24 @@ GRANT SELECT(role),INSERT(role),UPDATE(role) ON TABLE users.users TO sg_app_own;
 --
 
 ALTER DEFAULT PRIVILEGES FOR ROLE sg_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
+
+--
+-- Name: sg_note_schema_change; Type: EVENT TRIGGER; Schema: -; Owner: postgres
+--
+
+CREATE EVENT TRIGGER sg_note_schema_change ON ddl_command_end
+   EXECUTE FUNCTION monitoring.note_schema_change();
+
+ALTER EVENT TRIGGER sg_note_schema_change OWNER TO postgres;
+
+--
+-- Name: sg_note_schema_drop; Type: EVENT TRIGGER; Schema: -; Owner: postgres
+--
+
+CREATE EVENT TRIGGER sg_note_schema_drop ON sql_drop
+   EXECUTE FUNCTION monitoring.note_schema_change();
+
+ALTER EVENT TRIGGER sg_note_schema_drop OWNER TO postgres;
 
 --
 -- Name: sg_refuse_loose_function; Type: EVENT TRIGGER; Schema: -; Owner: postgres

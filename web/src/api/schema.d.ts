@@ -2239,6 +2239,8 @@ export interface components {
              * @description Seconds for which it has to hold before the alert fires.
              */
             for_seconds: number;
+            /** @description Kinds of the tenant's rules: while an alert of one of them fires, those of this rule are not told. What goes on is told when that one is over. */
+            inhibited_by: string[];
             /** @description What it watches, such as `failed_sign_ins`. */
             kind: string;
             /** @description The rule's id. */
@@ -4382,6 +4384,8 @@ export interface components {
              * @description When it ended.
              */
             finished_at?: string | null;
+            /** @description The kind of the rule whose alert keeps it quiet, or did when it was over. */
+            inhibited_by?: string | null;
             /**
              * Format: int64
              * @description Of a digest: how many it told of.
@@ -4460,6 +4464,8 @@ export interface components {
                  * @description Seconds for which it has to hold before the alert fires.
                  */
                 for_seconds: number;
+                /** @description Kinds of the tenant's rules: while an alert of one of them fires, those of this rule are not told. What goes on is told when that one is over. */
+                inhibited_by: string[];
                 /** @description What it watches, such as `failed_sign_ins`. */
                 kind: string;
                 /** @description The rule's id. */
@@ -5245,6 +5251,8 @@ export interface components {
                  * @description When it ended.
                  */
                 finished_at?: string | null;
+                /** @description The kind of the rule whose alert keeps it quiet, or did when it was over. */
+                inhibited_by?: string | null;
                 /**
                  * Format: int64
                  * @description Of a digest: how many it told of.
@@ -7535,6 +7543,8 @@ export interface components {
              * @description Seconds for which it has to hold, 0–86,400.
              */
             for_seconds?: number | null;
+            /** @description Kinds of other rules of the tenant whose alerts keep those of this one quiet; 15 at most. */
+            inhibited_by?: string[] | null;
             severity?: components["schemas"]["Severity"] | null;
             /**
              * Format: double

@@ -22,6 +22,7 @@ describe("alerts", () => {
       comparison: "above",
       enabled: true,
       evaluated: true,
+      inhibited_by: [],
       rule_id: "r",
       severity: "high" as const,
     };

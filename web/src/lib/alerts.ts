@@ -52,9 +52,10 @@ const KINDS: Record<string, Kind> = {
     advice: "See the server's log for why their partition is not made.",
   },
   unauthorized_database_access: {
-    label: "Refused database connections",
-    unit: ["connection", "connections"],
-    advice: "See in PostgreSQL's log who tried, and from where.",
+    label: "Strangers at the database",
+    unit: ["time", "times"],
+    advice:
+      "See in PostgreSQL's log who it was, and from where. Somebody of yours? Name them in database.expected_sessions. Else change the database's passwords, and look at the audit log.",
   },
   slow_queries: {
     label: "Slow queries",

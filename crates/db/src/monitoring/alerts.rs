@@ -73,7 +73,7 @@ pub async fn list_alert_rules(
     tenant_id: TenantId,
 ) -> Result<Vec<AlertRuleView>, DbError> {
     sqlx::query(
-        "select rule_id, kind, severity, enabled, comparison, threshold::float8 as threshold, window_seconds, for_seconds
+        "select rule_id, kind, severity, enabled, comparison, threshold::float8 as threshold, window_seconds, for_seconds, inhibited_by
          from monitoring.alert_rules where tenant_id = $1 order by kind",
     )
     .bind(Uuid::from(tenant_id))
@@ -97,9 +97,11 @@ pub async fn update_alert_rule(
     sqlx::query(
         "update monitoring.alert_rules
          set enabled = coalesce($3, enabled), severity = coalesce($4, severity), threshold = coalesce($5::float8::numeric, threshold),
-            window_seconds = coalesce($6, window_seconds), for_seconds = coalesce($7, for_seconds)
+            window_seconds = coalesce($6, window_seconds), for_seconds = coalesce($7, for_seconds),
+            inhibited_by = coalesce($8, inhibited_by)
          where tenant_id = $1 and rule_id = $2
-         returning rule_id, kind, severity, enabled, comparison, threshold::float8 as threshold, window_seconds, for_seconds",
+         returning rule_id, kind, severity, enabled, comparison, threshold::float8 as threshold, window_seconds, for_seconds,
+            inhibited_by",
     )
     .bind(Uuid::from(tenant_id))
     .bind(Uuid::from(rule_id))
@@ -108,6 +110,7 @@ pub async fn update_alert_rule(
     .bind(change.threshold)
     .bind(change.window_seconds)
     .bind(change.for_seconds)
+    .bind(change.inhibited_by.as_deref())
     .fetch_optional(tx.conn())
     .await?
     .as_ref()
@@ -201,6 +204,32 @@ pub async fn judge_figure(
     Ok(false)
 }
 
+/// Says in one line, 500 characters at most, what the open alert about a subject is about.
+///
+/// # Errors
+/// What a query may meet.
+pub async fn describe_alert(
+    tx: &mut SystemTx,
+    tenant_id: TenantId,
+    kind: &str,
+    subject: &str,
+    summary: &str,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "update monitoring.alerts a set summary = left($4, 500)
+         from monitoring.alert_rules r
+         where r.tenant_id = $1 and r.kind = $2 and a.tenant_id = r.tenant_id and a.rule_id = r.rule_id and a.subject = $3 and a.state <> 'resolved'
+            and a.summary is distinct from left($4, 500)",
+    )
+    .bind(Uuid::from(tenant_id))
+    .bind(kind)
+    .bind(subject)
+    .bind(summary)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Something that happened that matters for security.
 #[derive(Debug, Clone)]
 pub struct SecurityEvent<'a> {
@@ -273,5 +302,6 @@ fn rule(row: &PgRow) -> Result<AlertRuleView, DbError> {
         threshold: row.try_get("threshold")?,
         window_seconds: row.try_get("window_seconds")?,
         for_seconds: row.try_get("for_seconds")?,
+        inhibited_by: row.try_get("inhibited_by")?,
     })
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod backups;
 mod channels;
+mod database_access;
 mod database_reviews;
 mod kpis;
 mod live;
@@ -15,8 +16,8 @@ mod reviews;
 mod silences;
 
 pub use alerts::{
-    EVALUATED, SecurityEvent, clear_alert, evaluate_alert_rules, judge_figure, list_alert_rules, list_alerts,
-    raise_alert, record_security_event, update_alert_rule,
+    EVALUATED, SecurityEvent, clear_alert, describe_alert, evaluate_alert_rules, judge_figure,
+    list_alert_rules, list_alerts, raise_alert, record_security_event, update_alert_rule,
 };
 pub use backups::{
     ArchiverFigures, BackupOutcome, close_segment, count_audit_events, find_last_backup_run,
@@ -28,6 +29,7 @@ pub use channels::{
     find_channel, insert_channel, insert_route, list_channels, list_routes, lock_channel, update_channel,
     update_route,
 };
+pub use database_access::{DatabaseSession, count_security_events, list_database_sessions};
 pub use database_reviews::*;
 pub use kpis::{list_kpi_days, sample_installation, sample_tenants};
 pub use live::{

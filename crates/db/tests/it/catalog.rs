@@ -91,9 +91,19 @@ const DEFINER_FUNCTIONS: &[(&str, &[&str], &str)] = &[
     ),
     ("monitoring.create_default_rules_of_tenant", &[], "a trigger"),
     (
+        "monitoring.list_sessions",
+        &["sg_system"],
+        "reads what other roles' sessions are",
+    ),
+    (
         "monitoring.list_standbys",
         &["sg_system"],
         "only who may read all statistics sees how far a standby is",
+    ),
+    (
+        "monitoring.note_schema_change",
+        &[],
+        "an event trigger that writes what its statement's role may not",
     ),
     (
         "monitoring.notify_of_reopening",

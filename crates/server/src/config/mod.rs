@@ -28,7 +28,7 @@ use serde::Deserialize;
 
 pub use audit::{AuditConfig, FileSinkConfig, SyslogSinkConfig, WebhookSinkConfig};
 pub use backup::{BackupClusterConfig, BackupConfig, BackupProgram, BackupS3Config};
-pub use database::DatabaseConfig;
+pub use database::{DatabaseConfig, SessionPattern};
 pub use downloads::DownloadsConfig;
 pub use http::{HttpConfig, PublicUrl};
 pub use ingest::IngestConfig;

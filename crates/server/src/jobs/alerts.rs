@@ -5,7 +5,8 @@ use sg_db::agents::try_job_lock;
 use sg_db::monitoring::{evaluate_alert_rules, judge_figure, list_alert_rules};
 use sg_types::TenantId;
 
-use crate::{AppState, backup::note_missing_watch, monitoring::measure_host};
+use crate::monitoring::{database_access, measure_host};
+use crate::{AppState, backup::note_missing_watch};
 
 /// Raises and clears alerts.
 ///
@@ -21,9 +22,10 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
     let rules = list_alert_rules(&mut tx, TenantId::SYSTEM).await?;
     let window = rules
         .iter()
-        .find(|rule| rule.kind == "unauthorized_database_access")
+        .find(|rule| rule.kind == database_access::RULE)
         .map_or(3600, |rule| rule.window_seconds);
-    for figure in measure_host(&state, Duration::seconds(window.into())).await {
+    raised += database_access::watch(&state, &mut tx, Duration::seconds(window.into()), now).await?;
+    for figure in measure_host(&state).await {
         let beyond = judge_figure(
             &mut tx,
             TenantId::SYSTEM,

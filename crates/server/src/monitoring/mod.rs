@@ -3,6 +3,7 @@
 mod alert_routes;
 mod alert_rules;
 mod counts;
+pub(crate) mod database_access;
 mod host;
 mod live;
 mod notify;

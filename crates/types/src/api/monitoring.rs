@@ -133,6 +133,8 @@ pub struct AlertRuleView {
     pub window_seconds: i32,
     /// Seconds for which it has to hold before the alert fires.
     pub for_seconds: i32,
+    /// Kinds of the tenant's rules: while an alert of one of them fires, those of this rule are not told. What goes on is told when that one is over.
+    pub inhibited_by: Vec<String>,
     /// Whether this server computes the figure; where not, the rule waits for something that raises it.
     pub evaluated: bool,
 }
@@ -156,4 +158,7 @@ pub struct UpdateAlertRule {
     /// Seconds for which it has to hold, 0–86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub for_seconds: Option<i32>,
+    /// Kinds of other rules of the tenant whose alerts keep those of this one quiet; 15 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inhibited_by: Option<Vec<String>>,
 }

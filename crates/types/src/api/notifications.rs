@@ -473,6 +473,8 @@ pub struct NotificationView {
     pub finished_at: Option<DateTime<Utc>>,
     /// What became of it; null while it waits.
     pub outcome: Option<NotificationOutcome>,
+    /// The kind of the rule whose alert keeps it quiet, or did when it was over.
+    pub inhibited_by: Option<String>,
     /// The digest that told of it.
     pub digest_id: Option<NotificationId>,
     /// Of a digest: how many it told of.

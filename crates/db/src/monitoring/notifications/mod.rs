@@ -261,6 +261,8 @@ pub async fn list_notifications(
     sqlx::query(
         "select n.notification_id, n.channel_id, c.name as channel_name, n.route_id, n.cause, n.threat_id, n.alert_id, n.severity, n.created_at,
             n.next_attempt_at, n.finished_at, n.outcome, n.digest_id, coalesce(i.title, concat_ws(' ', r.kind, nullif(l.subject, ''))) as title,
+            (select q.kind from monitoring.alerts b join monitoring.alert_rules q on q.tenant_id = b.tenant_id and q.rule_id = b.rule_id
+                where b.tenant_id = n.tenant_id and b.alert_id = n.inhibited_by) as inhibited_by,
             (select count(*) from monitoring.notifications m where m.tenant_id = n.tenant_id and m.digest_id = n.notification_id
                 and m.outcome = 'merged') as merged_count,
             (select jsonb_agg(jsonb_build_object('started_at', a.started_at, 'milliseconds', a.milliseconds, 'is_delivered', a.is_delivered,
@@ -311,6 +313,7 @@ fn view(row: &PgRow) -> Result<NotificationView, DbError> {
         next_attempt_at: outcome.is_none().then_some(next),
         finished_at: row.try_get("finished_at")?,
         outcome: outcome.map(|word| word.parse()).transpose()?,
+        inhibited_by: row.try_get("inhibited_by")?,
         digest_id: row.try_get::<Option<Uuid>, _>("digest_id")?.map(NotificationId),
         merged_count: row.try_get("merged_count")?,
         attempts: attempts(row)?,

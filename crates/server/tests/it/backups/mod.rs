@@ -5,12 +5,14 @@ mod clock;
 mod recovery;
 mod s3;
 mod sabotage;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 
@@ -224,16 +226,22 @@ pub(crate) fn pgbackrest() -> String {
 }
 
 pub(crate) async fn connect(data: &Path) -> PgConnection {
+    // As migrations do, whose changes of the schema are no alarm.
+    let options = options(data).application_name("secureguard-migrate");
+    PgConnection::connect_with(&options).await.unwrap()
+}
+
+/// As the superuser of a program's own cluster.
+fn options(data: &Path) -> PgConnectOptions {
     let read = |name: &str| std::fs::read_to_string(data.join("secrets").join(name)).unwrap();
     let socket = read("socket");
     let mut lines = socket.lines();
-    let options = sqlx::postgres::PgConnectOptions::new()
+    PgConnectOptions::new()
         .socket(lines.next().unwrap())
         .port(lines.next().unwrap().parse().unwrap())
         .username("postgres")
         .password(read("postgres-superuser").trim())
-        .database("secureguard");
-    PgConnection::connect_with(&options).await.unwrap()
+        .database("secureguard")
 }
 
 pub(crate) async fn count(conn: &mut PgConnection, query: &'static str) -> i64 {

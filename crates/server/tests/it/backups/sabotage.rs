@@ -50,7 +50,7 @@ async fn a_repository_that_cannot_be_reached_loses_nothing() {
 }
 
 /// Refused connections count for a second only.
-async fn shorten_the_window(site: &Site, token: &str) {
+pub(super) async fn shorten_the_window(site: &Site, token: &str) {
     let rules = site.up().url("/api/v1/monitoring/alert-rules");
     let answer = crate::up::client()
         .get(format!("{rules}?installation=true"))

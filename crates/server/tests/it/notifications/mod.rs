@@ -3,6 +3,7 @@
 mod channels;
 mod delivery;
 mod hostile;
+mod inhibited;
 mod installation;
 mod killed;
 mod kinds;
