@@ -3,7 +3,6 @@
 use anyhow::Result;
 use secrecy::{ExposeSecret, SecretString};
 use sg_db::{Db, DbConfig};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use crate::{TestCluster, cluster::TEMPLATE};
@@ -130,9 +129,7 @@ impl TestDb {
         } else {
             self.url(role)
         };
-        let options: PgConnectOptions = url.expose_secret().parse()?;
-        // As migrations do, whose changes of the schema are no alarm.
-        Ok(PgConnection::connect_with(&options.application_name("secureguard-migrate")).await?)
+        Ok(PgConnection::connect(url.expose_secret()).await?)
     }
 
     /// One figure, asked as the superuser, whom row security does not bind.

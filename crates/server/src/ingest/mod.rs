@@ -58,6 +58,7 @@ pub struct Ingest {
 /// A check-in that waits for its transaction.
 #[derive(Debug)]
 struct Job {
+    tenant_id: TenantId,
     check_in: NewCheckIn,
     reply: oneshot::Sender<Result<Outcome, Failure>>,
 }
@@ -140,7 +141,14 @@ impl Ingest {
         let (reply, answer) = oneshot::channel();
         let fill = self
             .queue
-            .push(tenant_id, Job { check_in, reply })
+            .push(
+                tenant_id,
+                Job {
+                    tenant_id,
+                    check_in,
+                    reply,
+                },
+            )
             .map_err(|full| match full {
                 Full::Queue => self.refuse("queue"),
                 Full::Share => self.refuse_share(),

@@ -90,6 +90,19 @@ impl<T> FairQueue<T> {
         Ok(fill)
     }
 
+    /// Puts back what was taken last of a tenant's: it is its next one again.
+    pub(crate) fn put_back(&self, tenant_id: TenantId, item: T) {
+        let mut inner = self.lock();
+        let own = inner.waiting.entry(tenant_id).or_default();
+        own.push_front(item);
+        if own.len() == 1 {
+            inner.turns.push_back(tenant_id);
+        }
+        inner.count += 1;
+        drop(inner);
+        self.filled.notify_one();
+    }
+
     /// The next one, if something waits.
     pub(crate) fn pop(&self) -> Option<T> {
         let mut inner = self.lock();

@@ -36,12 +36,12 @@ async fn work(state: AppState) -> anyhow::Result<()> {
         let gathering = state.ingest.gathering.lock().await;
         let group = next_group(&state.ingest.queue, &state.ingest.running, patience, &stop).await;
         // Before the next worker gathers, so that it knows of this group.
-        let storing = state.ingest.running.begin();
+        let storing = state.ingest.running.begin(&group);
         drop(gathering);
-        if group.is_empty() {
+        if group.jobs.is_empty() {
             return Ok(());
         }
-        commit(&state, group, storing).await;
+        commit(&state, group.jobs, storing).await;
     }
 }
 

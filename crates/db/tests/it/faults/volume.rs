@@ -127,7 +127,7 @@ pub(super) async fn heartbeats_rewrite_indexes(subject: &Subject) -> anyhow::Res
     } else {
         run(
             &mut conn,
-            "insert into agents.heartbeats (agent_id, tenant_id, last_seen_at) select agent_id, tenant_id, now() from agents.endpoints",
+            "update agents.heartbeats set last_seen_at = now(), online = true",
         )
         .await?;
         ("agents.heartbeats", "last_seen_at")

@@ -66,7 +66,7 @@ pub(super) fn back_up(
     progress: &mut dyn FnMut(f64),
 ) -> Result<BackupInfo> {
     let started_at = now();
-    let label = started_at.format("%Y%m%d-%H%M%SF").to_string();
+    let label = free_label(&repository.path("backup"), started_at);
     repository.begin_backup(&label)?;
     let expected = measure(&settings.cluster.join("base")) + measure(&settings.cluster.join("global"));
     let mut database_bytes = 0;
@@ -118,6 +118,18 @@ pub(super) fn back_up(
     };
     repository.finish_backup(&info)?;
     Ok(info)
+}
+
+/// The name of a backup, as pgBackRest has it: of its second, or of the next one that no backup has.
+fn free_label(dir: &Path, started_at: DateTime<Utc>) -> String {
+    let mut at = started_at;
+    loop {
+        let label = at.format("%Y%m%d-%H%M%SF").to_string();
+        if !dir.join(&label).exists() {
+            return label;
+        }
+        at += Duration::from_secs(1);
+    }
 }
 
 fn parse_lsn(text: &str) -> Option<u64> {
@@ -413,4 +425,18 @@ fn compare(manifest: &Manifest, seen: &BTreeMap<PathBuf, (u64, String)>) -> Vec<
         problems.push(format!("{LABEL_FILE} is missing"));
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_backups_of_one_second_have_names_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let at: DateTime<Utc> = "2026-01-31T23:59:59Z".parse().unwrap();
+        assert_eq!(free_label(dir.path(), at), "20260131-235959F");
+        fs::create_dir(dir.path().join("20260131-235959F")).unwrap();
+        assert_eq!(free_label(dir.path(), at), "20260201-000000F");
+    }
 }
