@@ -1,7 +1,7 @@
 //! What can go wrong at the database, sorted by what the caller can do about it.
 
 use sqlx::error::{DatabaseError, ErrorKind};
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// A failure of the database or of what was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,20 @@ pub enum DbError {
     Other(#[source] sqlx::Error),
 }
 
+impl DbError {
+    /// Whether nothing is wrong with what was asked: the same may succeed at another time.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Busy | Self::Unavailable(_) => true,
+            // Class XX: PostgreSQL found something wrong with itself or its files.
+            Self::Other(sqlx::Error::Database(failure)) => {
+                failure.code().is_some_and(|code| code.starts_with("XX"))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -87,12 +101,14 @@ impl From<sqlx::Error> for DbError {
                     },
                     // Serialization failure, deadlock, lock not available, statement timeout.
                     (_, Some("40001" | "40P01" | "55P03" | "57014")) => Self::Busy,
-                    // Class 08: connection; 57P: shutdown and start-up; 53: out of resources; 25006: a server that is no primary any more, or not yet.
+                    // Class 08: connection; 57P: shutdown and start-up; 53: out of resources; 58: input and output; 25006: a server that is no primary
+                    // any more, or not yet.
                     (_, Some(code))
-                        if code.starts_with("08")
-                            || code.starts_with("57P")
-                            || code.starts_with("53")
-                            || code == "25006" =>
+                        if ["08", "57P", "53", "58"]
+                            .iter()
+                            .any(|class| code.starts_with(class))
+                            || code == "25006"
+                            || ends_session(failure.as_ref(), code) =>
                     {
                         Self::Unavailable(error)
                     }
@@ -114,6 +130,15 @@ impl From<sg_types::UnknownValue> for DbError {
     fn from(error: sg_types::UnknownValue) -> Self {
         Self::Inconsistent(error.to_string())
     }
+}
+
+/// Whether PostgreSQL gave the session up, for whatever reason but who it is for and what it is to.
+fn ends_session(failure: &dyn DatabaseError, code: &str) -> bool {
+    let severity = failure
+        .try_downcast_ref::<PgDatabaseError>()
+        .map(PgDatabaseError::severity);
+    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
+        && !["28", "3D"].iter().any(|class| code.starts_with(class))
 }
 
 fn detail_of(failure: &dyn DatabaseError) -> Option<&str> {

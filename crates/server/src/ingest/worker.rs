@@ -58,7 +58,7 @@ async fn commit(state: &AppState, group: Vec<Job>, storing: Storing<'_>) {
     count_group(&check_ins);
     let results: Vec<_> = match store_with_retries(state, &check_ins, Some(storing)).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(error) if is_transient(&error) => {
+        Err(error) if error.is_transient() => {
             tracing::warn!(error = %error, check_ins = check_ins.len(), "check-ins could not be stored; their agents keep them");
             check_ins.iter().map(|_| Err(Failure::Unavailable)).collect()
         }
@@ -119,11 +119,11 @@ async fn store_apart(state: &AppState, check_ins: Vec<NewCheckIn>) -> Vec<Result
     let mut results = Vec::with_capacity(check_ins.len());
     for check_in in check_ins {
         let result = match store_alone(state, &check_in).await {
-            Err(error) if !is_transient(&error) => store_in_pieces(state, &check_in).await,
+            Err(error) if !error.is_transient() => store_in_pieces(state, &check_in).await,
             result => result,
         };
         results.push(result.map_err(|error| {
-            if is_transient(&error) {
+            if error.is_transient() {
                 Failure::Unavailable
             } else {
                 Failure::Refused(error)
@@ -150,7 +150,7 @@ async fn store_in_pieces(state: &AppState, check_in: &NewCheckIn) -> Result<Outc
     let mut seq = check_in.first_seq;
     for record in &check_in.records {
         let outcome = match store_alone(state, &piece(seq, vec![record.clone()], false)).await {
-            Err(error) if !is_transient(&error) => {
+            Err(error) if !error.is_transient() => {
                 tracing::warn!(error = %error, record = %record.id, "a record was refused by the database; a gap takes its place");
                 let body = refused(record.at, "the database refused the record");
                 store_alone(
@@ -182,10 +182,6 @@ async fn store_alone(state: &AppState, check_in: &NewCheckIn) -> Result<Outcome,
         .into_iter()
         .next()
         .ok_or_else(|| DbError::Inconsistent("a group of one was answered by none".to_owned()))
-}
-
-fn is_transient(error: &DbError) -> bool {
-    matches!(error, DbError::Busy | DbError::Unavailable(_))
 }
 
 fn count_group(check_ins: &[NewCheckIn]) {

@@ -192,3 +192,38 @@ async fn a_record_that_the_database_refuses_harms_neither_its_group_nor_its_stre
     );
     assert_eq!(server.count("select count(*) from agents.streams").await, 10);
 }
+
+/// Makes the database fail at whatever an endpoint tells, as with a full or broken disk.
+const FAIL: &str = "
+    create table public.failure (code text);
+    grant select on public.failure to public;
+    create function agents.fail() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+    declare
+        failure text := (select f.code from public.failure f);
+    begin
+        if failure is not null then raise exception 'could not write' using errcode = failure; end if;
+        return new;
+    end $$;
+    create trigger fail before insert on agents.events for each row execute function agents.fail();";
+
+#[tokio::test]
+async fn what_is_wrong_with_the_database_itself_is_no_fault_of_a_record() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let mut agent = TestAgent::enrol(&server, &admin, "web-1").await;
+    server.test_db.execute(FAIL).await.unwrap();
+    let records = [event(server.state.now(), "/kept")];
+    for failure in [
+        // An internal error, a page that is damaged, an error of the disk.
+        "delete from public.failure; insert into public.failure values ('XX000')",
+        "delete from public.failure; insert into public.failure values ('XX001')",
+        "delete from public.failure; insert into public.failure values ('58030')",
+    ] {
+        server.sql(failure).await;
+        assert_eq!(agent.try_send(&server, &records).await.status, 503, "{failure}");
+    }
+    server.sql("delete from public.failure").await;
+    assert_eq!(agent.send(&server, &records).await.acknowledged_through, 1);
+    assert_eq!(server.count("select count(*) from agents.events").await, 1);
+    assert_eq!(server.count("select count(*) from agents.gaps").await, 0);
+}
