@@ -42,11 +42,11 @@ async fn a_repository_that_cannot_be_reached_loses_nothing() {
         listeners.hear(&[&words, "firing"]).await;
         listeners.hear(&[&words, "is over"]).await;
     }
-    let words = "Installation alert unauthorized database access about connections";
-    listeners.hear(&[words, "firing"]).await;
+    let words = "Installation alert unauthorized database access: sg_app@secureguard: password authentication failed for user";
+    listeners.hear(&[words]).await;
     shorten_the_window(&site, &token).await;
-    listeners.hear(&[words, "is over"]).await;
-    assert_eq!(listeners.heard(&[words, "firing"]), [1, 1, 1]);
+    listeners.hear(&[words, "– over"]).await;
+    assert_eq!(listeners.heard(&[words]), [2, 2, 2]);
 }
 
 /// Refused connections count for a second only.

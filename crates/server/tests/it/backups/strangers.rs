@@ -4,7 +4,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnectOptions;
 
 use super::sabotage::shorten_the_window;
-use super::{Site, options};
+use super::{Site, options, wait_for};
 use crate::notifications::listeners::Listeners;
 
 #[tokio::test]
@@ -56,5 +56,11 @@ async fn strangers_at_the_database_are_told_of() {
     );
     thief.close().await.unwrap();
     shorten_the_window(&site, &token).await;
-    listeners.hear(&["Over: Alert", words]).await;
+    // The end of what was merged is told to receivers that keep things open.
+    wait_for(
+        "the end of the alerts",
+        || site.log(),
+        async || listeners.heard(&["Over: Alert", words])[2] > 0,
+    )
+    .await;
 }
