@@ -165,6 +165,17 @@ test("those who run the installation are told of its alerts on channels of their
   const receiver = await Receiver.start();
   await signIn(stack.admin);
   await page.goto("/monitoring/alerts?of=installation");
+  await test.step("an alert that follows from another one is to be kept quiet by it", async () => {
+    await page.getByRole("button", { name: "Change Certificate ends soon" }).click();
+    const rule = page.getByRole("dialog");
+    await rule.getByLabel("Disk filling up").check();
+    await look(page, "alert-rule");
+    await rule.getByRole("button", { name: "Save" }).click();
+    await expect(rule).toBeHidden();
+    await expect(page.getByRole("row").filter({ hasText: "Certificate ends soon" })).toContainText(
+      "quiet while this goes on: Disk filling up",
+    );
+  });
   await page.getByRole("main").getByRole("link", { name: "Channels" }).click();
   await expect(page.getByText("Alerts of the installation show up")).toBeVisible();
   const dialog = page.getByRole("dialog");
