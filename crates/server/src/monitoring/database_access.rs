@@ -20,10 +20,12 @@ use crate::config::SessionPattern;
 
 /// The alert rule.
 pub(crate) const RULE: &str = "unauthorized_database_access";
-/// Sessions that belong to the product: its roles and, at `up`, the superuser of its own cluster, by its programs; pgBackRest and Patroni.
-const OWN_SESSIONS: [&str; 4] = [
+/// Sessions that belong to the product: its roles and, at `up`, the superuser of its own cluster, by its programs; whoever migrates, from wherever;
+/// pgBackRest and Patroni.
+const OWN_SESSIONS: [&str; 5] = [
     "sg_*@*/secureguard*",
     "*@local/secureguard*",
+    "*@*/secureguard-migrate",
     "*@local/pgBackRest*",
     "*@*/Patroni*",
 ];
@@ -232,9 +234,18 @@ not a line of the log FATAL:  password authentication failed for user
     }
 
     #[test]
-    fn the_product_expects_itself() {
-        for text in OWN_SESSIONS {
-            assert!(text.parse::<SessionPattern>().is_ok(), "{text}");
+    fn the_product_expects_itself_and_nobody_else() {
+        let own = OWN_SESSIONS.map(|text| text.parse::<SessionPattern>().unwrap());
+        for (role, address, program, is_own) in [
+            ("sg_app", "192.0.2.1", "secureguard", true),
+            ("postgres", "192.0.2.1", "secureguard-migrate", true),
+            ("postgres", "local", "pgBackRest [check]", true),
+            ("sg_app", "local", "psql", false),
+            ("postgres", "192.0.2.1", "", false),
+            ("eve", "192.0.2.1", "secureguard-system", false),
+        ] {
+            let found = own.iter().any(|pattern| pattern.matches(role, address, program));
+            assert_eq!(found, is_own, "{role}@{address}/{program}");
         }
     }
 }
