@@ -22,6 +22,7 @@ pub mod mail;
 pub mod maintenance;
 pub mod metrics;
 pub mod monitoring;
+mod openapi;
 pub mod passwords;
 pub mod quotas;
 pub mod rate_limit;

@@ -8,14 +8,14 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
+use crate::openapi::{SecuritySchemes, add_refusals};
 use crate::{
     AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, standby,
     threats, users,
@@ -28,23 +28,6 @@ use crate::{
     components(schemas(sg_types::Problem))
 )]
 struct Api;
-
-struct SecuritySchemes;
-
-impl Modify for SecuritySchemes {
-    fn modify(&self, document: &mut Document) {
-        let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("a session's token or an API key"))
-            .build();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        components.add_security_scheme(
-            "cookie",
-            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-sg_session"))),
-        );
-    }
-}
 
 /// Every documented operation, by area.
 fn operations() -> OpenApiRouter<AppState> {
@@ -71,7 +54,9 @@ fn operations() -> OpenApiRouter<AppState> {
 
 /// The OpenAPI document.
 pub fn document() -> Document {
-    operations().into_openapi()
+    let mut document = operations().into_openapi();
+    add_refusals(&mut document);
+    document
 }
 
 /// The whole server: operations, health, console, and the layers around them.

@@ -420,6 +420,8 @@ fn route_view(row: &PgRow) -> Result<RouteView, DbError> {
 }
 
 /// Kinds whose receivers keep what they were told open until they are told that it is over.
+pub(super) const KEEP_OPEN: [ChannelKind; 2] = [ChannelKind::Pagerduty, ChannelKind::Webhook];
+
 pub(super) fn keeps_open(kind: ChannelKind) -> bool {
-    matches!(kind, ChannelKind::Pagerduty | ChannelKind::Webhook)
+    KEEP_OPEN.contains(&kind)
 }

@@ -6,7 +6,7 @@ use sg_types::{AgentId, AlertId, AlertRuleId, IncidentStatus, NotificationId, Se
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::ClaimedNotification;
+use super::{ClaimedNotification, keeps_open};
 use crate::{DbError, Reads};
 
 /// Lines that a digest lists.
@@ -197,7 +197,8 @@ async fn read_digest(
             left join agents.endpoints e on e.tenant_id = i.tenant_id and e.agent_id = i.agent_id
             left join monitoring.alerts l on l.tenant_id = n.tenant_id and l.alert_id = n.alert_id
             left join monitoring.alert_rules r on r.tenant_id = l.tenant_id and r.rule_id = l.rule_id
-            where n.tenant_id = $1 and n.digest_id = $2 and n.outcome = 'merged')
+            where n.tenant_id = $1 and n.digest_id = $2 and n.outcome = 'merged'
+                and (not $4 or n.cause in ('alert_firing', 'alert_waiting')))
          select 'incidents' as part, m.severity, null::text as kind, false as fires, null::text as what, null::text as place,
             count(distinct m.threat_id) as count, monitoring.severity_rank(m.severity) as rank
          from member m where m.threat_id is not null group by m.severity
@@ -214,6 +215,8 @@ async fn read_digest(
     .bind(claimed.tenant_id().0)
     .bind(digest_id.0)
     .bind(DIGEST_LINES)
+    // Who keeps nothing open hears of the end of alerts alone.
+    .bind(claimed.digest_id.is_some() && !keeps_open(claimed.channel.settings.kind()))
     .fetch_all(tx.conn())
     .await?;
     let mut news = DigestNews {

@@ -6,7 +6,9 @@ mod sweep;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sg_types::api::notifications::{DeliveryAttempt, NotificationOutcome, NotificationView};
+use sg_types::api::notifications::{
+    DeliveryAttempt, NotificationCause, NotificationOutcome, NotificationView,
+};
 use sg_types::{AlertId, ChannelId, NotificationId, RouteId, Severity, TenantId, ThreatId};
 use sqlx::{PgConnection, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -104,7 +106,11 @@ pub async fn finish_attempt(
     insert_attempt(tx, tenant_id, id, claimed.attempts, attempt).await?;
     match delivered {
         Delivered::Yes => {
-            let stays_open = keeps_open(claimed.channel.settings.kind()) && claimed.opens_something();
+            let stays_open = if keeps_open(claimed.channel.settings.kind()) {
+                claimed.opens_something()
+            } else {
+                claimed.cause == NotificationCause::Digest && tells_of_alerts(tx, claimed).await?
+            };
             finish(tx, tenant_id, id, NotificationOutcome::Sent, stays_open, now).await?;
             clear_alert(tx, tenant_id, NOTIFICATION_FAILURE, &claimed.channel.name, now).await?;
         }
@@ -136,6 +142,18 @@ pub async fn finish_attempt(
         }
     }
     Ok(())
+}
+
+/// Whether a digest tells of alerts that began: whoever hears of those hears of their end, too.
+async fn tells_of_alerts(tx: &mut SystemTx, digest: &ClaimedNotification) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from monitoring.notifications
+            where tenant_id = $1 and digest_id = $2 and cause in ('alert_firing', 'alert_waiting'))",
+    )
+    .bind(digest.tenant_id().0)
+    .bind(digest.notification_id.0)
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// How many test messages a channel got since a time.

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use sg_types::TenantId;
+use sg_types::api::notifications::ChannelKind;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::super::channels::NOTIFICATION_FAILURE;
+use super::super::channels::{KEEP_OPEN, NOTIFICATION_FAILURE};
 use super::super::raise_alert;
 use crate::{DbError, SystemTx, tx::Connection};
 
@@ -94,7 +95,8 @@ async fn escalate(tx: &mut SystemTx, now: DateTime<Utc>) -> Result<u64, DbError>
     Ok(done.rows_affected())
 }
 
-/// Receivers that keep things open are told what is over here: an incident, or all that a digest told of. Looks at everything that is open there.
+/// Receivers that keep things open are told what is over here: an incident, or all that a digest told of. The others are told when all the alerts of a
+/// digest are. Looks at everything that is open there.
 ///
 /// # Errors
 /// As every query.
@@ -104,13 +106,14 @@ pub async fn close_notifications(tx: &mut SystemTx, now: DateTime<Utc>) -> Resul
             select n.tenant_id, n.notification_id, n.channel_id, n.route_id, n.cause, n.threat_id, n.severity,
                 extract(epoch from i.resolved_at)::bigint as closed
             from monitoring.notifications n
+            join monitoring.channels c on c.tenant_id = n.tenant_id and c.channel_id = n.channel_id
             left join threats.incidents i on i.tenant_id = n.tenant_id and i.threat_id = n.threat_id
             where n.is_open and case when n.cause = 'digest' then not exists (
                     select from monitoring.notifications m
                     left join threats.incidents j on j.tenant_id = m.tenant_id and j.threat_id = m.threat_id
                     left join monitoring.alerts a on a.tenant_id = m.tenant_id and a.alert_id = m.alert_id
                     where m.tenant_id = n.tenant_id and m.digest_id = n.notification_id
-                        and (j.status in ('new', 'investigating') or a.state <> 'resolved'))
+                        and (j.status in ('new', 'investigating') and c.settings ->> 'kind' = any ($3) or a.state <> 'resolved'))
                 else i.status not in ('new', 'investigating') end
             limit $2 for update of n skip locked),
          noted as (
@@ -128,6 +131,7 @@ pub async fn close_notifications(tx: &mut SystemTx, now: DateTime<Utc>) -> Resul
     )
     .bind(now)
     .bind(BATCH)
+    .bind(KEEP_OPEN.map(ChannelKind::as_str))
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected())

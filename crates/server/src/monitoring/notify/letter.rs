@@ -346,7 +346,11 @@ fn of_digest(claimed: &ClaimedNotification, digest: &DigestNews, console: &str) 
         sentences.push(format!("{incidents} more {noun}: {}", severities.join(", ")));
     }
     for (kind, fires, count) in &digest.alerts {
-        let verb = if *fires { "is firing" } else { "is over" };
+        let verb = match (*fires, is_over) {
+            (true, true) => "was firing",
+            (true, false) => "is firing",
+            (false, _) => "is over",
+        };
         sentences.push(format!(
             "alert {} {verb} for {count} subjects",
             kind.replace('_', " ")

@@ -3,6 +3,7 @@
 use sg_db::monitoring::{clear_alert, raise_alert};
 use sg_types::api::notifications::{NotificationCause, NotificationOutcome};
 
+use super::receiver::SyslogServer;
 use super::*;
 
 #[tokio::test]
@@ -140,4 +141,45 @@ async fn one_alert_about_many_subjects_is_one_message() {
     drop(tx);
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(scene.receiver.all().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_hears_of_many_alerts_in_one_message_hears_when_they_are_over() {
+    let scene = Scene::start().await;
+    let syslog = SyslogServer::tcp().await;
+    let address = format!("tcp://{}", syslog.address);
+    let target = json!({ "kind": "syslog", "address": address, "format": "json" });
+    let channel = scene.channel("log", target).await.channel.channel_id;
+    scene
+        .route(json!({ "name": "alerts", "channel_id": channel, "source": "alert", "min_severity": "low" }))
+        .await;
+    let hosts = ["host-1", "host-2"];
+    let (tenant, kind) = (TenantId::DEFAULT, "account_lockouts");
+    let now = scene.server.state.now();
+    let mut tx = scene.server.state.db.system("test").await.unwrap();
+    for host in hosts {
+        raise_alert(&mut tx, tenant, kind, host, 7.0, now).await.unwrap();
+    }
+    tx.commit_upkeep().await.unwrap();
+    let began = syslog.wait_for(1).await.remove(0);
+    assert!(
+        began.contains("Alert account lockouts is firing for 2 subjects"),
+        "{began}"
+    );
+    scene.settle().await;
+
+    // One of them is over: nothing is told. Both are: that is.
+    for (host, told) in hosts.into_iter().zip([1, 2]) {
+        let mut tx = scene.server.state.db.system("test").await.unwrap();
+        let now = scene.server.state.now();
+        clear_alert(&mut tx, tenant, kind, host, now).await.unwrap();
+        tx.commit_upkeep().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(6_500)).await;
+        assert_eq!(syslog.wait_for(told).await.len(), told);
+    }
+    let over = syslog.wait_for(2).await.remove(1);
+    assert!(
+        over.contains("Over: Alert account lockouts was firing for 2 subjects"),
+        "{over}"
+    );
 }
