@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod chaos;
 mod check;
+mod conformance;
 mod dist;
 mod failover;
 mod fuzz;
@@ -41,6 +42,7 @@ usage: cargo xtask <command>
                                          sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N],
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
+  conformance [--seconds N] [--seed S]   ask the API what its OpenAPI document says, as each role, and compare the answers with it
   failover [--mode sync|async|both]      take the primary of a PostgreSQL under Patroni away under load; say how long and what is missing
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
   dist [--out DIR] [--programs DIR] [--try] [--reproduce]
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         "gen" => generate::command(rest),
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
+        "conformance" => conformance::conformance(rest),
         "failover" => failover::failover(rest),
         "fuzz" => fuzz::fuzz(rest),
         "dist" => dist::dist(rest),

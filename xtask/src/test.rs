@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::build::{self, Profile, cargo};
 use crate::tools::{self, chromium::Chromium, node::Node, postgres::Postgres};
-use crate::{Result, chaos, npm, paths, shell, ui};
+use crate::{Result, chaos, conformance, npm, paths, shell, ui};
 
 /// One runner's verdict.
 struct Part {
@@ -65,6 +65,7 @@ pub(crate) fn test(arguments: &[String]) -> Result {
         ];
         parts.push(rust("Rust tests", &postgres, "--workspace", &environment)?);
         parts.push(faults(&postgres)?);
+        parts.push(api(&postgres)?);
         parts.push(referee()?);
     }
     if let Some(newest) = &newest {
@@ -130,6 +131,19 @@ fn faults(postgres: &Postgres) -> Result<Part> {
     ];
     let part = part("faults under load", &mut command, |line| {
         kept.iter().any(|start| line.starts_with(start))
+    })?;
+    if part.passed {
+        let _ = fs::remove_dir_all(folder);
+    }
+    Ok(part)
+}
+
+/// A minute of requests that follow the OpenAPI document and that do not, as each role.
+fn api(postgres: &Postgres) -> Result<Part> {
+    let python = tools::schemathesis::ensure()?;
+    let (mut command, folder) = conformance::program(Profile::Dev, postgres, &python);
+    let part = part("API against its document", &mut command, |line| {
+        line.starts_with("conformance") || line.starts_with("error: ")
     })?;
     if part.passed {
         let _ = fs::remove_dir_all(folder);

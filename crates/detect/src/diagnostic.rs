@@ -66,7 +66,7 @@ codes! {
     InvalidYara = "D030", Refused, "a YARA file does not compile, so none of its rules is used", "correct the rule at the line that is named";
     YaraWarning = "D031", Warned, "the YARA compiler warns about a rule", "look at the line that is named";
     InvalidMeta = "D032", Warned, "a value in a YARA rule's meta section is not understood and its default is used", "correct the value";
-    InvalidIndicatorList = "D040", Refused, "an indicator list cannot be read", "correct the list: CSV with a header line, or a JSON array of objects";
+    InvalidIndicatorList = "D040", Refused, "an indicator list cannot be read", "correct the list: CSV with a header line, a JSON array of objects, a STIX 2.1 bundle or an event of MISP";
     InvalidIndicator = "D041", Refused, "an entry of an indicator list is not usable; the others are", "correct the entry at the line that is named";
     UnknownLevel = "D050", Warned, "the rule has no level or an unknown one and counts as medium", "set `level` to informational, low, medium, high or critical";
     MissingId = "D051", Warned, "the rule has no id, so its file name stands in for one", "give the rule a random UUID as `id`";

@@ -130,6 +130,13 @@ impl RuleSet {
             .filter(|found| self.is_on(found))
     }
 
+    /// The indicator that knows a URL.
+    pub fn check_url(&self, url: &str, now: DateTime<Utc>) -> Option<Match> {
+        self.indicators
+            .check_url(url, now)
+            .filter(|found| self.is_on(found))
+    }
+
     /// Why a Sigma rule does or does not match an event; none when there is no such Sigma rule.
     pub fn explain(&self, rule_id: &str, event: &Event<'_>) -> Option<Explanation> {
         let rule = &self.sigma.rules[*self.sigma_by_id.get(rule_id)?];

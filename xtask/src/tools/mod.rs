@@ -11,6 +11,7 @@ pub(crate) mod postgres;
 pub(crate) mod postgres_18;
 pub(crate) mod python;
 pub(crate) mod s3_server;
+pub(crate) mod schemathesis;
 pub(crate) mod scim_tester;
 pub(crate) mod slapd;
 
@@ -58,6 +59,7 @@ pub(crate) fn install_all() -> Result {
         ui::say(&format!("libfaketime: {}", library.display()));
     }
     ui::say(&format!("SCIM client: {}", scim_tester::ensure()?.display()));
+    ui::say(&format!("API requests: {}", schemathesis::ensure()?.display()));
     ui::say(&format!("S3 server: {}", s3_server::ensure()?.display()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reading an indicator list: CSV with a header line, or a JSON array of objects with the same names.
+//! Reading an indicator list: CSV with a header line, a JSON array of objects with the same names, a STIX bundle or events of MISP.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use sg_types::Severity;
 
-use super::{Indicator, IndicatorType, csv};
+use super::{Indicator, IndicatorType, csv, misp, stix};
 use crate::RuleSource;
 use crate::diagnostic::{Code, Problem, shorten};
 use crate::limits::MAX_INDICATOR_BYTES;
@@ -23,8 +23,37 @@ const COLUMNS: [&str; 7] = [
 /// Faulty entries that are reported one by one; a list with more is named once more with their number.
 const MAX_REPORTED: usize = 100;
 
-/// An entry as it stands in the list, in the order of [`COLUMNS`].
-type Row = (Option<u32>, [String; 7]);
+/// An entry as it stands in the list; what is not given is empty.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    pub(super) value: String,
+    pub(super) kind: String,
+    pub(super) severity: String,
+    pub(super) confidence: String,
+    pub(super) source: String,
+    pub(super) description: String,
+    pub(super) expires_at: String,
+    /// Where it stands.
+    pub(super) line: Option<u32>,
+}
+
+impl Row {
+    /// In the order of [`COLUMNS`].
+    fn columns(&mut self) -> [&mut String; 7] {
+        [
+            &mut self.value,
+            &mut self.kind,
+            &mut self.severity,
+            &mut self.confidence,
+            &mut self.source,
+            &mut self.description,
+            &mut self.expires_at,
+        ]
+    }
+}
+
+/// An entry, or why there is none.
+pub(super) type Entry = Result<Row, String>;
 
 /// Reads the usable entries and says what is wrong with the others.
 ///
@@ -38,17 +67,20 @@ pub(super) fn read(source: &RuleSource) -> Result<(Vec<Indicator>, Vec<Problem>)
         );
         return Err(Problem::new(Code::SourceTooLarge, detail));
     }
-    let rows = if source.text.trim_start().starts_with('[') {
-        read_json(&source.text)?
-    } else {
-        read_csv(&source.text)?
+    let rows = match source.text.trim_start().as_bytes().first() {
+        Some(b'[') => read_array(&source.text)?,
+        Some(b'{') => read_object(&source.text)?,
+        _ => read_csv(&source.text)?,
     };
     let list: Arc<str> = source.name.as_str().into();
     let (mut entries, mut problems, mut unreported) = (Vec::with_capacity(rows.len()), Vec::new(), 0_usize);
-    for (line, row) in rows {
-        match parse_row(&row, &list) {
+    for row in rows {
+        let entry = row
+            .map_err(|reason| Problem::new(Code::InvalidIndicator, reason))
+            .and_then(|row| parse_row(&row, &list).map_err(|problem| problem.at(row.line)));
+        match entry {
             Ok(entry) => entries.push(entry),
-            Err(problem) if problems.len() < MAX_REPORTED => problems.push(problem.at(line)),
+            Err(problem) if problems.len() < MAX_REPORTED => problems.push(problem),
             Err(_) => unreported += 1,
         }
     }
@@ -61,7 +93,7 @@ pub(super) fn read(source: &RuleSource) -> Result<(Vec<Indicator>, Vec<Problem>)
     Ok((entries, problems))
 }
 
-fn read_csv(text: &str) -> Result<Vec<Row>, Problem> {
+fn read_csv(text: &str) -> Result<Vec<Entry>, Problem> {
     let invalid = |detail: &str| Problem::new(Code::InvalidIndicatorList, detail);
     let records = csv::parse(text).map_err(|line| invalid("a quoted value never ends").at(Some(line)))?;
     let mut records = records.into_iter();
@@ -83,37 +115,66 @@ fn read_csv(text: &str) -> Result<Vec<Row>, Problem> {
         return Err(invalid("the header line has no `value` or no `type`").at(Some(header.line)));
     }
     let to_row = |record: csv::Record| {
-        let mut row: [String; 7] = Default::default();
+        let mut row = Row {
+            line: Some(record.line),
+            ..Row::default()
+        };
+        let places = row.columns();
         for (column, field) in columns.iter().zip(record.fields) {
-            row[*column] = field.trim().to_owned();
+            field.trim().clone_into(places[*column]);
         }
-        (Some(record.line), row)
+        Ok(row)
     };
     Ok(records.map(to_row).collect())
 }
 
-fn read_json(text: &str) -> Result<Vec<Row>, Problem> {
+fn read_array(text: &str) -> Result<Vec<Entry>, Problem> {
     let objects: Vec<serde_json::Map<String, serde_json::Value>> =
-        serde_json::from_str(text).map_err(|error| {
-            let line = u32::try_from(error.line()).ok();
-            Problem::new(Code::InvalidIndicatorList, error.to_string()).at(line)
-        })?;
+        serde_json::from_str(text).map_err(|error| no_json(&error))?;
     let to_row = |object: serde_json::Map<String, serde_json::Value>| {
-        let mut row: [String; 7] = Default::default();
-        for (column, name) in row.iter_mut().zip(COLUMNS) {
+        let mut row = Row::default();
+        for (column, name) in row.columns().into_iter().zip(COLUMNS) {
             *column = match object.get(name) {
                 None | Some(serde_json::Value::Null) => String::new(),
                 Some(serde_json::Value::String(text)) => text.trim().to_owned(),
                 Some(other) => other.to_string(),
             };
         }
-        (None, row)
+        Ok(row)
     };
     Ok(objects.into_iter().map(to_row).collect())
 }
 
-fn parse_row(row: &[String; 7], list: &Arc<str>) -> Result<Indicator, Problem> {
-    let [value, kind, severity, confidence, source, description, expires_at] = row;
+/// A STIX bundle, or what MISP exports.
+fn read_object(text: &str) -> Result<Vec<Entry>, Problem> {
+    let object: serde_json::Value = serde_json::from_str(text).map_err(|error| no_json(&error))?;
+    let entries = if object["type"] == "bundle" {
+        serde_json::from_value(object).map(stix::read)
+    } else if object.get("Event").is_some() || object.get("response").is_some() {
+        serde_json::from_value(object).map(misp::read)
+    } else {
+        let detail = "the object is neither a STIX bundle nor an event of MISP";
+        return Err(Problem::new(Code::InvalidIndicatorList, detail));
+    };
+    entries.map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> Problem {
+    let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
+    Problem::new(Code::InvalidIndicatorList, error.to_string()).at(line)
+}
+
+fn parse_row(row: &Row, list: &Arc<str>) -> Result<Indicator, Problem> {
+    let Row {
+        value,
+        kind,
+        severity,
+        confidence,
+        source,
+        description,
+        expires_at,
+        line: _,
+    } = row;
     let invalid = |what: &str, text: &str| {
         Problem::new(
             Code::InvalidIndicator,
@@ -181,6 +242,7 @@ fn normalise(kind: IndicatorType, value: &str) -> Option<String> {
             .parse::<IpAddr>()
             .ok()
             .map(|address| address.to_canonical().to_string()),
+        IndicatorType::Url => super::normal_url(value),
     }
 }
 

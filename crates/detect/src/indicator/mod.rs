@@ -1,8 +1,10 @@
-//! Indicators: known bad hashes, file names, domains and addresses, from lists that say who knows them and
+//! Indicators: known bad hashes, file names, domains, addresses and URLs, from lists that say who knows them and
 //! until when.
 
 mod csv;
 mod list;
+mod misp;
+mod stix;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -31,6 +33,8 @@ pub enum IndicatorType {
     Domain,
     /// An IPv4 or IPv6 address.
     Ip,
+    /// A whole URL but for its fragment.
+    Url,
 }
 
 impl IndicatorType {
@@ -42,6 +46,7 @@ impl IndicatorType {
         Self::FileName,
         Self::Domain,
         Self::Ip,
+        Self::Url,
     ];
 
     /// The word in the list's `type` column.
@@ -53,6 +58,7 @@ impl IndicatorType {
             Self::FileName => "filename",
             Self::Domain => "domain",
             Self::Ip => "ip",
+            Self::Url => "url",
         }
     }
 }
@@ -62,7 +68,7 @@ impl IndicatorType {
 pub struct Indicator {
     /// What it names.
     pub kind: IndicatorType,
-    /// The value in its normal form: hashes and domains in lower case, addresses in their shortest form.
+    /// The value in its normal form: hashes and domains in lower case, addresses in their shortest form, URLs without their fragment.
     pub value: String,
     /// How bad a match is.
     pub severity: Severity,
@@ -170,6 +176,10 @@ impl IndicatorSet {
         self.check(IndicatorType::Ip, &address.to_canonical().to_string(), now)
     }
 
+    pub(crate) fn check_url(&self, url: &str, now: DateTime<Utc>) -> Option<Match> {
+        self.check(IndicatorType::Url, &normal_url(url)?, now)
+    }
+
     /// The match on one value: what several lists know of it counts once, the worst of them decides.
     fn check(&self, kind: IndicatorType, value: &str, now: DateTime<Utc>) -> Option<Match> {
         let numbers = self.by_value.get(&(kind, value.into()))?;
@@ -197,6 +207,13 @@ impl IndicatorSet {
     }
 }
 
+/// The form in which URLs are compared (WHATWG URL Standard): host in lower case, no default port, no fragment; none for what has no host.
+fn normal_url(text: &str) -> Option<String> {
+    let mut url = url::Url::parse(text).ok().filter(url::Url::has_host)?;
+    url.set_fragment(None);
+    Some(url.into())
+}
+
 fn to_evidence(entry: &Indicator) -> Evidence {
     Evidence::Indicator {
         indicator: entry.kind.as_str().to_owned(),
@@ -222,7 +239,7 @@ fn describe(entry: &Indicator) -> RuleInfo {
         severity: entry.severity,
         confidence: entry.confidence,
         threat_type: match entry.kind {
-            IndicatorType::Domain | IndicatorType::Ip => "malicious_address".to_owned(),
+            IndicatorType::Domain | IndicatorType::Ip | IndicatorType::Url => "malicious_address".to_owned(),
             _ => "malware".to_owned(),
         },
         techniques: Vec::new(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sg_detect::{
-    Code, Evidence, FileFacts, FileLabels, Indicator, RuleSet, ScanLimits, compile, default_pack, sha256,
+    Code, Diagnostic, Evidence, FileFacts, FileLabels, Indicator, RuleSet, ScanLimits, compile, default_pack,
+    sha256,
 };
 use sg_types::{DetectionEngine, Severity};
 
@@ -449,4 +450,123 @@ fn a_rule_set_tells_its_weight() {
         ),
         (4, 1, 5, 2)
     );
+}
+
+/// Each entry that is not usable is told of by itself.
+fn assert_told(diagnostics: &[Diagnostic], expected: &[&str]) {
+    assert_eq!(diagnostics.len(), expected.len(), "{diagnostics:?}");
+    for (diagnostic, words) in diagnostics.iter().zip(expected) {
+        assert_eq!(diagnostic.code, Code::InvalidIndicator);
+        assert!(diagnostic.message.contains(words), "{}", diagnostic.message);
+    }
+}
+
+#[test]
+fn a_stix_bundle_is_a_list_of_indicators() {
+    let hash = "AB".repeat(32);
+    let bundle = serde_json::json!({
+        "type": "bundle", "id": "bundle--1", "objects": [
+            { "type": "identity", "id": "identity--1", "name": "Example CERT" },
+            { "type": "indicator", "id": "indicator--1", "name": "A dropper", "pattern_type": "stix", "confidence": 85,
+              "created_by_ref": "identity--1", "valid_until": "2027-01-01T00:00:00.000Z",
+              "pattern": format!("[file:hashes.'SHA-256' = '{hash}'] OR [url:value = 'http://Bad.Example:80/a?b#c']") },
+            { "type": "indicator", "id": "indicator--2", "pattern_type": "stix", "revoked": true, "pattern": "[domain-name:value = 'gone.example']" },
+            { "type": "indicator", "id": "indicator--3", "pattern_type": "stix", "pattern": "[file:name = 'a' AND file:size = 7]" },
+            { "type": "indicator", "id": "indicator--4", "pattern_type": "yara", "pattern": "rule a { condition: true }" },
+            { "type": "indicator", "id": "indicator--5", "pattern_type": "stix", "pattern": "[ipv4-addr:value = '198.51.100.0/24']" },
+            { "type": "malware", "id": "malware--1", "name": "Something" },
+        ]
+    });
+    let (rules, diagnostics) = compile(&[indicators("bundle.json", &bundle.to_string())]);
+    let expected = [
+        "indicator--3: `AND` cannot be said by a list",
+        "indicator--4: a pattern of the type `yara`",
+        "the ip `198.51.100.0/24`",
+    ];
+    assert_told(&diagnostics, &expected);
+    assert_eq!(rules.indicators().len(), 2);
+    let now = time("2026-11-23T12:00:00Z");
+    let found = rules.check_url("http://bad.example/a?b", now).unwrap();
+    assert_eq!(
+        (
+            found.rule.title.as_str(),
+            found.rule.confidence,
+            found.rule.severity
+        ),
+        ("A dropper", 0.85, Severity::High)
+    );
+    assert!(
+        found.explanation.contains("is listed by Example CERT"),
+        "{}",
+        found.explanation
+    );
+    assert_eq!(found.rule.threat_type, "malicious_address");
+    for url in [
+        "https://bad.example/a?b",
+        "http://bad.example/a",
+        "bad.example/a?b",
+        "",
+    ] {
+        assert!(rules.check_url(url, now).is_none(), "{url}");
+    }
+    assert!(
+        rules
+            .check_url("http://bad.example/a?b", time("2027-01-01T00:00:00Z"))
+            .is_none()
+    );
+}
+
+#[test]
+fn what_misp_exports_is_a_list_of_indicators() {
+    let attribute = |kind: &str, value: &str, to_ids: bool| serde_json::json!({ "type": kind, "value": value, "to_ids": to_ids, "comment": "" });
+    let event = serde_json::json!({ "Event": {
+        "info": "A campaign", "threat_level_id": "2", "Orgc": { "name": "Example CSIRT" },
+        "Attribute": [
+            attribute("domain|ip", "bad.example|198.51.100.7", true),
+            attribute("ip-dst|port", "203.0.113.9|443", true),
+            attribute("domain", "only-a-note.example", false),
+            attribute("email-src", "a@bad.example", true),
+        ],
+        "Object": [{ "name": "file", "Attribute": [
+            attribute("filename|md5", &format!("invoice.doc|{}", "ef".repeat(16)), true),
+            { "type": "sha1", "value": "cd".repeat(20), "to_ids": true, "comment": "second stage", "deleted": true },
+        ] }],
+    } });
+    let now = time("2026-11-23T12:00:00Z");
+    for text in [
+        event.to_string(),
+        serde_json::json!({ "response": [event] }).to_string(),
+    ] {
+        let (rules, diagnostics) = compile(&[indicators("event.json", &text)]);
+        assert_told(
+            &diagnostics,
+            &["`email-src`: attributes of this type are nothing that is compared"],
+        );
+        assert_eq!(rules.indicators().len(), 4);
+        let found = rules.check_domain("www.bad.example", now).unwrap();
+        assert_eq!(
+            (found.rule.severity, found.rule.title.as_str()),
+            (Severity::Medium, "A campaign")
+        );
+        assert!(
+            found.explanation.contains("is listed by Example CSIRT"),
+            "{}",
+            found.explanation
+        );
+        assert!(rules.check_address("203.0.113.9".parse().unwrap(), now).is_some());
+        assert!(rules.check_domain("only-a-note.example", now).is_none());
+        let facts = FileFacts {
+            path: "/tmp/other.doc",
+            md5: Some([0xef; 16]),
+            ..FileFacts::default()
+        };
+        assert_eq!(rules.check_file(&facts, now).len(), 1);
+        let by_name = FileFacts {
+            path: "/tmp/invoice.doc",
+            ..FileFacts::default()
+        };
+        assert_eq!(rules.check_file(&by_name, now), []);
+    }
+    let (_, diagnostics) = compile(&[indicators("other.json", "{\"type\": \"report\"}")]);
+    assert_eq!(diagnostics[0].code, Code::InvalidIndicatorList);
 }

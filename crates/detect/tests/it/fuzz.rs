@@ -218,11 +218,21 @@ fn indicator_lists() {
         "\"type\":\"ip\"",
         "}",
         "null",
+        " OR ",
+        " AND ",
+        " IN ('a', 'b')",
+        "file:hashes.'SHA-256' = '",
+        "'",
+        "\\",
+        "filename|sha256",
+        "http://[::1]:0/%",
         "\u{0}",
         "\u{feff}",
     ];
     let mut corpus = corpus("indicators/");
     corpus.push(br#"[{"value": "198.51.100.7", "type": "ip", "severity": "high", "confidence": 0.5, "expires_at": "2027-01-31"}]"#.to_vec());
+    corpus.push(br#"{"type": "bundle", "objects": [{"type": "indicator", "id": "indicator--1", "pattern": "[url:value = 'http://a.example/' OR ipv4-addr:value IN ('198.51.100.7')]", "valid_until": "2027-01-31T00:00:00Z"}]}"#.to_vec());
+    corpus.push(br#"{"Event": {"info": "i", "threat_level_id": "1", "Attribute": [{"type": "domain|ip", "value": "a.example|198.51.100.7", "to_ids": true}]}}"#.to_vec());
     fuzz(corpus, WORDS, |input| {
         let (rules, _) = compile(&[
             indicators("fuzz.csv", text(input)),
@@ -240,6 +250,7 @@ fn indicator_lists() {
         rules.check_file(&facts, DateTime::UNIX_EPOCH);
         rules.check_domain("a.example.com", DateTime::UNIX_EPOCH);
         rules.check_address([198, 51, 100, 7].into(), DateTime::UNIX_EPOCH);
+        rules.check_url("http://a.example/", DateTime::UNIX_EPOCH);
     });
 }
 

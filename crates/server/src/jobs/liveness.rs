@@ -1,14 +1,18 @@
 //! Endpoints that have missed two check-ins are offline, and somebody is told.
 
+use std::time::Duration;
+
 use sg_db::agents::{alert_of_offline, mark_offline, note_watch, try_job_lock};
 use sg_db::monitoring::announce;
+use tokio::time::Instant;
 
+use super::stand_back;
 use crate::AppState;
 
 /// Endpoints that one transaction looks at.
 const BATCH: i64 = 5_000;
-/// Batches of one run; what is left waits for the next.
-const MAX_BATCHES: usize = 40;
+/// How long one run looks; what is left waits for the next, since somebody has to be told of those that were found.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Notes who is offline, tells the open views, and raises and ends the alerts.
 ///
@@ -16,7 +20,9 @@ const MAX_BATCHES: usize = 40;
 /// What the database says; the next run finds the same.
 pub async fn run(state: AppState) -> anyhow::Result<u64> {
     let mut offline = 0;
-    for _ in 0..MAX_BATCHES {
+    let run_began = Instant::now();
+    while run_began.elapsed() < LONGEST {
+        let began = Instant::now();
         let mut tx = state.db.system("endpoint liveness").await?;
         if !try_job_lock(&mut tx, "endpoint-liveness").await? {
             return Ok(0);
@@ -30,6 +36,8 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
         if look.looked_at < BATCH {
             break;
         }
+        // Many who are late at once: some of them are among those who wait.
+        stand_back(&state, began.elapsed()).await;
     }
     let mut tx = state.db.system("endpoint alerts").await?;
     if !try_job_lock(&mut tx, "endpoint-liveness").await? {

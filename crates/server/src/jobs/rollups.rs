@@ -1,18 +1,15 @@
 //! Hours and days of metrics outlive the raw rows.
 
 use sg_db::agents::{backfill_rollups, ensure_partition_of, roll_up, try_job_lock};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::stand_back;
 use crate::AppState;
 
 /// Hours of endpoints that one transaction computes.
 const BATCH: i32 = 500;
 /// Days from before the roll-ups that one run notes, so that a long history does not hold up the present.
 const BACKFILL_DAYS: usize = 7;
-/// Check-ins that wait at once from which on the roll-ups stand back.
-const BUSY_WAITING: usize = 64;
-/// How many times as long as it took they then pause after a transaction: they come to their end all the same, with a fifth of the time.
-const BUSY_PAUSES: u32 = 4;
 
 /// Computes what is noted.
 ///
@@ -49,12 +46,7 @@ pub async fn run(state: AppState) -> anyhow::Result<u64> {
             break;
         }
         // After an outage every endpoint brings hours that have ended: what they still hold comes first.
-        if state.ingest.waiting() >= BUSY_WAITING {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(began.elapsed() * BUSY_PAUSES) => {}
-            }
-        }
+        stand_back(&state, began.elapsed()).await;
     }
     Ok(total)
 }

@@ -486,3 +486,36 @@ async fn senders_at_the_same_time_store_each_event_once() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_url_of_a_stix_bundle_is_found_in_a_proxys_log() {
+    let server = TestServer::start().await;
+    let admin = server.caller(TenantId::DEFAULT, Role::Admin).await;
+    let key = shipper(&server, &admin, TenantId::DEFAULT).await;
+    let bundle = json!({ "type": "bundle", "objects": [
+        { "type": "indicator", "id": "indicator--1", "name": "Malware download", "pattern_type": "stix",
+          "pattern": "[url:value = 'http://bad.example/stage2.bin']" },
+    ] });
+    let rule = json!({ "kind": "indicator", "name": "cert.json", "text": bundle.to_string() });
+    server
+        .post(&admin, "/api/v1/threats/rules", rule)
+        .await
+        .expect::<Value>(201);
+    let request = |url: &str| {
+        json!({ "@timestamp": server.state.now(), "ecs": { "version": "8.11.0" }, "event": { "category": ["web"] }, "url": { "original": url } })
+            .to_string()
+    };
+    let body = format!(
+        "{}\n{}\n{}\n",
+        request("http://BAD.example:80/stage2.bin#x"),
+        request("http://bad.example/stage1.bin"),
+        request("/stage2.bin")
+    );
+    let report: EventsReport = send(&server, &key, "proxy", body).await.expect(200);
+    assert_eq!((report.stored, report.matches), (3, 1));
+    let found = incidents(&server, &admin).await;
+    assert_eq!(
+        (found[0].title.as_str(), found[0].severity),
+        ("Malware download", Severity::High)
+    );
+}

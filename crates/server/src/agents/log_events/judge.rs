@@ -54,7 +54,7 @@ fn judge_one(rules: &RuleSet, seen: &SeenEvent, now: DateTime<Utc>) -> Vec<(Date
         .collect()
 }
 
-/// Indicators that know an address, a name or a hash of the event.
+/// Indicators that know an address, a name, a URL or a hash of the event.
 fn look_up(rules: &RuleSet, event: &Event<'_>, now: DateTime<Utc>) -> Vec<Match> {
     if rules.indicators().is_empty() {
         return Vec::new();
@@ -70,6 +70,7 @@ fn look_up(rules: &RuleSet, event: &Event<'_>, now: DateTime<Utc>) -> Vec<Match>
         .iter()
         .filter_map(|name| text(name));
     found.extend(names.filter_map(|name| rules.check_domain(&name, now)));
+    found.extend(text("c-uri").and_then(|url| rules.check_url(&url, now)));
     let path = text("TargetFilename")
         .or_else(|| text("Image"))
         .unwrap_or_default();
