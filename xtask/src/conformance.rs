@@ -10,10 +10,10 @@ use crate::tools::{self, postgres::Postgres};
 use crate::{Result, shell};
 
 const PROGRAM: &str = "sg-conformance";
-const USAGE: &str = "usage: cargo xtask conformance [--seconds N] [--seed S] [--release]";
+const USAGE: &str = "usage: cargo xtask conformance [--examples N] [--seed S] [--release]";
 
 pub(crate) fn conformance(arguments: &[String]) -> Result {
-    let options = Options::parse(arguments, &["--seconds", "--seed"], &["--release"], USAGE)?;
+    let options = Options::parse(arguments, &["--examples", "--seed"], &["--release"], USAGE)?;
     let profile = Profile::of(&options);
     tools::compiler::check()?;
     let postgres = tools::postgres::ensure()?;

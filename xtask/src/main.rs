@@ -42,7 +42,7 @@ usage: cargo xtask <command>
                                          sigma [--rules FOLDER] [--windows FILE] [--linux FILE] [--seconds N],
                                          yara [FOLDER [RULES]]
   chaos [--minutes M] [--seed S]         kill, halt, starve and cut off everything under load; compare what was acknowledged with what is stored
-  conformance [--seconds N] [--seed S]   ask the API what its OpenAPI document says, as each role, and compare the answers with it
+  conformance [--examples N] [--seed S]  ask the API what its OpenAPI document says, as each role, and compare the answers with it
   failover [--mode sync|async|both]      take the primary of a PostgreSQL under Patroni away under load; say how long and what is missing
   fuzz [--minutes N] [TARGET]            give damaged inputs to every parser of what others have written, or to the named one
   dist [--out DIR] [--programs DIR] [--try] [--reproduce]

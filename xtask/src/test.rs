@@ -138,7 +138,7 @@ fn faults(postgres: &Postgres) -> Result<Part> {
     Ok(part)
 }
 
-/// A minute of requests that follow the OpenAPI document and that do not, as each role.
+/// Requests that follow the OpenAPI document and that do not, as each role, always the same ones.
 fn api(postgres: &Postgres) -> Result<Part> {
     let python = tools::schemathesis::ensure()?;
     let (mut command, folder) = conformance::program(Profile::Dev, postgres, &python);

@@ -1,6 +1,7 @@
 //! `sgctl`: the operator's command line over the public API. One file for each noun.
 
 mod agents;
+mod alerts;
 mod audit;
 mod commands;
 mod contexts;
@@ -29,7 +30,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{output::Format, profile::Profiles};
 
 /// The commands that `--watch` repeats: they only read.
-const READING: [&str; 11] = [
+const READING: [&str; 12] = [
+    "alerts",
     "coverage",
     "history",
     "kpis",

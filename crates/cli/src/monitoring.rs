@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use sg_client::Client;
 use sg_types::{
     AgentId, ChannelId, Severity,
+    api::monitoring::AlertState,
     api::notifications::{
         ChannelKind, ChannelSettings, ChannelTarget, ChannelTemplates, ChannelView, CreateChannel,
         CreateSilence, DeliveryAttempt, NotificationView, RouteSource, RouteView, SaveRoute, SilenceView,
@@ -13,6 +14,7 @@ use sg_types::{
     },
 };
 
+use crate::alerts::{self, AlertRules};
 use crate::output::{self, Format, optional, printable, time};
 use crate::reports::{Figures, Whose};
 
@@ -47,6 +49,22 @@ pub(crate) enum Monitoring {
         /// At most this many.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// List alerts, the newest first.
+    Alerts {
+        /// pending, firing or resolved.
+        #[arg(long)]
+        state: Option<AlertState>,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// List and change alert rules: what is watched.
+    AlertRules {
+        #[command(subcommand)]
+        command: AlertRules,
         #[command(flatten)]
         whose: Whose,
     },
@@ -173,6 +191,11 @@ impl Monitoring {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<()> {
         match self {
             Self::Channels { command, whose } => command.run(client, format, whose.installation).await,
+            Self::Alerts { state, limit } => {
+                let rows = client.list_alerts(state, limit as usize).await?;
+                alerts::tell(format, &rows)
+            }
+            Self::AlertRules { command, whose } => command.run(client, format, whose.installation).await,
             Self::Figures(command) => command.run(client, format).await,
             Self::Standbys => crate::standbys::show(client, format).await,
             Self::Routes { command, whose } => command.run(client, format, whose.installation).await,

@@ -1,6 +1,7 @@
 //! A typed client of the public API.
 
 mod accounts;
+mod alerts;
 mod commands;
 mod error;
 mod maintenance;

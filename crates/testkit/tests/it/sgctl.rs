@@ -122,6 +122,7 @@ async fn a_terminal_signs_in_reads_triages_and_says_what_went_wrong() {
     machine_with_incidents(&installation, &terminal).await;
     formats(&terminal);
     triage(&terminal);
+    alert_rules(&terminal);
 
     let nobody = uuid::Uuid::nil().to_string();
     assert_eq!(terminal.fails(&["incidents", "show", &nobody]).0, 4);
@@ -203,6 +204,27 @@ fn triage(terminal: &Terminal) {
     assert_eq!(closed[0]["resolution_notes"], "our own test file", "{closed}");
     let mine = terminal.typed(&["threats", "triage", "--mine"], "");
     assert!(mine.contains("nothing is open"), "{mine}");
+}
+
+/// What is watched is listed and changed.
+fn alert_rules(terminal: &Terminal) {
+    let rules = ["monitoring", "alert-rules"];
+    let update = |more: &[&str]| [&rules[..], &["update", "account_lockouts"], more].concat();
+    terminal.says(&update(&["--threshold", "7", "--enabled", "off", "--inhibited-by", "failed_sign_ins"]));
+    let listed = terminal.says_json(&[&rules[..], &["list", "--json"]].concat());
+    let mut listed = listed.as_array().unwrap().iter();
+    let changed = listed.find(|rule| rule["kind"] == "account_lockouts").unwrap();
+    assert_eq!(
+        (&changed["threshold"], &changed["enabled"], &changed["inhibited_by"]),
+        (&json!(7.0), &json!(false), &json!(["failed_sign_ins"]))
+    );
+    let said = terminal.says(&update(&["--inhibited-by", "", "--enabled", "on"]));
+    assert!(said.contains("above 7"), "{said}");
+    let (code, words) = terminal.fails(&update(&[]));
+    assert!(code == 1 && words.contains("what is to change"), "{words}");
+    let (_, words) = terminal.fails(&[&rules[..], &["update", "nothing", "--threshold", "1"]].concat());
+    assert!(words.contains("no rule watches `nothing`"), "{words}");
+    terminal.says(&["monitoring", "alerts", "--state", "firing"]);
 }
 
 /// A server that is away is said to be, and its answers come again.

@@ -140,7 +140,7 @@ pub struct AlertRuleView {
 }
 
 /// `PATCH /api/v1/monitoring/alert-rules/{rule_id}`; absent fields stay.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAlertRule {
     /// Whether it is on.
