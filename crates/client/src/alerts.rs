@@ -31,12 +31,7 @@ impl Client {
     /// [`ClientError`]
     pub async fn list_alert_rules(&self, installation: bool) -> Result<Vec<AlertRuleView>, ClientError> {
         let page: Page<AlertRuleView> = self
-            .call(
-                Method::GET,
-                "monitoring/alert-rules",
-                &of(installation),
-                NOTHING,
-            )
+            .call(Method::GET, "monitoring/alert-rules", &of(installation), NOTHING)
             .await?;
         Ok(page.items)
     }

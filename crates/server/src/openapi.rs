@@ -2,7 +2,7 @@
 
 use utoipa::Modify;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema};
 
 /// The media type of refusals (RFC 9457).
 const PROBLEM: &str = "application/problem+json";
@@ -56,6 +56,38 @@ pub(crate) fn add_refusals(document: &mut Document) {
                 .entry(status.to_owned())
                 .or_insert_with(|| RefOr::T(refusal(words)));
         }
+    }
+}
+
+/// Lets the parts of a composed schema (`allOf`) have properties of each other: one that is closed for itself refuses those of the rest, and nothing would fit.
+pub(crate) fn open_parts(document: &mut Document) {
+    let Some(components) = &mut document.components else {
+        return;
+    };
+    let mut parts = Vec::new();
+    for schema in components.schemas.values() {
+        find_parts(schema, &mut parts);
+    }
+    for part in parts {
+        let name = part.rsplit_once('/').map_or("", |(_, name)| name);
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+            object.additional_properties = None;
+        }
+    }
+}
+
+fn find_parts(schema: &RefOr<Schema>, parts: &mut Vec<String>) {
+    match schema {
+        RefOr::T(Schema::OneOf(one_of)) => {
+            for item in &one_of.items {
+                find_parts(item, parts);
+            }
+        }
+        RefOr::T(Schema::AllOf(all_of)) => parts.extend(all_of.items.iter().filter_map(|item| match item {
+            RefOr::Ref(part) => Some(part.ref_location.clone()),
+            RefOr::T(_) => None,
+        })),
+        RefOr::Ref(_) | RefOr::T(_) => {}
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::audit::tell_refusals;
 use crate::http::{AllowedHosts, wrap};
-use crate::openapi::{SecuritySchemes, add_refusals};
+use crate::openapi::{SecuritySchemes, add_refusals, open_parts};
 use crate::{
     AppState, agents, audit, backup, console, downloads, health, maintenance, monitoring, response, standby,
     threats, users,
@@ -56,6 +56,7 @@ fn operations() -> OpenApiRouter<AppState> {
 pub fn document() -> Document {
     let mut document = operations().into_openapi();
     add_refusals(&mut document);
+    open_parts(&mut document);
     document
 }
 

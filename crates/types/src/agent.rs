@@ -249,7 +249,6 @@ pub struct Finding {
     /// Why it matched, in words.
     pub explanation: String,
     /// What matched, in the engine's own structure.
-    #[schema(value_type = Object)]
     pub evidence: serde_json::Value,
     /// What it matched on.
     pub subject: Subject,

@@ -477,7 +477,7 @@ fn a_stix_bundle_is_a_list_of_indicators() {
             { "type": "malware", "id": "malware--1", "name": "Something" },
         ]
     });
-    let (rules, diagnostics) = compile(&[indicators("bundle.json", &bundle.to_string())]);
+    let (rules, diagnostics) = compile(&[indicators("bundle.json", bundle.to_string())]);
     let expected = [
         "indicator--3: `AND` cannot be said by a list",
         "indicator--4: a pattern of the type `yara`",
@@ -537,7 +537,7 @@ fn what_misp_exports_is_a_list_of_indicators() {
         event.to_string(),
         serde_json::json!({ "response": [event] }).to_string(),
     ] {
-        let (rules, diagnostics) = compile(&[indicators("event.json", &text)]);
+        let (rules, diagnostics) = compile(&[indicators("event.json", text)]);
         assert_told(
             &diagnostics,
             &["`email-src`: attributes of this type are nothing that is compared"],

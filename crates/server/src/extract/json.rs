@@ -58,6 +58,11 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             "contains a NUL character (\\u0000), which cannot be stored",
         ));
     }
+    // serde takes the items of an array for the fields of a structure, in their order.
+    if !value.is_object() {
+        let wrong = FieldError::new("", "the body has to be an object");
+        return Err(ApiError::unprocessable("invalid_body", vec![wrong]));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
@@ -159,6 +164,8 @@ mod tests {
             ("{", 400, "invalid_json", ""),
             ("{\"username\":\"\u{e9}", 400, "invalid_json", ""),
             ("[]", 422, "invalid_body", ""),
+            ("[\"a\", \"b\"]", 422, "invalid_body", ""),
+            ("null", 422, "invalid_body", ""),
             ("{\"username\":\"a\"}", 422, "invalid_body", "password"),
             (
                 "{\"username\":1,\"password\":\"b\"}",

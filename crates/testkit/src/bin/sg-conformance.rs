@@ -65,6 +65,11 @@ async fn run() -> Result<()> {
     load.finish().await?;
     let admin = installation.admin();
     let admin_token = sign_in(installation.url(), &admin.username, &admin.password).await?;
+    // Read from where schemathesis is run: an argument would show the token to whoever lists processes.
+    std::fs::write(
+        options.folder.join("schemathesis.toml"),
+        "[headers]\nAuthorization = \"Bearer ${SG_TOKEN}\"\n",
+    )?;
     let mut failed = Vec::new();
     for role in ROLES {
         let token = make_caller(installation.url(), &admin_token, role).await?;
@@ -92,8 +97,8 @@ fn ask(options: &Options, python: &OsStr, url: &str, role: Role, token: &str) ->
     let output = Command::new(python)
         .args(["-m", "schemathesis.cli", "run"])
         .arg(format!("{url}/api/v1/openapi.json"))
-        .args(["--header", &format!("Authorization: Bearer {token}")])
-        .args(["--max-examples", &options.examples.to_string(), "--workers", "2"])
+        // One thread: Python 3.11 parses nothing reliably on two.
+        .args(["--max-examples", &options.examples.to_string(), "--workers", "1"])
         .args(["--seed", &options.seed.to_string()])
         .args([
             "--phases",
@@ -114,6 +119,7 @@ fn ask(options: &Options, python: &OsStr, url: &str, role: Role, token: &str) ->
         .args(["--report", "json", "--report-json-path"])
         .arg(&report)
         .current_dir(&options.folder)
+        .env("SG_TOKEN", token)
         .stdin(Stdio::null())
         .output()
         .context("schemathesis cannot be run")?;
@@ -129,7 +135,7 @@ fn ask(options: &Options, python: &OsStr, url: &str, role: Role, token: &str) ->
 
 fn count_requests(report: &Path) -> Result<u64> {
     let report: Value = serde_json::from_slice(&std::fs::read(report)?)?;
-    let count = report["summary"]["test_cases"]["generated"].as_u64();
+    let count = report["test_cases"]["generated"].as_u64();
     let count = count.context("the report does not say how many requests there were")?;
     ensure!(count > 0, "nothing was asked");
     Ok(count)

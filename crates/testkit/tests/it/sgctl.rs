@@ -208,21 +208,40 @@ fn triage(terminal: &Terminal) {
 
 /// What is watched is listed and changed.
 fn alert_rules(terminal: &Terminal) {
-    let rules = ["monitoring", "alert-rules"];
-    let update = |more: &[&str]| [&rules[..], &["update", "account_lockouts"], more].concat();
-    terminal.says(&update(&["--threshold", "7", "--enabled", "off", "--inhibited-by", "failed_sign_ins"]));
-    let listed = terminal.says_json(&[&rules[..], &["list", "--json"]].concat());
+    fn update<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["monitoring", "alert-rules", "update", "account_lockouts"], more].concat()
+    }
+    terminal.says(&update(&[
+        "--threshold",
+        "7",
+        "--enabled",
+        "off",
+        "--inhibited-by",
+        "failed_sign_ins",
+    ]));
+    let listed = terminal.says_json(&["monitoring", "alert-rules", "list", "--json"]);
     let mut listed = listed.as_array().unwrap().iter();
     let changed = listed.find(|rule| rule["kind"] == "account_lockouts").unwrap();
     assert_eq!(
-        (&changed["threshold"], &changed["enabled"], &changed["inhibited_by"]),
+        (
+            &changed["threshold"],
+            &changed["enabled"],
+            &changed["inhibited_by"]
+        ),
         (&json!(7.0), &json!(false), &json!(["failed_sign_ins"]))
     );
     let said = terminal.says(&update(&["--inhibited-by", "", "--enabled", "on"]));
     assert!(said.contains("above 7"), "{said}");
     let (code, words) = terminal.fails(&update(&[]));
     assert!(code == 1 && words.contains("what is to change"), "{words}");
-    let (_, words) = terminal.fails(&[&rules[..], &["update", "nothing", "--threshold", "1"]].concat());
+    let (_, words) = terminal.fails(&[
+        "monitoring",
+        "alert-rules",
+        "update",
+        "nothing",
+        "--threshold",
+        "1",
+    ]);
     assert!(words.contains("no rule watches `nothing`"), "{words}");
     terminal.says(&["monitoring", "alerts", "--state", "firing"]);
 }

@@ -360,7 +360,6 @@ pub struct RuleTrialExample {
     /// Why it matches, in words.
     pub explanation: String,
     /// What matched.
-    #[schema(value_type = Object)]
     pub evidence: serde_json::Value,
 }
 

@@ -95,7 +95,6 @@ pub struct FindingView {
     /// Why it matched, in words.
     pub explanation: String,
     /// What matched.
-    #[schema(value_type = Object)]
     pub evidence: serde_json::Value,
     /// What it matched on.
     #[schema(value_type = Object)]
