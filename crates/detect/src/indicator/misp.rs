@@ -36,7 +36,7 @@ pub(super) struct Event {
     #[serde(default, rename = "Orgc")]
     organisation: Organisation,
     #[serde(default, rename = "Attribute")]
-    attributes: Vec<Attribute>,
+    attributes: Vec<serde_json::Value>,
     #[serde(default, rename = "Object")]
     objects: Vec<Object>,
 }
@@ -50,7 +50,7 @@ struct Organisation {
 #[derive(Deserialize)]
 struct Object {
     #[serde(default, rename = "Attribute")]
-    attributes: Vec<Attribute>,
+    attributes: Vec<serde_json::Value>,
     #[serde(default)]
     deleted: bool,
 }
@@ -88,10 +88,18 @@ fn entries(event: &Event) -> Vec<Entry> {
     let attributes = event
         .attributes
         .iter()
-        .chain(objects.flat_map(|object| &object.attributes))
-        .filter(|attribute| attribute.to_ids && !attribute.deleted);
+        .chain(objects.flat_map(|object| &object.attributes));
     attributes
         .flat_map(|attribute| {
+            // One that is damaged is refused by itself.
+            let attribute = match Attribute::deserialize(attribute) {
+                Ok(attribute) => attribute,
+                Err(error) => return vec![Err(format!("an attribute: {error}"))],
+            };
+            if !attribute.to_ids || attribute.deleted {
+                return Vec::new();
+            }
+            let attribute = &attribute;
             let values = values(attribute);
             if values.is_empty() {
                 let reason = format!(

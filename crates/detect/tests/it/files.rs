@@ -526,6 +526,7 @@ fn what_misp_exports_is_a_list_of_indicators() {
             attribute("ip-dst|port", "203.0.113.9|443", true),
             attribute("domain", "only-a-note.example", false),
             attribute("email-src", "a@bad.example", true),
+            { "type": "domain", "value": null, "to_ids": true },
         ],
         "Object": [{ "name": "file", "Attribute": [
             attribute("filename|md5", &format!("invoice.doc|{}", "ef".repeat(16)), true),
@@ -540,7 +541,10 @@ fn what_misp_exports_is_a_list_of_indicators() {
         let (rules, diagnostics) = compile(&[indicators("event.json", text)]);
         assert_told(
             &diagnostics,
-            &["`email-src`: attributes of this type are nothing that is compared"],
+            &[
+                "`email-src`: attributes of this type are nothing that is compared",
+                "an attribute: invalid type: null, expected a string",
+            ],
         );
         assert_eq!(rules.indicators().len(), 4);
         let found = rules.check_domain("www.bad.example", now).unwrap();
